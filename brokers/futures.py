@@ -141,11 +141,6 @@ def is_expired(contract: Contract, today: date) -> bool:
     return today > find_last_trading_day(contract)
 
 
-def may_open(contract: Contract, today: date) -> bool:
-    """Tell whether a position may still be opened: never on the last trading day or after it."""
-    return today < find_last_trading_day(contract)
-
-
 def find_roll_day(contract: Contract) -> date:
     """Return the day from which the next liquid month is the one to trade, by custom.
 

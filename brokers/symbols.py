@@ -134,7 +134,7 @@ def _split(name: str) -> tuple[str, str] | None:
     """
     if _is_forex(name):
         return name[:_CODE], name[_CODE:]
-    if pair := _SEPARATED.fullmatch(name):
+    if "/" in name and (pair := _SEPARATED.fullmatch(name)):
         return (pair[1], pair[2]) if len(pair[2]) >= _CODE else None
     if not name.isalnum():
         return None
