@@ -31,6 +31,11 @@ def _expect(text: str) -> PydanticCustomError:
     return PydanticCustomError("expected", "{text}", {"text": f"expected {text}"})
 
 
+def _tell(text: str) -> PydanticCustomError:
+    """Say all there is to say."""
+    return PydanticCustomError("told", "{text}", {"text": text})
+
+
 def _number(low: str, high: str | None = None, *, above: bool = False) -> BeforeValidator:
     least = Decimal(low)
     most = None if high is None else Decimal(high)
@@ -41,7 +46,7 @@ def _number(low: str, high: str | None = None, *, above: bool = False) -> Before
 
     def check(value: object) -> Decimal:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-            raise _expect(f"{text}, written without quotes")
+            raise _tell(f"expected {text}: write it without quotes")
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise _expect(text)
         number = Decimal(value)
@@ -64,16 +69,12 @@ def _whole(low: int, high: int) -> BeforeValidator:
 def _text(expected: str, accepts: Callable[[str], bool]) -> BeforeValidator:
     def check(value: object) -> str:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            raise _expect(f"{expected}, in quotes because it looks like a number")
+            raise _tell(f"expected {expected}: put {value} in quotes, it looks like a number")
         if not isinstance(value, str) or not accepts(value):
             raise _expect(expected)
         return value
 
     return BeforeValidator(check)
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) and value.isascii() else value
 
 
 def _secret(value: object) -> object:
@@ -86,21 +87,25 @@ def _secret(value: object) -> object:
 
 
 def _networks(*names: str) -> BeforeValidator:
-    """Accept a list of addresses, networks (203.0.113.0/24) and `names`."""
-    text = " or ".join(("an address like 203.0.113.7 or a network like 203.0.113.0/24", *names))
+    """Accept a list of addresses, networks and `names`."""
+    text = " or ".join(("an address (203.0.113.7)", "a network (203.0.113.0/24)", *names))
 
     def check(value: object) -> tuple[str, ...]:
         if not isinstance(value, list | tuple):
-            raise _expect(f"a list, each entry {text}")
+            raise _expect(f"a list of: {text}")
         for entry in value:
-            try:
-                if entry not in names:
-                    ipaddress.ip_network(entry if isinstance(entry, str) else "")
-            except ValueError:
-                raise _expect(f"a list, each entry {text}") from None
+            if entry not in names and not _is_network(entry):
+                raise _tell(f'expected {text}; "{str(entry)[:40]}" is none')
         return tuple(value)
 
     return BeforeValidator(check)
+
+
+def _is_network(value: object) -> bool:
+    try:
+        return bool(ipaddress.ip_network(value if isinstance(value, str) else ""))
+    except ValueError:
+        return False
 
 
 def _is_rate(value: str) -> bool:
@@ -108,6 +113,22 @@ def _is_rate(value: str) -> bool:
         return limits.parse(value).amount > 0
     except ValueError:
         return False
+
+
+def _is_currency(value: str) -> bool:
+    return bool(re.fullmatch("[A-Za-z0-9]{2,10}", value))
+
+
+def _is_state(value: str) -> bool:
+    return bool(re.fullmatch("sqlite:///[^?#]+", value))
+
+
+def _is_level(value: str) -> bool:
+    return value.upper() in ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _is_name(value: str) -> bool:
+    return bool(value.strip())
 
 
 def _is_base_url(value: str) -> bool:
@@ -131,17 +152,16 @@ def _is_day(value: str) -> bool:
 
 def _symbols(value: object) -> object:
     """Upper-case TradingView's names; the venue's names stay as they are written."""
-    if value is None:
-        return {}
-    text = "names and names, like NQ1!: MNQ1!"
     if not isinstance(value, dict):
-        raise _expect(text)
-    upper = {key.upper(): name for key, name in value.items() if key.isascii()}
-    if len(upper) < len(value) or not all(
-        is_symbol(key) and isinstance(name, str) and is_symbol(name.upper())
-        for key, name in upper.items()
-    ):
-        raise _expect(text)
+        raise _expect("lines like NQ1!: MNQ1!")
+    upper: dict[str, str] = {}
+    for symbol, name in value.items():
+        is_readable = symbol.isascii() and isinstance(name, str) and name.isascii()
+        if not is_readable or not is_symbol(symbol.upper()) or not is_symbol(name.upper()):
+            raise _tell(f'expected lines like NQ1!: MNQ1!; "{symbol[:40]}" is none')
+        if symbol.upper() in upper:
+            raise _tell(f'"{symbol[:40]}" stands twice (case does not matter): keep one')
+        upper[symbol.upper()] = name
     return upper
 
 
@@ -173,10 +193,13 @@ _STATE = (
     "sqlite:///state.db (a path beside config.yaml) or sqlite:////absolute/state.db; "
     "no other kind of state is supported"
 )
+_upper = AfterValidator(str.upper)
 _frozen = AfterValidator(MappingProxyType)
+_table = BeforeValidator(lambda value: {} if value is None else value)
+"""A block whose lines are all commented out is empty."""
 _Secret = Annotated[Secret | None, BeforeValidator(_secret)]
 _Cost = Annotated[Decimal, _number("0")] | None
-_Name = Annotated[str, _text("a name", lambda value: bool(value.strip()))]
+_Name = Annotated[str, _text("a name", _is_name)]
 _Quantity = Annotated[Decimal, _number("0", above=True)]
 
 
@@ -219,15 +242,11 @@ class Account(_Settings):
         Annotated[str, _text("https://host (http:// only on this machine)", _is_base_url)] | None
     ) = None
     cash: Annotated[Decimal, _number("0")] = Decimal(100000)
-    currency: Annotated[
-        str,
-        _text("a currency like USD", lambda name: bool(re.fullmatch("[A-Z0-9]{2,10}", name))),
-        BeforeValidator(_upper),
-    ] = "USD"
+    currency: Annotated[str, _text("a currency like USD", _is_currency), _upper] = "USD"
     day: Annotated[str, _text('a time and a zone like "17:00 America/Chicago"', _is_day)] = (
         "00:00 UTC"
     )
-    symbols: Annotated[Mapping[str, str], BeforeValidator(_symbols), _frozen] = Field(
+    symbols: Annotated[Mapping[str, str], BeforeValidator(_symbols), _table, _frozen] = Field(
         default_factory=_nothing
     )
     parallel: Annotated[int, _whole(1, 64)] = 4
@@ -245,10 +264,13 @@ class Account(_Settings):
 
 
 class Strategy(_Settings):
-    """What one strategy may do and where. After `load`, `accounts` always holds its whole route."""
+    """What one strategy may do and where.
+
+    After `load`, `accounts` is its whole route, never empty, and `account` is folded into it.
+    """
 
     account: _Name | None = None
-    accounts: Annotated[Mapping[str, _Quantity], _frozen] = Field(default_factory=_nothing)
+    accounts: Annotated[Mapping[str, _Quantity], _table, _frozen] = Field(default_factory=_nothing)
     default_quantity: _Quantity | None = None
     use_market_orders: bool = True
     direction: Literal["long", "short", "both"] | None = None
@@ -261,7 +283,7 @@ class Strategy(_Settings):
 class Logging(_Settings):
     """How much is written to the log file, and where it lies."""
 
-    level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    level: Annotated[str, _text("DEBUG, INFO, WARNING or ERROR", _is_level), _upper] = "INFO"
     file: _Name = "webhook_alerts.log"
 
 
@@ -274,9 +296,7 @@ class Options(_Settings):
     default_quantity: _Quantity | None = None
     accounts: Annotated[Mapping[str, Account], _frozen] = Field(default_factory=_nothing)
     strategies: Annotated[Mapping[str, Strategy], _frozen] = Field(default_factory=_nothing)
-    state: Annotated[
-        str, _text(_STATE, lambda url: bool(re.fullmatch("sqlite:///[^?#]+", url)))
-    ] = "sqlite:///state.db"
+    state: Annotated[str, _text(_STATE, _is_state)] = "sqlite:///state.db"
     logging: Logging = Logging()
 
 

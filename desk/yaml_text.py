@@ -126,6 +126,9 @@ def _mapping(node: yaml.MappingNode, path: Path, problems: list[Problem]) -> dic
             said = f"line {line}: YAML does not read this name as text: write {shown} in quotes"
             problems.append(Problem((*path, key), said))
             continue
+        if _is_broken(key):
+            problems.append(Problem(path, f"line {line}: a name holds half a character"))
+            continue
         if key in lines:
             said = f"stands twice, in lines {lines[key]} and {line}: keep one"
             problems.append(Problem((*path, key), said))
@@ -143,6 +146,9 @@ def _scalar(node: yaml.Node, path: Path, problems: list[Problem]) -> Any:
     kind = node.tag.removeprefix(_TAG)
     if kind == "unreadable":
         return _UNREADABLE
+    if _is_broken(text):
+        problems.append(Problem(path, "holds half a character: check the \\u in it"))
+        return _UNREADABLE
     if node.style is not None:  # type: ignore[attr-defined]
         return text
     if kind == "null":
@@ -150,17 +156,24 @@ def _scalar(node: yaml.Node, path: Path, problems: list[Problem]) -> Any:
     if kind == "bool" and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind == "bool":
-        problems.append(Problem(path, "yes, no, on, off: write true or false, or use quotes"))
+        problems.append(
+            Problem(path, "YAML takes it for yes or no: write true or false, or put it in quotes")
+        )
         return _UNREADABLE
     if _WHOLE.fullmatch(text):
         return int(text)
     if _FRACTION.fullmatch(text):
         return Decimal(text)
     if kind in ("int", "float"):
-        said = "is not a plain number: write it like 10 or 0.5, or in quotes if it is text"
+        said = "YAML takes it for a number of its own kind: write it like 10 or 0.5, or in quotes"
         problems.append(Problem(path, said))
         return _UNREADABLE
     return text
+
+
+def _is_broken(text: str) -> bool:
+    """Tell whether `text` holds a lone surrogate, which no file and no log can take."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _describe(error: yaml.YAMLError) -> str:
