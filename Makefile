@@ -1,0 +1,107 @@
+# The tasks of this project. `make run` and `make test` need Python 3.11 or newer and make, nothing else.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format bench drill clean token
+SHELL := /bin/sh
+
+# `make run PYTHON=/opt/python3.12/bin/python3` chooses another interpreter for .venv.
+PYTHON ?=
+# `make run ARGS="--port 3333"`, `make test ARGS="-k duplicate"`
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+
+help:  ## Say what can be made.
+	@echo 'make run      start on paper; ARGS="--port 3333" is passed on'
+	@echo 'make test     run the tests; ARGS="-k duplicate" is passed on'
+	@echo 'make check    format, lint, types and tests, changing nothing'
+	@echo 'make lint     the same without the tests'
+	@echo 'make format   format, and mend what can be mended'
+	@echo 'make drill    the long runs against a simulated, lying venue'
+	@echo 'make bench    measure throughput, latency, memory and growth against their targets'
+	@echo 'make clean    remove .venv and caches; never .env, the state or the log'
+
+run: token
+	@exec $(PY) webhook_server.py $(ARGS)
+
+test: $(VENV)/dev.stamp
+	@$(PY) -m pytest -q $(ARGS)
+
+check: lint
+	@$(PY) -m pytest -q $(ARGS)
+
+lint: $(VENV)/dev.stamp
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+format: $(VENV)/dev.stamp
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+drill: $(VENV)/dev.stamp
+	@$(PY) -m pytest -q -m drill $(ARGS)
+
+bench: $(VENV)/run.stamp
+	@$(PY) -m bench
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the token of the dashboard and the controls ---------------------------------------------------
+# Written once; the file is nobody else's business, so it is 0600 from its first byte.
+
+token: $(VENV)/run.stamp
+	@umask 077; \
+	if grep -q "^ADMIN_TOKEN=[\"']*[^\"'[:space:]]" .env 2>/dev/null; then exit 0; fi; \
+	if [ ! -f .env ]; then \
+	    if [ -f .env.example ]; then cat .env.example > .env; else : > .env; fi; \
+	fi; \
+	chmod 600 .env; \
+	TOKEN="$$($(PY) -c 'import secrets; print(secrets.token_urlsafe(24))')" awk ' \
+	    !done && /^(# *)?ADMIN_TOKEN=["'\'' \t]*$$/ { print "ADMIN_TOKEN=" ENVIRON["TOKEN"]; done = 1; next } \
+	    { print } \
+	    END { if (!done) print "ADMIN_TOKEN=" ENVIRON["TOKEN"] }' .env > .env.new && \
+	cat .env.new > .env && rm .env.new && \
+	echo 'Wrote an ADMIN_TOKEN to .env: the dashboard and the controls ask for it.'
+
+# --- the environment -------------------------------------------------------------------------------
+# Installed again only when the requirements changed; what pip says is kept in .venv/install.log.
+
+install = \
+	echo "Installing $(1) into $(VENV) ..."; \
+	if ! $(PY) -m pip install --disable-pip-version-check --no-input -r $(1) > $(VENV)/install.log 2>&1; then \
+	    echo "The packages in $(1) could not be installed:"; \
+	    grep -i error $(VENV)/install.log | sed -E 's,[a-z]+://[^ ]*,...,g; s,host=[^ ]*,host=...,g' | tail -n 5; \
+	    echo "Check the network and run the same command again; all of it is in $(VENV)/install.log."; \
+	    exit 1; \
+	fi; \
+	touch $@
+
+$(VENV)/run.stamp: requirements.txt | $(PY)
+	@$(call install,requirements.txt)
+
+$(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
+	@$(call install,requirements-dev.txt)
+	@touch $(VENV)/run.stamp
+
+$(PY):
+	@rm -f $(VENV)/run.stamp $(VENV)/dev.stamp; \
+	found=; \
+	for name in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python); do \
+	    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    found="$$name"; \
+	    if "$$name" -c 'import ensurepip, venv' 2>/dev/null; then break; fi; \
+	    found="no venv: $$name"; \
+	done; \
+	case "$$found" in \
+	'') echo 'Python 3.11 or newer is needed and was not found.'; \
+	    echo 'Install it: "apt install python3 python3-venv" (Debian 12, Ubuntu 24.04 or newer), "brew install python",'; \
+	    echo 'or from python.org; or say where it is: make run PYTHON=/path/to/python3'; \
+	    exit 1;; \
+	'no venv: '*) echo "$${found#no venv: } has no venv module. Install it (Debian, Ubuntu: apt install python3-venv) and run this again."; \
+	    exit 1;; \
+	esac; \
+	"$$found" -m venv --clear $(VENV)

@@ -1,0 +1,4 @@
+"""The benchmarks: what an alert costs here, measured and held against targets.
+
+Command: `make bench`.
+"""
