@@ -205,10 +205,11 @@ def _weakness(secret: Secret | None) -> str:
 
 def warnings(settings: Settings) -> list[str]:
     """Return what is allowed and unwise, a sentence each, in words that name the remedy."""
-    found = []
-    for file in settings.secret_files:
-        if os.name == "posix" and file.stat().st_mode & stat.S_IROTH:
-            found.append(f"{file.name} holds secrets and every user can read it: chmod 600 {file}")
+    found = [
+        f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
+        for file in settings.secret_files
+        if os.name == "posix" and file.stat().st_mode & stat.S_IROTH
+    ]
     for path, secret, _ in _secrets(settings):
         if secret and (fault := _weakness(secret)):
             allowed = "allowed only while nothing is live and only this machine can connect"

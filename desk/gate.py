@@ -230,7 +230,7 @@ def _read_hop(text: str) -> _Address | None:
         hop = hop[1:].partition("]")[0]
     elif hop.count(":") == 1:
         hop = hop.partition(":")[0]
-    return _read_address(hop)
+    return _read_address(hop) if len(hop) < 64 else None  # the cache is no store for long texts
 
 
 def _networks(entries: Iterable[str]) -> tuple[_Network, ...]:

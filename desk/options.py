@@ -1,8 +1,8 @@
 """Say what can be set, what each value may be, and what holds when it is not set.
 
-These are the nouns of config.yaml: webhook, accounts, strategies, logging. Each is frozen and checks
-its own values one by one. Nothing here reads a file or the environment, and no rule that needs two
-settings at once stands here. Money is exact: a number comes as int or Decimal, never as a float.
+These are the nouns of config.yaml: webhook, accounts, strategies, logging. Each is frozen and
+checks its own values one by one. Nothing here reads a file or the environment, and no rule that
+needs two settings at once stands here. Money is exact: a number is int or Decimal, never a float.
 """
 
 from __future__ import annotations

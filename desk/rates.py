@@ -28,7 +28,7 @@ class Rates:
         self._limiter = MovingWindowRateLimiter(_Windows(clock))
 
     def may_open(self, strategy: str, symbol: str) -> int | None:
-        """Return None if an opening alert may come now, else after how many seconds. Counts nothing."""
+        """Return None if an opening alert may come now, else the seconds to wait. Counts nothing."""
         key = _opening_key(strategy, symbol)
         return None if self._limiter.test(self._rate, key) else self._wait(self._rate, key)
 
@@ -82,7 +82,12 @@ class _Windows(MemoryStorage):
                 self._tidy(now)
             return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+    def get_moving_window(
+        self,
+        key: str,
+        limit: int,  # noqa: ARG002  # the package passes it
+        expiry: int,
+    ) -> tuple[float, int]:
         """Return when the oldest event in the window was, and how many there are."""
         with self._lock:
             now = self._clock()

@@ -208,9 +208,8 @@ def _apply(
     ]
     for path, value, origin in laid:
         block = raw[path[0]] if len(path) == 2 else raw
-        if path[-1] == "port" and isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value):
-            value = int(value)
-        block[path[-1]] = value
+        is_port = path[-1] == "port" and re.fullmatch("[0-9]{1,5}", str(value))
+        block[path[-1]] = int(str(value)) if is_port else value
         problems.origins[path] = origin
 
 
@@ -226,7 +225,7 @@ def _read_admin_token(
 
 
 def _validate(raw: dict[str, Any], problems: Problems) -> Options:
-    """Check every value by itself; what is wrong gives way to its default, so that the rest counts."""
+    """Check every value by itself; one that is wrong gives way to its default meanwhile."""
     while True:
         try:
             return Options.model_validate(raw)
@@ -273,7 +272,7 @@ def describe(settings: Settings) -> list[str]:
 
 
 def config_hash(settings: Settings) -> str:
-    """Return a short name for these settings: equal settings have equal names, secrets do not count."""
+    """Return a short name for these settings; equal settings share it, secrets do not count."""
     return hashlib.sha256("\n".join(describe(settings)).encode()).hexdigest()[:12]
 
 

@@ -38,7 +38,7 @@ class Problem:
 def read(text: str) -> tuple[Any, tuple[Problem, ...]]:
     """Return the value of `text` and everything that is wrong with it.
 
-    A value with a problem is left out, so that the rest can still be checked. An empty text is None.
+    A value with a problem is left out, so that the rest can be checked. An empty text is None.
     """
     problems: list[Problem] = []
     try:
