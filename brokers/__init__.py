@@ -1,0 +1,10 @@
+"""Every broker there is, by the name config.yaml uses: a literal table, one line each."""
+
+from __future__ import annotations
+
+from brokers.paper import Paper
+from brokers.protocol import Broker
+
+BROKERS: dict[str, type[Broker]] = {
+    "paper": Paper,
+}

@@ -1,0 +1,337 @@
+"""Turn what is known into what is shown: the answer of an alert, a history row, a position.
+
+Numbers of money and quantity are strings, so that no client rounds them; keys are added, never renamed.
+Nothing here decides or reads the database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from desk.book import ENTRY, STOP_LOSS, TAKE_PROFIT, Book, Order, Share, TradeRow
+from desk.codes import Denial
+from desk.plan import is_protected
+from desk.record import Part, Record
+from desk.sizing import place_level, plain
+from parsers.alert import Alert, Level
+
+OUTCOMES = (
+    "pending",
+    "unknown",
+    "unreached",
+    "filled",
+    "partly_filled",
+    "accepted",
+    "cancelled",
+    "expired",
+    "nothing_to_do",
+    "absent",
+    "refused",
+    "denied",
+)
+"""Every outcome, the one that speaks for several first."""
+OPEN = frozenset({"pending", "unknown", "unreached"})
+SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
+
+
+def write_answer(record: Record) -> dict[str, Any]:
+    """Return the answer of an alert as it stands now."""
+    story = record.story
+    lines = [line for part in story.parts for line in _lines(record, part)]
+    statuses = [_part_status(record, part) for part in story.parts]
+    status = next((word for word in OUTCOMES if word in statuses), "denied")
+    if story.todo:
+        status = "pending"
+    elif story.done:
+        status = "accepted"
+    codes = [story.denial.code if story.denial else None]
+    codes += [part.code for part in story.parts]
+    codes += [line["code"] for line in lines]
+    done = [line["status"] for line in lines] or statuses or [status]
+    cancelled = story.action == "cancel" and status == "cancelled"
+    return {
+        "success": cancelled or (bool(done) and all(word in SUCCESS for word in done)),
+        "status": status,
+        "alert_id": record.alert_id,
+        "action": story.action,
+        "symbol": record.symbol or None,
+        "strategy": record.strategy or None,
+        "orders": lines,
+        "code": next((code for code in codes if code), None),
+        "duplicate": False,
+        "warnings": story.warnings,
+        "message": _say(record),
+    }
+
+
+def http_status(answer: dict[str, Any], denial: Denial | None = None) -> int:
+    """Return the status of an answer: 202 while anything is open, 200 for what happened, else 4xx."""
+    words = {line["status"] for line in answer["orders"]} | {answer["status"]}
+    if words & OPEN:
+        return 202
+    if words & (SUCCESS | {"cancelled", "expired", "absent"}):
+        return 200
+    if answer["code"] == "UNREADABLE":
+        return 400
+    return 429 if answer["code"] == "RATE_LIMITED" else 422
+
+
+def combine_statuses(statuses: list[int]) -> int:
+    """Return the status of an array: 202 if any is open, else 200 if any happened, else 422 or 400."""
+    for word in (202, 200, 429, 422):
+        if word in statuses:
+            return word
+    return 400
+
+
+def write_row(answer: dict[str, Any], record: Record) -> dict[str, Any]:
+    """Return a row of the history: the answer, when it came, and how often."""
+    return {
+        **answer,
+        "received_at": iso(record.received_at),
+        "comment": record.story.comment,
+        "deliveries": record.deliveries,
+    }
+
+
+def write_alert(alert: Alert, account: str | None) -> dict[str, Any]:
+    """Return an alert as it was read; null where it says nothing."""
+    return {
+        "action": alert.action,
+        "symbol": alert.symbol or None,
+        "quantity": _text(alert.quantity),
+        "quantity_type": alert.quantity_type,
+        "order_type": alert.order_type,
+        "price": _text(alert.price),
+        "limit_price": _text(alert.limit_price),
+        "stop_price": _text(alert.stop_price),
+        "take_profit": _level(alert.take_profit),
+        "stop_loss": _level(alert.stop_loss),
+        "market_position": alert.market_position,
+        "position_size": _text(alert.position_size),
+        "time_in_force": alert.time_in_force,
+        "strategy": alert.strategy,
+        "account": account or alert.account,
+    }
+
+
+def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str, Any]:
+    """Return one share with its lots, its profit and what works for it."""
+    position = share.position
+    value = book.instrument.point_value
+    return {
+        "account": book.account,
+        "symbol": share.symbol or book.instrument.symbol,
+        "instrument": book.instrument.symbol,
+        "strategy": share.strategy,
+        "paper": book.paper,
+        "quantity": plain(position.quantity),
+        "average_price": plain(position.average_price) if position.quantity else None,
+        "realized_pnl": plain(position.realized),
+        "open_pnl": plain(position.open_profit(price, value)) if price is not None else None,
+        "stop_loss": _text(share.stop.price if share.stop else None),
+        "take_profit": _text(share.target.price if share.target else None),
+        "protected": is_protected(book, share),
+        "lots": [
+            {
+                "quantity": plain(lot.quantity),
+                "price": plain(lot.price),
+                "opened_at": iso(lot.opened_at),
+            }
+            for lot in position.lots
+        ],
+        "orders": [_working(order) for order in book.live(share.strategy)],
+    }
+
+
+def write_trade(row: TradeRow) -> dict[str, Any]:
+    """Return one closed trade."""
+    trade = row.trade
+    return {
+        "account": row.account,
+        "symbol": row.symbol or row.instrument,
+        "instrument": row.instrument,
+        "strategy": row.strategy,
+        "paper": row.paper,
+        "side": trade.side,
+        "quantity": plain(trade.quantity),
+        "entry_price": plain(trade.entry_price),
+        "exit_price": plain(trade.exit_price),
+        "fees": plain(trade.fees),
+        "realized_pnl": plain(trade.realized),
+        "closed_by": row.closed_by,
+        "approximate": trade.approximate,
+        "opened_at": iso(trade.opened_at),
+        "closed_at": iso(trade.closed_at),
+    }
+
+
+def iso(milliseconds: int) -> str:
+    """Return a time in UTC as ISO 8601 with milliseconds."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _lines(record: Record, part: Part) -> list[dict[str, Any]]:
+    lines = [_order_line(part, order) for order in _spoken(record.orders_of(part))]
+    return lines + [_denial_line(part, denial) for denial in part.denials]
+
+
+def _spoken(orders: list[Order]) -> list[Order]:
+    """Leave out attempts that came to nothing and were followed by another; reducing ones stand first."""
+    last = {order.kind: order.client_id for order in orders}
+    spoken = [o for o in orders if o.filled > 0 or o.client_id == last[o.kind]]
+    return sorted(spoken, key=lambda order: order.kind == ENTRY)
+
+
+def _order_line(part: Part, order: Order) -> dict[str, Any]:
+    fees = {coin: plain(fee) for coin, fee in order.fees.items()}
+    return {
+        "account": part.account,
+        "paper": part.paper,
+        "client_order_id": order.client_id,
+        "broker_order_id": order.broker_id,
+        "status": order.status,
+        "side": order.side,
+        "quantity": plain(order.quantity),
+        "filled_quantity": plain(order.filled),
+        "average_price": _text(order.average_price),
+        "take_profit": _text(_placed(order, order.take_profit, TAKE_PROFIT, part.tick)),
+        "stop_loss": _text(_placed(order, order.stop_loss, STOP_LOSS, part.tick)),
+        "fees": fees or None,
+        "code": order.code if order.code != "TRIGGERED" else None,
+        "message": order.message,
+    }
+
+
+def _denial_line(part: Part, denial: Denial) -> dict[str, Any]:
+    return {
+        "account": part.account,
+        "paper": part.paper,
+        "client_order_id": None,
+        "broker_order_id": None,
+        "status": "denied",
+        "side": denial.side or None,
+        "quantity": _text(denial.quantity),
+        "filled_quantity": "0",
+        "average_price": None,
+        "take_profit": None,
+        "stop_loss": None,
+        "fees": None,
+        "code": denial.code,
+        "message": denial.message,
+    }
+
+
+def _placed(order: Order, level: Level | None, kind: str, tick: Decimal | None) -> Decimal | None:
+    """Return where a level of an entry stands; a relative one only once something has filled."""
+    if level is None or (level.price is None and order.average_price is None):
+        return None
+    base = order.average_price or level.price or Decimal(0)
+    return place_level(level, base, order.side, kind, tick).price
+
+
+def _part_status(record: Record, part: Part) -> str:
+    """Return the outcome on one account: of a reversal that of its opening part."""
+    orders = _spoken(record.orders_of(part))
+    entry = next((order for order in orders if order.kind == ENTRY), None)
+    if entry:
+        return entry.status
+    if part.denials:
+        exits = {order.status for order in orders}
+        return "pending" if part.owes or "pending" in exits else "denied"
+    if orders:
+        return "pending" if part.owes and orders[-1].status == "refused" else orders[-1].status
+    if part.owes:
+        return "pending"
+    return "cancelled" if part.cancels and not part.code else "nothing_to_do"
+
+
+def _say(record: Record) -> str:
+    """Return what happened in plain English, one sentence an account and part."""
+    story = record.story
+    if story.denial:
+        return story.denial.message
+    if story.done:
+        return story.done
+    said = [f"Recorded; {story.waits_for}."] if story.todo else []
+    said += [text for part in story.parts for text in _say_part(record, part)]
+    return " ".join(said) or "Nothing to do."
+
+
+def _say_part(record: Record, part: Part) -> list[str]:
+    where = f"on {part.account}{' (paper)' if part.paper else ''}"
+    orders = _spoken(record.orders_of(part))
+    said = [_say_order(order, part, where) for order in orders]
+    said += [denial.message for denial in part.denials]
+    if not orders and part.owes:
+        said.append(f"An exit of {part.instrument} {where} is owed and being pursued.")
+    if part.cancels and not orders:
+        what = "1 working order" if part.cancels == 1 else f"{part.cancels} working orders"
+        said.append(f"Cancelled {what} for {part.instrument} {where}.")
+    if part.message and not orders:
+        said.append(part.message)
+    return said
+
+
+def _say_order(order: Order, part: Part, where: str) -> str:
+    what = f"{part.instrument} {where}"
+    verb = "Bought" if order.side == "buy" else "Sold"
+    level = order.limit_price if order.limit_price is not None else order.stop_price
+    kind = order.order_type.replace("_", "-")
+    at = f" {kind} {plain(level)}" if level is not None else ""
+    wanted = f"{order.side} {plain(order.quantity)}"
+    average = plain(order.average_price) if order.average_price is not None else ""
+    match order.status:
+        case "filled":
+            return f"{verb} {plain(order.filled)} {part.instrument} at {average} {where}."
+        case "partly_filled":
+            done = f"{plain(order.filled)} of {plain(order.quantity)}"
+            return f"{verb} {done} {part.instrument} at {average} {where}; the rest ended."
+        case "accepted" if order.rests:
+            return f"Working: {wanted} {what}{at}."
+        case "accepted":
+            return f"Waiting for a price to {wanted} {what}: add price to the alert."
+        case "pending":
+            return f"On its way: {wanted} {what}{at}."
+        case "unknown":
+            return f"Unknown whether the order to {wanted} {what} exists; it is being looked up."
+        case "unreached":
+            return f"The venue could not be reached to {wanted} {what}; it is tried again."
+        case "refused":
+            return f"Refused: {wanted} {what}. {order.message or order.code or ''}".strip()
+        case "absent":
+            return f"The order to {wanted} {what} never reached the venue."
+    return f"{order.status.capitalize()}: {wanted} {what}{at}."
+
+
+def _working(order: Order) -> dict[str, Any]:
+    return {
+        "client_order_id": order.client_id,
+        "kind": order.kind,
+        "side": order.side,
+        "quantity": plain(order.left),
+        "order_type": order.order_type,
+        "limit_price": _text(order.limit_price),
+        "stop_price": _text(order.stop_price),
+        "status": order.status,
+    }
+
+
+def _level(level: Level | None) -> str | dict[str, str] | None:
+    if level is None:
+        return None
+    if level.percent is not None:
+        return {"percent": plain(level.percent)}
+    if level.amount is not None:
+        return {"amount": plain(level.amount)}
+    price = plain(level.price) if level.price is not None else ""
+    if level.limit_price is not None:
+        return {"price": price, "limit_price": plain(level.limit_price)}
+    return price
+
+
+def _text(value: Decimal | None) -> str | None:
+    return plain(value) if value is not None else None

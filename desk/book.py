@@ -1,0 +1,339 @@
+"""Hold one instrument on one account: its shares, what they wish for, its orders; apply what happened.
+
+Opening is an event, reducing is a state. An opening order is put here once, by `decide`. Everything that
+reduces or protects is a wish on the share (`keep`, `exit`, `stop`, `target`); `plan` compares the wishes with
+the orders and names the next step. Pure: no clock, no venue, no database. Every function returns a new
+book; what changed stands in its `journal`, for the store to write in the same commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from brokers.protocol import Fill, Instrument
+from desk.evolve import evolve
+from desk.identity import client_order_id
+from desk.ledger import Position, Trade
+from parsers.alert import Level
+
+ZERO = Decimal(0)
+ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT = "entry", "exit", "stop_loss", "take_profit"
+LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
+"""The states of an order that may still trade."""
+LOOK_UPS = (2_000, 5_000, 10_000, 20_000, 30_000, 60_000)
+"""Milliseconds after which an unknown order is looked up again; the last repeats."""
+PURSUIT_CEILING = 400_000
+"""The longest pause between two attempts at a wish: under twenty attempts in any hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The alert behind an order or a wish: its id, its number, when it fired and the side it stated.
+
+    `body` numbers the delivery: the elements of one array share it.
+    """
+
+    alert_id: str = ""
+    seq: int = 0
+    body: int = 0
+    fired_at: int | None = None
+    stated: str | None = None
+
+
+NOBODY = Cause()
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order of ours, from the moment it was decided until it is final.
+
+    `ends` is the wish that a working order ends (`cancelled`, `expired`); `call` is the request that is on
+    its way (`place`, `cancel`, `look`) or empty. An entry without `sent_at` waits for its release.
+    """
+
+    client_id: str
+    cause: Cause
+    strategy: str
+    kind: str
+    side: str
+    quantity: Decimal
+    order_type: str = "market"
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    stop_loss: Level | None = None
+    take_profit: Level | None = None
+    status: str = "pending"
+    filled: Decimal = ZERO
+    value: Decimal = ZERO
+    fees: Mapping[str, Decimal] = field(default_factory=dict)
+    trades: frozenset[str] = frozenset()
+    broker_id: str | None = None
+    attempt: int = 1
+    created_at: int = 0
+    sent_at: int | None = None
+    lives_ms: int | None = None
+    expires_at: int | None = None
+    release_by: int | None = None
+    ends: str | None = None
+    call: str = ""
+    due_at: int | None = None
+    looks: int = 0
+    triggered: bool = False
+    code: str | None = None
+    message: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the order may still trade."""
+        return self.status in LIVE
+
+    @property
+    def left(self) -> Decimal:
+        """What is not filled yet."""
+        return self.quantity - self.filled
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """What the filled part cost on average."""
+        return self.value / self.filled if self.filled else None
+
+    @property
+    def rests(self) -> bool:
+        """Whether the order has a level of its own and may wait at the venue."""
+        return self.order_type != "market"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Where a stop or a target stands, already rounded; `limit_price` makes a stop a stop-limit."""
+
+    price: Decimal
+    limit_price: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class RestingExit:
+    """A reducing order that an alert gave a level of its own."""
+
+    cause: Cause
+    quantity: Decimal
+    order_type: str
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+
+
+@dataclass(frozen=True)
+class Pursuit:
+    """How often a wish failed in a row, and when it may be tried again."""
+
+    failures: int = 0
+    retry_at: int = 0
+
+    def after_failure(self, now: int) -> Pursuit:
+        """Back off: one second, doubling, up to the ceiling."""
+        pause = min(1_000 * 2 ** min(self.failures, 10), PURSUIT_CEILING)
+        return Pursuit(self.failures + 1, now + pause)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the alerts of one strategy have said so far about this instrument, for the rules of time.
+
+    `executed` is the number of the last body of which an order was filled or accepted; the others are
+    the latest moments of firing, in milliseconds, that are known.
+    """
+
+    executed: int = 0
+    fired: int = 0
+    opened: int = 0
+    stated: int = 0
+    flat: int = 0
+    long: int = 0
+    short: int = 0
+
+
+FLAT, CALM, UNMARKED = Position(), Pursuit(), Marks()
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a position that one strategy opened, and what is wished of it.
+
+    `keep`: at most this much may stay (None: all of it), because `owed` said so: what an entry born
+    later fills may stay too. `serial` numbers the reducing orders, so that each has an id.
+    """
+
+    strategy: str
+    symbol: str = ""
+    position: Position = FLAT
+    keep: Decimal | None = None
+    owed: Cause = NOBODY
+    owed_since: int = 0
+    exit: RestingExit | None = None
+    stop: Guard | None = None
+    target: Guard | None = None
+    guarded_by: Cause = NOBODY
+    leaving: Pursuit = CALM
+    guarding: Pursuit = CALM
+    serial: int = 0
+    marks: Marks = UNMARKED
+
+    @property
+    def quantity(self) -> Decimal:
+        """The signed size of the share."""
+        return self.position.quantity
+
+    @property
+    def staying(self) -> Decimal:
+        """The signed size once every owed exit is done: what a new alert finds."""
+        held = self.position.quantity
+        if self.keep is None or abs(held) <= self.keep:
+            return held
+        return self.keep if held > 0 else -self.keep
+
+    @property
+    def wishes(self) -> bool:
+        """Whether anything is still wanted of this share."""
+        return bool(self.keep is not None or self.exit or self.stop or self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """A fill as it is kept: whose it was and which way."""
+
+    fill: Fill
+    account: str
+    paper: bool
+    instrument: str
+    strategy: str
+    realized: Decimal = ZERO
+    """The gross profit or loss it made."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """A closed trade as it is kept."""
+
+    trade: Trade
+    account: str
+    paper: bool
+    instrument: str
+    strategy: str
+    symbol: str
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something the user must hear of: recorded, logged, listed, and sent on."""
+
+    event: str
+    message: str
+    alert_id: str | None = None
+
+
+Row = Order | Share | FillRow | TradeRow | Told
+"""What a change of a book leaves behind for the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Place `order`: it is new to the book unless it is an entry that was waiting for its release."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel a working order, so that it ends as `ends`."""
+
+    client_id: str
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look up an order of which it is not known whether it exists."""
+
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """End an entry that never left."""
+
+    client_id: str
+    status: str
+    code: str | None
+    message: str
+
+
+Step = Send | Cancel | Look | Drop
+
+
+@dataclass(frozen=True)
+class Book:
+    """One instrument on one account: shares by strategy, orders by client id."""
+
+    account: str
+    paper: bool
+    instrument: Instrument
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    journal: tuple[Row, ...] = ()
+    approximate_levels: bool = True
+    """Whether stops and targets are judged without a price feed here."""
+
+    def share(self, strategy: str) -> Share:
+        """Return the strategy's share, an empty one where it has none."""
+        return self.shares.get(strategy) or Share(strategy)
+
+    def live(self, strategy: str | None = None, *kinds: str) -> list[Order]:
+        """Return the orders that may still trade, of one strategy and of some kinds if so asked."""
+        return [
+            order
+            for order in self.orders.values()
+            if order.status in LIVE
+            and (strategy is None or order.strategy == strategy)
+            and (not kinds or order.kind in kinds)
+        ]
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether a request for this instrument is on its way."""
+        return any(order.call for order in self.orders.values())
+
+    @property
+    def unresolved(self) -> Order | None:
+        """An order of which it is not known whether it exists, if there is one."""
+        return next((order for order in self.orders.values() if order.status == "unknown"), None)
+
+    def name_order(self, cause: str, kind: str, attempt: int) -> str:
+        """Return the client id of an order here: the same cause, kind and attempt give the same id."""
+        leg = f"{self.instrument.symbol}:{kind}"
+        return client_order_id(cause, self.account, self.paper, leg, attempt)
+
+    def with_share(self, share: Share) -> Book:
+        """Return the book with `share` in it, noted for the store."""
+        if self.shares.get(share.strategy) == share:
+            return self
+        shares = {**self.shares, share.strategy: share}
+        return evolve(self, shares=shares, journal=(*self.journal, share))
+
+    def with_order(self, order: Order) -> Book:
+        """Return the book with `order` in it, noted for the store."""
+        orders = {**self.orders, order.client_id: order}
+        return evolve(self, orders=orders, journal=(*self.journal, order))
+
+    def telling(self, event: str, message: str, alert_id: str | None = None) -> Book:
+        """Return the book with something to tell the user."""
+        return evolve(self, journal=(*self.journal, Told(event, message, alert_id)))
+
+    def written(self) -> Book:
+        """Return the book as it is once its journal is on disk: without it, and without dead orders."""
+        if all(order.is_live for order in self.orders.values()):
+            return evolve(self, journal=())
+        orders = {cid: order for cid, order in self.orders.items() if order.is_live}
+        return evolve(self, orders=orders, journal=())

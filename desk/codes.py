@@ -1,0 +1,60 @@
+"""List every code an answer can carry, with what it means and what to do next.
+
+README's table is printed from here. The codes are words of the answer, not exceptions; who denies, and why,
+is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+CODES: dict[str, str] = {
+    "UNREADABLE": "The alert could not be read without guessing. The message names the field.",
+    "UNSUPPORTED": "The alert asks for something that is not supported; the message names it. Remove it.",
+    "NO_QUANTITY": "No quantity in the alert and no default_quantity for the strategy. Add either.",
+    "NO_PRICE": "The order needs a price the alert does not bring. Add price or the level.",
+    "NO_TARGET": "The strategy syncs to a stated position and the alert states none. Add position_size.",
+    "NOTHING_TO_CLOSE": "The strategy holds nothing here that the alert could reduce. Nothing was sent.",
+    "NOTHING_TO_CANCEL": "No order of the strategy was working here. Nothing was sent.",
+    "AT_TARGET": "The strategy already holds the stated position. Nothing was sent.",
+    "QUANTITY_TOO_SMALL": "The quantity is below the instrument's smallest order. Raise it.",
+    "STOP_SIDE": "The stop or target is zero or on the wrong side of the price. Check both levels.",
+    "EXPIRED": "The alert or its order was too old to open a position (webhook.max_age_seconds).",
+    "STALE_ORDER": "A later alert had already overtaken this one.",
+    "RATE_LIMITED": "Too many opening alerts for this strategy and symbol (webhook.rate_limit). Wait.",
+    "STRATEGY_DISABLED": "The strategy has `enabled: false`. Exits still work.",
+    "HALTED": "Opening orders are halted. POST /resume ends it; exits still work.",
+    "NO_ACCOUNT": "No broker connector configured for that account group; the message lists them.",
+    "ACCOUNT_NOT_ALLOWED": "A live account must be listed for the strategy in config.yaml.",
+    "SYMBOL_UNKNOWN": "The account does not know this symbol. Check the spelling or map it in `symbols`.",
+    "MARKET_MISMATCH": "The symbol belongs to another market than the account.",
+    "SYMBOL_OWNED": "Another strategy holds this instrument on an account where orders net.",
+    "ORDER_UNRESOLVED": "An earlier order here may or may not exist; opening waits until that is known.",
+    "BOOK_BLOCKED": "An internal error on this instrument blocks opening orders until a restart.",
+    "INSUFFICIENT_CASH": "The account's cash does not cover the order and its fee.",
+    "INSUFFICIENT_MARGIN": "The account's free cash does not cover the margin of the order.",
+    "CURRENCY_UNKNOWN": "The instrument is quoted in a currency that cannot be converted here.",
+    "UNREACHED": "The venue could not be reached. The desk tries again while the alert is young.",
+    "ABSENT": "The order was looked up and certainly does not exist.",
+    "REFUSED": "The broker refused the order; its own words follow.",
+    "INVARIANT_BROKEN": "An order of ours contradicted its share: everything is halted. Report it.",
+    "UNAUTHORIZED": "The secret, token or signature is missing or wrong.",
+    "ADDRESS_NOT_ALLOWED": "The sender's address is not in webhook.allowed_ips.",
+    "TOO_LARGE": "The body is larger than 64 KiB.",
+    "LENGTH_REQUIRED": "The request has no Content-Length.",
+    "NOT_RECORDED": "The alert could not be recorded, so nothing was done. Send it again.",
+    "NOT_CONFIRMED": 'The request needs `"confirm": true`.',
+    "NOT_FOUND": "There is no such thing here.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """An opening part that our own rules refused: why, and how much it was."""
+
+    code: str
+    message: str
+    side: str = ""
+    quantity: Decimal | None = None
+    retry_after: int | None = None

@@ -1,0 +1,168 @@
+"""Bear the one opening order of an alert, or say why it may not be.
+
+The reasons are asked in a fixed order and the first one is the answer. Nothing here touches the reducing
+part: an exit is never denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from desk.book import ENTRY, Book, Cause, Order
+from desk.codes import Denial
+from desk.cut import Cut, Rules, order_levels
+from desk.sizing import fits, nearest_to, plain
+from desk.timing import is_stale_opening
+from parsers.alert import Alert, Level
+
+ZERO = Decimal(0)
+
+
+def bear(
+    book: Book, alert: Alert, cut: Cut, cause: Cause, rules: Rules
+) -> tuple[Order, Denial | None]:
+    """Return the opening order of an alert as it would be sent, and the first reason against it."""
+    order_type, limit, stop = _entry_kind(alert, rules, book)
+    order = Order(
+        client_id=book.name_order(cause.alert_id, ENTRY, 1),
+        cause=cause,
+        strategy=rules.strategy,
+        kind=ENTRY,
+        side=cut.side,
+        quantity=fits(cut.opens, book.instrument) if cut.opens else ZERO,
+        order_type=order_type,
+        limit_price=limit,
+        stop_price=stop,
+        stop_loss=alert.stop_loss,
+        take_profit=alert.take_profit,
+        created_at=rules.times.now,
+        lives_ms=_lifetime(alert, order_type, rules),
+        release_by=rules.times.release_by,
+    )
+    for code, text in _reasons(book, alert, cut, order, rules):
+        return order, Denial(code, text, cut.side, order.quantity or cut.opens)
+    if rules.denied:
+        return order, replace(rules.denied, side=cut.side, quantity=order.quantity)
+    return order, None
+
+
+def _entry_kind(
+    alert: Alert, rules: Rules, book: Book
+) -> tuple[str, Decimal | None, Decimal | None]:
+    tick = book.instrument.tick
+    kind = alert.order_type
+    limit, stop = order_levels(alert)
+    if kind is None and not rules.use_market_orders:
+        kind, limit = "limit", alert.price
+    limit = nearest_to(limit, tick) if limit is not None else None
+    stop = nearest_to(stop, tick) if stop is not None else None
+    return kind or "market", limit, stop
+
+
+def _lifetime(alert: Alert, order_type: str, rules: Rules) -> int | None:
+    if order_type == "market":
+        return rules.times.max_age_ms
+    if alert.time_in_force == "gtc":
+        return None
+    return rules.day_ms if alert.time_in_force == "day" else rules.limit_ms
+
+
+def _reasons(
+    book: Book, alert: Alert, cut: Cut, order: Order, rules: Rules
+) -> Iterator[tuple[str, str]]:
+    """Yield every reason of ours against an opening part, the weightiest first."""
+    symbol = book.instrument.symbol
+    if alert.unsupported:
+        yield "UNSUPPORTED", f"Not supported: {'; '.join(alert.unsupported)}. Remove it and resend."
+    if rules.times.expired:
+        yield "EXPIRED", rules.times.expired
+    if is_stale_opening(book.share(rules.strategy).marks, order.cause.fired_at, cut.side):
+        yield "STALE_ORDER", "A later alert has already ended this position."
+    if book.unresolved:
+        text = f"An earlier order for {symbol} may or may not exist; /status shows it."
+        yield "ORDER_UNRESOLVED", text
+    if owner := _owner(book, rules):
+        yield "SYMBOL_OWNED", f"{symbol} on {book.account} belongs to {owner}."
+    if cut.opens is None:
+        yield _no_quantity(alert, rules)
+    elif order.quantity == 0:
+        smallest = max(book.instrument.step, book.instrument.min_quantity)
+        text = f"{plain(cut.opens)} {symbol} is below the smallest order, {plain(smallest)}."
+        yield "QUANTITY_TOO_SMALL", text
+    if missing := _missing_level(order):
+        text = f"A {order.order_type.replace('_', '-')} order needs {missing}. Add it to the alert."
+        yield "NO_PRICE", text
+    if wrong := _wrong_levels(alert, order, rules.price):
+        yield "STOP_SIDE", wrong
+
+
+def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:
+    if alert.quantity_type == "cash":
+        return "NO_PRICE", "An amount of cash needs a price to become a quantity. Add price."
+    if alert.quantity_type == "percent_of_position":
+        return (
+            "NO_QUANTITY",
+            f"{rules.strategy} holds nothing here, so a percentage of it is nothing.",
+        )
+    if alert.quantity_type != "fixed":
+        return "UNSUPPORTED", f"Not supported: quantity type {alert.quantity_type}."
+    text = "The alert has no quantity"
+    return "NO_QUANTITY", f"{text} and {rules.strategy} has no default_quantity. Add either."
+
+
+def _owner(book: Book, rules: Rules) -> str | None:
+    """Return the other strategy that holds or works this instrument where orders net."""
+    if not rules.nets:
+        return None
+    for name, share in book.shares.items():
+        if name != rules.strategy and (share.quantity != 0 or book.live(name)):
+            return name
+    return None
+
+
+def _missing_level(order: Order) -> str:
+    if order.order_type == "limit" and not order.limit_price:
+        return "price or limit_price"
+    if order.order_type == "stop" and not order.stop_price:
+        return "price or stop_price"
+    if order.order_type == "stop_limit" and not (order.limit_price and order.stop_price):
+        return "stop_price and limit_price"
+    return ""
+
+
+def _wrong_levels(alert: Alert, order: Order, last: Decimal | None) -> str | None:
+    """Say what is wrong with the levels of an entry, judged from the price it will fill at."""
+    base = order.limit_price or order.stop_price or last
+    up = order.side == "buy"
+    stop = _level_price(alert.stop_loss, base, not up)
+    target = _level_price(alert.take_profit, base, up)
+    for name, price, above in (("stop_loss", stop, not up), ("take_profit", target, up)):
+        if price is None:
+            continue
+        if price <= 0:
+            return f"{name} is zero or below. Leave it out or give a price."
+        if base is not None and (price <= base if above else price >= base):
+            where = "above" if above else "below"
+            return (
+                f"{name} {plain(price)} must be {where} the price {plain(base)} for a {order.side}."
+            )
+    if stop is not None and target is not None and (stop >= target if up else stop <= target):
+        return (
+            f"stop_loss {plain(stop)} and take_profit {plain(target)} are on the wrong sides "
+            f"of a {order.side}."
+        )
+    return None
+
+
+def _level_price(level: Level | None, base: Decimal | None, above: bool) -> Decimal | None:
+    if level is None or level.price is not None:
+        return level.price if level else None
+    away = level.amount if level.amount is not None else level.percent
+    if not away or away <= 0:
+        return ZERO
+    if base is None:
+        return None
+    distance = away if level.amount is not None else base * away / 100
+    return base + distance if above else base - distance

@@ -1,0 +1,190 @@
+"""Answer what there is to see: status, history, positions, strategies.
+
+Everything is read from whole values of the desk's memory or from a reader of the store, so nobody who looks
+ever makes the desk wait. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from desk.answers import iso, write_alert, write_position, write_trade
+from desk.book import Book, Share
+from desk.loop import Desk
+from desk.options import Settings
+from desk.plan import is_protected
+from desk.record import STORY
+from desk.routing import is_paper
+
+HISTORY_LIMIT = 100
+
+
+def show_status(desk: Desk, started_at: int, version: str, *, private: bool) -> dict[str, Any]:
+    """Return the server's status; names of accounts, symbols and strategies only for its owner."""
+    concerns = list_open(desk)
+    history = list(desk.state.history.values())
+    shape: dict[str, Any] = {
+        "status": "attention" if any(concerns.values()) else "healthy",
+        "version": version,
+        "started_at": iso(started_at),
+        "uptime": max(0, (desk.clock() - started_at) // 1000),
+        "mode": "live" if desk.settings.live_accounts else "paper",
+        "counts": {
+            "alerts": desk.state.seq,
+            "history": dict(Counter(row.status for row in history)),
+            "accounts": len(desk.settings.accounts),
+            "strategies": len(desk.settings.strategies),
+        },
+    }
+    if private:
+        shape["open"] = concerns
+        with desk.store.reader() as reader:
+            shape["events"] = [{**e, "at": iso(e["at"])} for e in reader.load_events(20)]
+    else:
+        shape["open"] = {name: len(found) for name, found in concerns.items()}
+    return shape
+
+
+def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
+    """Return what wants a person's attention, each with since when; all empty when all is well."""
+    found: dict[str, list[dict[str, Any]]] = {
+        "unknown_orders": [],
+        "owed_exits": [],
+        "bare_shares": [],
+        "halted": [],
+        "blocked": [],
+        "not_recording": [],
+    }
+    for book in list(desk.state.books.values()):
+        where = {"account": book.account, "paper": book.paper, "symbol": book.instrument.symbol}
+        for order in book.orders.values():
+            if order.status == "unknown":
+                since = {"client_order_id": order.client_id, "since": iso(order.sent_at or 0)}
+                found["unknown_orders"].append({**where, **since})
+        for share in book.shares.values():
+            _add_share(found, book, share, where)
+    for scope, (reason, at) in list(desk.state.halts.items()):
+        found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
+    for key, reason in list(desk.state.blocked.items()):
+        found["blocked"].append({"account": key[0], "symbol": key[2], "reason": reason})
+    if desk.failure:
+        found["not_recording"].append({"reason": desk.failure})
+    return found
+
+
+def _add_share(
+    found: dict[str, list[dict[str, Any]]], book: Book, share: Share, where: dict[str, Any]
+) -> None:
+    who = {**where, "strategy": share.strategy}
+    if share.keep is not None and abs(share.quantity) > share.keep:
+        found["owed_exits"].append({**who, "since": iso(share.owed_since)})
+    if is_protected(book, share) is False:
+        found["bare_shares"].append({**who, "since": iso(share.position.opened_at)})
+
+
+def show_history(desk: Desk, filters: dict[str, str], limit: int) -> str:
+    """Return the rolling history as JSON, newest first."""
+    rows = [
+        row
+        for row in reversed(list(desk.state.history.values()))
+        if all(getattr(row, name) == wanted for name, wanted in filters.items())
+    ]
+    texts = ",".join(row.text for row in rows[:limit])
+    return f'{{"count":{len(rows[:limit])},"alerts":[{texts}]}}'
+
+
+def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
+    """Return one alert's whole story, or None where there is no such alert."""
+    with desk.store.reader() as reader:
+        row = reader.find_alert(alert_id)
+        orders = reader.find_orders(alert_id) if row else []
+    if row is None:
+        return None
+    story = STORY.validate_json(row.record)
+    shape: dict[str, Any] = json.loads(row.answer)
+    return {
+        **shape,
+        "received_at": iso(row.received_at),
+        "comment": story.comment,
+        "deliveries": row.deliveries,
+        "http": story.http,
+        "body": row.body,
+        "alert": write_alert(story.alert, None) if story.alert else None,
+        "notes": dict(story.alert.notes) if story.alert else {},
+        "decisions": [{"at": iso(note.at), "text": note.text} for note in story.notes],
+        "requests": [
+            {
+                "account": account,
+                "paper": bool(paper),
+                "instrument": instrument,
+                "client_order_id": order.client_id,
+                "kind": order.kind,
+                "side": order.side,
+                "order_type": order.order_type,
+                "quantity": str(order.quantity),
+                "limit_price": str(order.limit_price) if order.limit_price is not None else None,
+                "stop_price": str(order.stop_price) if order.stop_price is not None else None,
+                "sent_at": iso(order.sent_at) if order.sent_at else None,
+                "status": order.status,
+                "filled_quantity": str(order.filled),
+                "code": order.code,
+                "message": order.message,
+            }
+            for account, paper, instrument, order in orders
+        ],
+        "milliseconds": story.timings,
+    }
+
+
+def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
+    """Return every share that is held or worked, and the trades that were closed."""
+    rows = [
+        write_position(book, share, desk.state.prices.get(book.instrument.symbol))
+        for book in list(desk.state.books.values())
+        for share in book.shares.values()
+        if share.quantity != 0 or book.live(share.strategy)
+    ]
+    rows += [
+        write_position(book, Share(name), None)
+        for book in list(desk.state.books.values())
+        for name in {order.strategy for order in book.live()} - set(book.shares)
+    ]
+    with desk.store.reader() as reader:
+        closed = [write_trade(row) for row in reader.load_trades(limit)]
+    return {"positions": rows, "closed": closed}
+
+
+def show_strategies(desk: Desk) -> list[dict[str, Any]]:
+    """Return the strategies that are configured, and those that an alert created."""
+    settings = desk.settings
+    shapes = [
+        _strategy(settings, name, list(each.accounts), each.enabled, is_registered=True)
+        for name, each in settings.strategies.items()
+    ]
+    shapes += [
+        _strategy(settings, name, [settings.default_account], True, is_registered=False)
+        for name in list(desk.state.strategies)
+        if name not in settings.strategies
+    ]
+    return shapes
+
+
+def _strategy(
+    settings: Settings, name: str, accounts: list[str], enabled: bool, *, is_registered: bool
+) -> dict[str, Any]:
+    each = settings.strategy(name)
+    modes = {is_paper(settings, settings.accounts[account]) for account in accounts}
+    return {
+        "name": name,
+        "mode": "paper" if modes == {True} else "live",
+        "account": accounts[0],
+        "accounts": accounts,
+        "enabled": enabled,
+        "registered": is_registered,
+        "default_quantity": str(each.default_quantity) if each.default_quantity else None,
+        "direction": each.direction,
+        "sync": each.sync,
+        "pyramid": each.pyramid,
+    }

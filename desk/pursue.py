@@ -1,0 +1,124 @@
+"""Carry out the plan of a book: at once where the venue lives in this process, else as calls to hand out.
+
+A local venue is asked inside the transaction, so an order and its fill are one commit. Everywhere else the
+order is written down first and the call is handed to the pool after the commit. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.paper import Paper
+from brokers.protocol import OrderRequest, Receipt, Refused
+from desk.apply import InvariantBroken, receive, take_step
+from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, Look, Order, Send, Step
+from desk.plan import next_step
+from desk.state import Key, State
+
+STEPS_AT_ONCE = 500
+"""More steps than this for one event is a plan that never comes to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request for a venue, as it leaves the desk thread."""
+
+    key: Key
+    what: str
+    """place, close, cancel or look."""
+    request: OrderRequest
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it makes a position smaller: such calls leave first."""
+        return self.what != "place"
+
+
+def request_of(order: Order, book: Book) -> OrderRequest:
+    """Return what a broker is asked for one order."""
+    return OrderRequest(
+        client_id=order.client_id,
+        instrument=book.instrument,
+        side=order.side,
+        quantity=order.quantity,
+        order_type=order.order_type,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        reduces=order.kind != ENTRY,
+    )
+
+
+def pursue(
+    state: State, key: Key, now: int, can_of: Callable[[Key], frozenset[str]], calls: list[Call]
+) -> None:
+    """Take every step a book's plan asks for now. Raises `InvariantBroken` if it never comes to rest."""
+    can = can_of(key)
+    local = state.paper(key[0], now) if "local" in can else None
+    for _ in range(STEPS_AT_ONCE):
+        book = state.books[key]
+        step = next_step(book, can, now)
+        if step is None:
+            return
+        book = take_step(book, step, now)
+        if not isinstance(step, Drop):
+            request, what = _ask(book, step)
+            if local is None:
+                state.put_book(book, now)
+                calls.append(Call(key, what, request))
+                return
+            book = receive(book, _answer_locally(local, what, request), now)
+        state.put_book(book, now)
+    raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
+
+
+def meet_price(
+    state: State,
+    key: Key,
+    price: Decimal,
+    now: int,
+    can_of: Callable[[Key], frozenset[str]],
+    calls: list[Call],
+) -> None:
+    """Let the resting orders of a paper book meet a price, the stop before everything else."""
+    local = state.paper(key[0], now)
+    for _ in range(STEPS_AT_ONCE):
+        book = state.books[key]
+        receipt = _first_touched(local, book, price)
+        if receipt is None:
+            return
+        state.put_book(receive(book, receipt, now), now)
+        pursue(state, key, now, can_of, calls)
+    raise InvariantBroken(f"the price of {key[2]} on {key[0]} never came to rest")
+
+
+def _first_touched(local: Paper, book: Book, price: Decimal) -> Receipt | None:
+    working = [order for order in book.orders.values() if order.status == "accepted"]
+    working.sort(key=lambda order: order.kind != STOP_LOSS)
+    for order in working:
+        receipt = local.touch(request_of(order, book), order.triggered, price)
+        if receipt is not None and not (receipt.status == "accepted" and order.triggered):
+            return receipt
+    return None
+
+
+def _ask(book: Book, step: Step) -> tuple[OrderRequest, str]:
+    if isinstance(step, Send):
+        order = book.orders[step.order.client_id]
+        return request_of(order, book), "place" if order.kind == ENTRY else "close"
+    assert isinstance(step, Cancel | Look)
+    return request_of(book.orders[step.client_id], book), (
+        "cancel" if isinstance(step, Cancel) else "look"
+    )
+
+
+def _answer_locally(local: Paper, what: str, request: OrderRequest) -> Receipt:
+    try:
+        if what == "cancel":
+            return local.cancel(request)
+        if what == "look":
+            return local.find_order(request)
+        return local.place_order(request) if what == "place" else local.close(request)
+    except Refused as no:
+        return Receipt(request.client_id, "refused", code=no.code, message=no.message)

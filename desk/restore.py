@@ -1,0 +1,93 @@
+"""Load the desk's memory from the record: after a stop, a crash or a kill alike.
+
+What was sent and never answered becomes `unknown`; after that there is no recovery, only the loop. Nothing is
+sent from here and nothing is decided.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from desk.answers import iso
+from desk.book import Book
+from desk.evolve import evolve
+from desk.record import STORY, Record
+from desk.state import HistoryRow, State
+from desk.store import AlertRow, Store, to_json
+
+
+def restore(state: State, store: Store, now: int) -> None:
+    """Fill an empty state from the store."""
+    for book in store.load_books():
+        state.put_book(_doubt_what_was_sent(book, now), now)
+    state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
+    state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
+    state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
+    state.strategies.update(store.load_facts("strategies"))
+    state.seq = store.last_seq()
+    for row in store.load_last(state.settings.webhook.max_history):
+        if not row.settled:
+            record = _reopen(row, store)
+            state.records[record.alert_id] = record
+        state.history[row.alert_id] = history_row(row)
+    state.batch.books.clear()
+
+
+def history_row(row: AlertRow) -> HistoryRow:
+    """Return a row of the rolling history from what is stored."""
+    story = STORY.validate_json(row.record)
+    extra = {
+        "received_at": iso(row.received_at),
+        "comment": story.comment,
+        "deliveries": row.deliveries,
+    }
+    return HistoryRow(
+        row.alert_id,
+        row.strategy,
+        row.symbol,
+        row.status,
+        row.deliveries,
+        story.http or 200,
+        join(row.answer, extra),
+    )
+
+
+def join(answer: str, extra: dict[str, Any]) -> str:
+    """Return the JSON of an answer with more keys behind its own."""
+    return f"{answer[:-1]},{to_json(extra)[1:]}"
+
+
+def _reopen(row: AlertRow, store: Store) -> Record:
+    record = Record(
+        row.alert_id,
+        row.seq,
+        row.received_at,
+        row.strategy,
+        row.symbol,
+        row.body,
+        STORY.validate_json(row.record),
+        row.deliveries,
+        answer=row.answer,
+        status=row.status,
+    )
+    for account, paper, instrument, order in store.find_orders(row.alert_id):
+        record.orders[order.client_id] = (account, bool(paper), instrument, order)
+    return record
+
+
+def _doubt_what_was_sent(book: Book, now: int) -> Book:
+    """Make `unknown` what was on its way when the process ended; a cancel or look-up is just asked again."""
+    for order in list(book.orders.values()):
+        if order.call == "place":
+            book = book.with_order(evolve(order, status="unknown", call="", due_at=now))
+        elif order.call:
+            book = book.with_order(evolve(order, call="", due_at=now))
+    return book
+
+
+def read_answer(text: str) -> dict[str, Any]:
+    """Return a stored answer as the shape it was written from."""
+    shape: dict[str, Any] = json.loads(text)
+    return shape

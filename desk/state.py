@@ -1,0 +1,234 @@
+"""Hold the desk's memory: books, prices, cash, switches, alerts in progress and the rolling history.
+
+Everything is changed through `put`, which remembers what was there; so an event that fails is undone, and a
+batch that cannot be recorded never happened. What changed is gathered in a `Batch` for the one commit. Only
+the desk thread changes it; other threads read whole values.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.paper import Paper, Terms, cash_change, margin
+from brokers.protocol import Instrument
+from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told
+from desk.options import Settings
+from desk.record import Record
+from desk.store import Batch
+
+ZERO = Decimal(0)
+Key = tuple[str, bool, str]
+"""Account, paper, instrument."""
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One alert of the rolling history, as JSON, with what it is filtered by."""
+
+    alert_id: str
+    strategy: str
+    symbol: str
+    status: str
+    deliveries: int
+    http: int
+    text: str
+
+
+class State:
+    """The desk's memory, with a way back to the last commit."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.books: dict[Key, Book] = {}
+        self.prices: dict[str, Decimal] = {}
+        self.cash: dict[str, Decimal] = {}
+        """What fills have added to each account's configured cash, on paper."""
+        self.halts: dict[str, tuple[str, int]] = {}
+        self.strategies: dict[str, int] = {}
+        self.blocked: dict[Key, str] = {}
+        self.records: dict[str, Record] = {}
+        self.claims: dict[bytes, tuple[str, int]] = {}
+        self.history: OrderedDict[str, HistoryRow] = OrderedDict()
+        self.active: dict[str, dict[Key, None]] = {}
+        """Where each strategy holds or works something."""
+        self.by_instrument: dict[str, dict[Key, None]] = {}
+        self.seq = 0
+        self.touched: dict[str, Record] = {}
+        """The alerts to render anew."""
+        self.changed: set[Key] = set()
+        """The books whose next moment may have changed."""
+        self.batch = Batch()
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._terms_of: dict[str, Terms] = {}
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        """Change one entry of one table, so that it can be undone."""
+        self._undo.append((table, key, table.get(key, _MISSING)))
+        table[key] = value
+
+    def drop(self, table: dict[Any, Any], key: Any) -> None:
+        """Remove one entry of one table, so that it can be undone."""
+        if key in table:
+            self._undo.append((table, key, table.pop(key)))
+
+    def mark(self) -> int:
+        """Return a place to come back to."""
+        return len(self._undo)
+
+    def undo_to(self, mark: int) -> None:
+        """Take back every change since `mark`."""
+        while len(self._undo) > mark:
+            table, key, old = self._undo.pop()
+            if old is _MISSING:
+                table.pop(key, None)
+            else:
+                table[key] = old
+
+    def committed(self) -> None:
+        """Forget the way back: what was done is on disk."""
+        self._undo.clear()
+        self.claims.clear()
+        self.touched = {}
+        self.changed.clear()
+        self.batch = Batch()
+
+    def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
+        """Return the book of an instrument on an account, a new one where there was none."""
+        known = self.books.get((account, paper, instrument.symbol))
+        return known or Book(account, paper, instrument)
+
+    def put_book(self, book: Book, now: int) -> Book:
+        """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
+        key = (book.account, book.paper, book.instrument.symbol)
+        if key not in self.books:
+            self.batch.books.append(book)
+            index = self.by_instrument.setdefault(book.instrument.symbol, {})
+            self.put(index, key, None)
+        for row in book.journal:
+            self.batch.journal.append((book, row))
+            if isinstance(row, Order):
+                self._follow(key, row)
+            elif isinstance(row, FillRow):
+                self._settle_cash(book, row)
+            elif isinstance(row, Told):
+                self.batch.told.append((now, row))
+        kept = book.written()
+        self.put(self.books, key, kept)
+        self.changed.add(key)
+        self._index(key, kept)
+        return kept
+
+    def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
+        """Note something the user must hear of."""
+        self.batch.told.append((now, Told(event, message, alert_id)))
+
+    def move(self, instrument: str, price: Decimal, now: int) -> None:
+        """Note the last price seen of an instrument."""
+        self.put(self.prices, instrument, price)
+        self.batch.prices[instrument] = (str(price), now)
+
+    def paper(self, account: str, now: int) -> Paper:
+        """Return the simulator of an account at this moment."""
+        today = datetime.fromtimestamp(now / 1000, UTC).date()
+        return Paper(self._terms(account), _Rows(self, account, now), today)
+
+    def halted(self, strategy: str, account: str) -> str | None:
+        """Return why opening orders of a strategy on an account are halted, or None."""
+        for scope in ("all", f"strategy:{strategy}", f"account:{account}"):
+            if scope in self.halts:
+                return f"{_scope_name(scope)} halted: {self.halts[scope][0]}"
+        return None
+
+    def free_cash(self, account: str) -> Decimal:
+        """Return paper cash less the margin in use, with the open profit and loss of margined positions."""
+        terms = self._terms(account)
+        free = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
+        for key in self._keys_of(account):
+            book = self.books[key]
+            if book.instrument.kind in ("spot", "equity"):
+                continue
+            price = self.prices.get(book.instrument.symbol)
+            for share in book.shares.values():
+                if price is None or share.quantity == 0:
+                    continue
+                open_profit = share.position.open_profit(price, book.instrument.point_value)
+                free += open_profit - margin(book.instrument, share.quantity, price, terms)
+        return free
+
+    def _keys_of(self, account: str) -> list[Key]:
+        return [key for key in self.books if key[0] == account and key[1]]
+
+    def _terms(self, account: str) -> Terms:
+        if account not in self._terms_of:
+            self._terms_of[account] = self._read_terms(account)
+        return self._terms_of[account]
+
+    def _read_terms(self, account: str) -> Terms:
+        each = self.settings.accounts[account]
+        return Terms(
+            currency=each.currency,
+            market=each.market,
+            fee_bp=each.fee_bp,
+            slippage_bp=each.slippage_bp,
+            fee_per_contract=each.fee_per_contract,
+            slippage_ticks=each.slippage_ticks,
+            leverage=each.leverage,
+        )
+
+    def _follow(self, key: Key, order: Order) -> None:
+        record = self.records.get(order.cause.alert_id)
+        if record is not None and order.kind in (ENTRY, EXIT):
+            self.put(record.orders, order.client_id, (*key, order))
+            self.touched[record.alert_id] = record
+
+    def _settle_cash(self, book: Book, row: FillRow) -> None:
+        if book.paper:
+            currency = self.settings.accounts[book.account].currency
+            moved = cash_change(book.instrument, row.fill, row.realized, currency)
+            cash = self.cash.get(book.account, ZERO) + moved
+            self.put(self.cash, book.account, cash)
+            self.batch.cash[book.account] = str(cash)
+
+    def _index(self, key: Key, book: Book) -> None:
+        for share in book.shares.values():
+            index = self.active.setdefault(share.strategy, {})
+            is_active = _is_active(book, share)
+            if is_active and key not in index:
+                self.put(index, key, None)
+            elif not is_active:
+                self.drop(index, key)
+        for order in book.orders.values():
+            index = self.active.setdefault(order.strategy, {})
+            if key not in index:
+                self.put(index, key, None)
+
+
+class _Rows:
+    """What the simulator of one account sees of the state."""
+
+    def __init__(self, state: State, account: str, now: int) -> None:
+        self._state = state
+        self._account = account
+        self.now = now
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the last price seen of an instrument."""
+        return self._state.prices.get(symbol)
+
+    def free_cash(self) -> Decimal:
+        """Return the account's free cash."""
+        return self._state.free_cash(self._account)
+
+
+def _is_active(book: Book, share: Share) -> bool:
+    return share.quantity != 0 or share.wishes or bool(book.live(share.strategy))
+
+
+def _scope_name(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f"{kind} {name} is" if name else "everything is"

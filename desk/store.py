@@ -1,0 +1,474 @@
+"""Keep the durable record: the only module that speaks SQL.
+
+One connection belongs to the desk thread and writes each batch in one transaction; readers open their own.
+Plain SQL that SQLite and PostgreSQL both accept. The nouns are kept as JSON beside the columns that are
+searched by. Nothing here decides anything, and nothing is ever read back from the log file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from brokers.protocol import Fill, Instrument
+from desk.book import Book, FillRow, Order, Row, Share, Told, TradeRow
+from desk.ledger import Trade
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE alerts (
+    seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,
+    strategy TEXT NOT NULL, symbol TEXT NOT NULL, status TEXT NOT NULL, settled INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL, body TEXT NOT NULL, answer TEXT NOT NULL, record TEXT NOT NULL);
+CREATE INDEX alerts_open ON alerts (settled) WHERE settled = 0;
+CREATE TABLE identities (
+    digest BLOB PRIMARY KEY, alert_id TEXT NOT NULL, number BIGINT NOT NULL, until BIGINT NOT NULL);
+CREATE INDEX identities_until ON identities (until);
+CREATE TABLE books (
+    account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (account, paper, instrument));
+CREATE TABLE shares (
+    account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, strategy TEXT NOT NULL,
+    quantity TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (account, paper, instrument, strategy));
+CREATE TABLE orders (
+    client_id TEXT PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL,
+    instrument TEXT NOT NULL, alert_id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,
+    live INTEGER NOT NULL, data TEXT NOT NULL);
+CREATE INDEX orders_live ON orders (live) WHERE live = 1;
+CREATE INDEX orders_alert ON orders (alert_id);
+CREATE TABLE fills (
+    account TEXT NOT NULL, paper INTEGER NOT NULL, trade_id TEXT NOT NULL, instrument TEXT NOT NULL,
+    strategy TEXT NOT NULL, client_id TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL,
+    price TEXT NOT NULL, fee TEXT NOT NULL, fee_coin TEXT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (account, paper, trade_id));
+CREATE TABLE trades (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL,
+    strategy TEXT NOT NULL, closed_at BIGINT NOT NULL, data TEXT NOT NULL);
+CREATE TABLE cash (account TEXT PRIMARY KEY, amount TEXT NOT NULL);
+CREATE TABLE prices (instrument TEXT PRIMARY KEY, price TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE switches (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE strategies (name TEXT PRIMARY KEY, created_at BIGINT NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, at BIGINT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL,
+    alert_id TEXT);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)
+SHARE: TypeAdapter[Share] = TypeAdapter(Share)
+TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
+INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
+
+
+class StoreUnavailable(Exception):
+    """Nothing could be recorded; what was asked for did not happen."""
+
+
+class StoreDamaged(Exception):
+    """The state file cannot be used; the text names it and says what to do."""
+
+
+@dataclass(slots=True)
+class AlertRow:
+    """One alert as it is kept."""
+
+    seq: int
+    alert_id: str
+    received_at: int
+    strategy: str
+    symbol: str
+    status: str
+    settled: bool
+    deliveries: int
+    body: str
+    answer: str
+    record: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one transaction writes."""
+
+    alerts: dict[int, AlertRow] = field(default_factory=dict)
+    identities: list[tuple[bytes, str, int, int]] = field(default_factory=list)
+    deliveries: list[tuple[str, int]] = field(default_factory=list)
+    books: list[Book] = field(default_factory=list)
+    journal: list[tuple[Book, Row]] = field(default_factory=list)
+    cash: dict[str, str] = field(default_factory=dict)
+    prices: dict[str, tuple[str, int]] = field(default_factory=dict)
+    switches: dict[str, tuple[str, int] | None] = field(default_factory=dict)
+    strategies: dict[str, int] = field(default_factory=dict)
+    told: list[tuple[int, Told]] = field(default_factory=list)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not any(getattr(self, each.name) for each in fields(self))
+
+    def absorb(self, other: Batch) -> None:
+        """Add what another batch writes, later than this one."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(mine, dict):
+                mine.update(theirs)
+            else:
+                mine.extend(theirs)
+
+
+class Store:
+    """The state file. Opened by one process; the desk thread alone writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        _create_private(path)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA wal_autocheckpoint=2000")
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            raise StoreDamaged(
+                f"{path} cannot be used as the state ({error}). It was left as it is: move it away to "
+                "start empty, or put a backup in its place."
+            ) from None
+        self._inode = os.stat(path).st_ino
+
+    def _prepare(self) -> None:
+        """Create the tables in an empty file, or check the version of a full one."""
+        found = self._db.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
+        if found is None:
+            self._db.executescript(
+                f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ('version', '{VERSION}');COMMIT;"
+            )
+        version = self._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
+        if int(version) != VERSION:
+            raise StoreDamaged(
+                f"{self.path} was written by version {version} of the state, this program reads "
+                f"{VERSION}. Use the program that wrote it, or move the file away."
+            )
+
+    def close(self) -> None:
+        """Close the file; what was committed is in it."""
+        self._db.close()
+
+    def write(self, batch: Batch) -> None:
+        """Write one batch, all of it or nothing. Raises `StoreUnavailable`."""
+        if batch.is_empty():
+            return
+        try:
+            if os.stat(self.path).st_ino != self._inode:
+                raise StoreUnavailable(f"{self.path} was replaced while running")
+            self._db.execute("BEGIN IMMEDIATE")
+            self._write(batch)
+            self._db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreUnavailable(f"{self.path}: {error}") from None
+
+    def _write(self, batch: Batch) -> None:
+        run = self._db.executemany
+        if batch.alerts:
+            run(
+                "INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (seq) DO UPDATE SET "
+                "status = excluded.status, settled = excluded.settled, "
+                "deliveries = excluded.deliveries, answer = excluded.answer, "
+                "record = excluded.record",
+                [_alert_columns(row) for row in batch.alerts.values()],
+            )
+        if batch.identities:
+            run(
+                "INSERT INTO identities VALUES (?,?,?,?) ON CONFLICT (digest) DO UPDATE SET "
+                "alert_id = excluded.alert_id, number = excluded.number, until = excluded.until",
+                batch.identities,
+            )
+        if batch.deliveries:
+            run(
+                "UPDATE alerts SET deliveries = ? WHERE alert_id = ?",
+                [(count, alert_id) for alert_id, count in batch.deliveries],
+            )
+        self._write_books(batch)
+        self._write_facts(batch)
+
+    def _write_books(self, batch: Batch) -> None:
+        run = self._db.executemany
+        if batch.books:
+            run(
+                "INSERT INTO books VALUES (?,?,?,?) ON CONFLICT (account, paper, instrument) "
+                "DO UPDATE SET data = excluded.data",
+                [(*_key(book), _dump(INSTRUMENT, book.instrument)) for book in batch.books],
+            )
+        shares, orders, fills, trades = _sort(batch.journal)
+        if shares:
+            run(
+                "INSERT INTO shares VALUES (?,?,?,?,?,?) ON CONFLICT "
+                "(account, paper, instrument, strategy) "
+                "DO UPDATE SET quantity = excluded.quantity, data = excluded.data",
+                shares,
+            )
+        if orders:
+            run(
+                "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (client_id) DO UPDATE SET "
+                "status = excluded.status, live = excluded.live, data = excluded.data",
+                orders,
+            )
+        if fills:
+            run("INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", fills)
+        if trades:
+            run(
+                "INSERT INTO trades (account, paper, instrument, strategy, closed_at, data) "
+                "VALUES (?,?,?,?,?,?)",
+                trades,
+            )
+
+    def _write_facts(self, batch: Batch) -> None:
+        run = self._db.executemany
+        if batch.cash:
+            run(
+                "INSERT INTO cash VALUES (?,?) ON CONFLICT (account) DO UPDATE SET "
+                "amount = excluded.amount",
+                list(batch.cash.items()),
+            )
+        if batch.prices:
+            run(
+                "INSERT INTO prices VALUES (?,?,?) ON CONFLICT (instrument) DO UPDATE SET "
+                "price = excluded.price, at = excluded.at",
+                [(name, price, at) for name, (price, at) in batch.prices.items()],
+            )
+        for scope, switch in batch.switches.items():
+            self._db.execute("DELETE FROM switches WHERE scope = ?", (scope,))
+            if switch:
+                self._db.execute("INSERT INTO switches VALUES (?,?,?)", (scope, *switch))
+        if batch.strategies:
+            run(
+                "INSERT INTO strategies VALUES (?,?) ON CONFLICT (name) DO NOTHING",
+                list(batch.strategies.items()),
+            )
+        if batch.told:
+            run(
+                "INSERT INTO events (at, event, message, alert_id) VALUES (?,?,?,?)",
+                [(at, told.event, told.message, told.alert_id) for at, told in batch.told],
+            )
+
+    def find_identity(self, digest: bytes, now: int) -> tuple[str, int] | None:
+        """Return the alert that claimed a digest and the number of its body, while the claim lasts."""
+        found = self._db.execute(
+            "SELECT alert_id, number FROM identities WHERE digest = ? AND until > ?", (digest, now)
+        ).fetchone()
+        return (found[0], found[1]) if found else None
+
+    def forget_identities(self, now: int) -> None:
+        """Drop the claims that have run out."""
+        try:
+            self._db.execute("DELETE FROM identities WHERE until <= ?", (now,))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
+
+    def load_books(self) -> Iterator[Book]:
+        """Yield every book that holds a share or a live order."""
+        shares: dict[tuple[str, int, str], dict[str, Share]] = {}
+        for account, paper, instrument, strategy, data in self._db.execute(
+            "SELECT account, paper, instrument, strategy, data FROM shares"
+        ):
+            known = shares.setdefault((account, paper, instrument), {})
+            known[strategy] = SHARE.validate_json(data)
+        orders: dict[tuple[str, int, str], dict[str, Order]] = {}
+        for account, paper, instrument, cid, data in self._db.execute(
+            "SELECT account, paper, instrument, client_id, data FROM orders WHERE live = 1"
+        ):
+            orders.setdefault((account, paper, instrument), {})[cid] = ORDER.validate_json(data)
+        for account, paper, instrument, data in self._db.execute("SELECT * FROM books"):
+            key = (account, paper, instrument)
+            yield Book(
+                account,
+                bool(paper),
+                INSTRUMENT.validate_json(data),
+                shares.get(key, {}),
+                orders.get(key, {}),
+            )
+
+    def load_facts(self, table: str) -> list[tuple[Any, ...]]:
+        """Return the rows of one of the small tables: cash, prices, switches, strategies."""
+        if table not in ("cash", "prices", "switches", "strategies"):
+            raise ValueError(table)
+        return self._db.execute(f"SELECT * FROM {table}").fetchall()
+
+    def load_last(self, limit: int) -> list[AlertRow]:
+        """Return the newest alerts, oldest first, and every alert that is not settled."""
+        newest = self._db.execute(
+            "SELECT * FROM alerts ORDER BY seq DESC LIMIT ?", (limit,)
+        ).fetchall()
+        rows = {row[0]: _read_alert(row) for row in newest}
+        for row in self._db.execute("SELECT * FROM alerts WHERE settled = 0"):
+            rows.setdefault(row[0], _read_alert(row))
+        return [rows[seq] for seq in sorted(rows)]
+
+    def last_seq(self) -> int:
+        """Return the number of the newest alert."""
+        return self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM alerts").fetchone()[0]  # type: ignore[no-any-return]
+
+    def find_alert(self, alert_id: str) -> AlertRow | None:
+        """Return one alert, on the desk thread."""
+        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
+        return _read_alert(row) if row else None
+
+    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
+        """Return account, paper, instrument and order of everything that an alert caused."""
+        rows = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
+        )
+        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
+
+    def reader(self) -> Reader:
+        """Return a reader for another thread."""
+        return Reader(self.path)
+
+
+class Reader:
+    """Read what is committed, without ever waiting for the desk thread. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._db.close()
+
+    def find_alert(self, alert_id: str) -> AlertRow | None:
+        """Return one alert."""
+        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
+        return _read_alert(row) if row else None
+
+    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
+        """Return account, paper, instrument and order of everything that an alert caused."""
+        rows = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
+        )
+        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
+
+    def load_trades(self, limit: int) -> list[TradeRow]:
+        """Return the newest closed trades, newest first."""
+        rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
+        return [TRADE.validate_json(data) for (data,) in rows]
+
+    def load_events(self, limit: int) -> list[dict[str, Any]]:
+        """Return what the user was last told, newest first."""
+        rows = self._db.execute(
+            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [
+            {"at": at, "event": event, "message": message, "alert_id": alert_id}
+            for at, event, message, alert_id in rows
+        ]
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner alone: it may hold what an account trades."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _dump(adapter: TypeAdapter[Any], value: object) -> str:
+    return adapter.dump_json(value, exclude_defaults=True).decode()
+
+
+def _key(book: Book) -> tuple[str, int, str]:
+    return book.account, int(book.paper), book.instrument.symbol
+
+
+def _alert_columns(row: AlertRow) -> tuple[Any, ...]:
+    return (
+        row.seq,
+        row.alert_id,
+        row.received_at,
+        row.strategy,
+        row.symbol,
+        row.status,
+        int(row.settled),
+        row.deliveries,
+        row.body,
+        row.answer,
+        row.record,
+    )
+
+
+def _read_alert(row: tuple[Any, ...]) -> AlertRow:
+    seq, alert_id, received_at, strategy, symbol, status, settled, deliveries, *texts = row
+    body, answer, record = texts
+    return AlertRow(
+        seq,
+        alert_id,
+        received_at,
+        strategy,
+        symbol,
+        status,
+        bool(settled),
+        deliveries,
+        body,
+        answer,
+        record,
+    )
+
+
+def _sort(
+    journal: Iterable[tuple[Book, Row]],
+) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Turn journal rows into columns; of an order or share that changed twice only the last is kept."""
+    shares: dict[tuple[str, int, str, str], tuple[Book, Share]] = {}
+    orders: dict[str, tuple[Book, Order]] = {}
+    fills: list[Any] = []
+    trades: list[Any] = []
+    for book, row in journal:
+        if isinstance(row, Share):
+            shares[(*_key(book), row.strategy)] = (book, row)
+        elif isinstance(row, Order):
+            orders[row.client_id] = (book, row)
+        elif isinstance(row, FillRow):
+            fills.append(_fill_columns(row, row.fill))
+        elif isinstance(row, TradeRow):
+            trades.append(_trade_columns(row, row.trade))
+    return (
+        [(*key, str(share.quantity), _dump(SHARE, share)) for key, (_, share) in shares.items()],
+        [
+            (cid, *_key(book), o.cause.alert_id, o.kind, o.status, int(o.is_live), _dump(ORDER, o))
+            for cid, (book, o) in orders.items()
+        ],
+        fills,
+        trades,
+    )
+
+
+def _fill_columns(row: FillRow, fill: Fill) -> tuple[Any, ...]:
+    return (
+        row.account,
+        int(row.paper),
+        fill.trade_id,
+        row.instrument,
+        row.strategy,
+        fill.client_id,
+        fill.side,
+        str(fill.quantity),
+        str(fill.price),
+        str(fill.fee),
+        fill.fee_coin,
+        fill.at,
+    )
+
+
+def _trade_columns(row: TradeRow, trade: Trade) -> tuple[Any, ...]:
+    where = (row.account, int(row.paper), row.instrument, row.strategy)
+    return (*where, trade.closed_at, _dump(TRADE, row))
+
+
+def to_json(value: object) -> str:
+    """Return JSON that every reader accepts: no NaN, text as it is."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))

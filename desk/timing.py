@@ -1,0 +1,97 @@
+"""Judge time: whether an alert is too old to open, and whether a later one has overtaken it.
+
+Only `timenow`, `sent_at` and `fired_at` say when an alert fired and put alerts in order; `time` and
+`timestamp` may be the bar's opening, so they only limit age, and only with the interval. Reducing orders
+never expire. Pure: the clock is an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from desk.book import Marks
+from desk.evolve import evolve
+from parsers.alert import Alert
+
+FUTURE_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What time means for one alert now: `expired` says why it may not open, or is empty."""
+
+    now: int
+    max_age_ms: int
+    release_by: int
+    expired: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def judge_age(alert: Alert, received_at: int, now: int, max_age_ms: int) -> Times:
+    """Return how old the alert is against `max_age_ms`; waiting with us counts the same."""
+    started = received_at
+    expired, warnings = "", []
+    limit = max_age_ms
+    if alert.fired_at is not None:
+        started = min(started, alert.fired_at)
+        if alert.fired_at - received_at > FUTURE_MS:
+            ahead = (alert.fired_at - received_at) // 1000
+            warnings.append(
+                f"the alert says it fired {ahead} s in the future: check the sender's clock"
+            )
+    elif alert.bar_at is not None:
+        if alert.interval_seconds is not None:
+            limit += alert.interval_seconds * 1000
+            started = min(started, alert.bar_at)
+        elif received_at - alert.bar_at > max_age_ms:
+            warnings.append(
+                "its time is old but may be the bar's opening: add interval, or send timenow"
+            )
+    age = now - started
+    if age > limit:
+        expired = (
+            f"The alert is {age // 1000} s old; an opening alert is traded up to {limit // 1000} s "
+            "(webhook.max_age_seconds)."
+        )
+    return Times(now, max_age_ms, started + limit, expired, tuple(warnings))
+
+
+def is_stale_reducing(marks: Marks, fired: int | None, partial: bool) -> bool:
+    """Tell whether a later alert opened, or (unless this exit is partial) stated a position."""
+    if fired is None:
+        return False
+    return marks.opened > fired or (not partial and marks.stated > fired)
+
+
+def is_stale_opening(marks: Marks, fired: int | None, side: str) -> bool:
+    """Tell whether a later alert closed the share, stated flat or stated the other side."""
+    if fired is None:
+        return False
+    other = marks.short if side == "buy" else marks.long
+    return marks.flat > fired or other > fired
+
+
+def is_stale_target(
+    marks: Marks, fired: int | None, previous: Decimal | None, held: Decimal
+) -> bool:
+    """Tell whether an alert with a stated target comes after a later one that was executed."""
+    if fired is None or marks.fired == 0:
+        return False
+    same_second = fired // 1000 == marks.fired // 1000
+    if same_second:
+        return previous is not None and previous != held
+    return fired < marks.fired
+
+
+def mark_said(marks: Marks, fired: int | None, stated: str | None, closes_all: bool) -> Marks:
+    """Remember when an alert closed the share or stated a side, also where it found nothing to do."""
+    if fired is None:
+        return marks
+    if closes_all or stated == "flat":
+        marks = evolve(marks, flat=max(marks.flat, fired))
+    if stated == "long":
+        marks = evolve(marks, long=max(marks.long, fired))
+    elif stated == "short":
+        marks = evolve(marks, short=max(marks.short, fired))
+    return marks

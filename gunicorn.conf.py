@@ -1,0 +1,43 @@
+"""Production settings: `gunicorn` alone in this folder serves the receiver.
+
+One worker, because one process owns the state; threads, because requests wait for brokers. The graceful stop
+is longer than any call to a broker, so that what is on its way comes back before the end.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import webhook_server
+
+wsgi_app = "webhook_server:create_app()"
+_settings = webhook_server.load_settings_or_exit(os.environ.get("CONFIG"))
+_host = _settings.webhook.host
+bind = (
+    f"[{_host}]:{_settings.webhook.port}" if ":" in _host else f"{_host}:{_settings.webhook.port}"
+)
+worker_class = "gthread"
+workers = 1
+threads = _settings.webhook.threads
+timeout = 30
+graceful_timeout = 25
+keepalive = 20
+limit_request_line = 8190
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True
+
+
+def when_ready(server):
+    """Say where the receiver listens and what it will do there."""
+    if server.app.app_uri == wsgi_app:
+        webhook_server.print_banner(_settings)
+
+
+def worker_exit(server, worker):
+    """Let the desk finish what is on its way."""
+    stop = getattr(worker.wsgi, "stop_desk", None)
+    if stop:
+        stop()
