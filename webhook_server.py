@@ -7,6 +7,7 @@ decision is made here, nothing is hashed and nothing is computed.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -16,31 +17,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from brokers import BROKERS
 from brokers.protocol import Broker
 from brokers.symbols import canonical
 from desk import overview
-from desk.answers import combine_statuses, iso
-from desk.gate import REFUSAL, Gate
+from desk.answers import iso
+from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
 from desk.loop import Desk
-from desk.operator import shares_to_flatten
 from desk.options import Settings
 from desk.rates import Rates
-from desk.reply import Answer, Delivery, Reply
+from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
 from desk.settings import SettingsError, config_hash, describe, is_loopback, load, warnings
 from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import parse
-from parsers.alert import Alert, Message
 
 VERSION = "0.1.0"
-MAX_BODY = 64 * 1024
-RECORD_WITHIN_SECONDS = 2.3
 EXIT_LOCKED = 3
+TOO_LARGE = f"An alert may have {MAX_BODY} bytes."
+HTTP_ERRORS = {
+    404: ("NOT_FOUND", "There is no such page. Alerts go to POST /webhook."),
+    405: ("NOT_FOUND", "This page does not take that method. Alerts are sent by POST."),
+    413: ("TOO_LARGE", TOO_LARGE),
+}
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -48,136 +51,6 @@ SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 log = logging.getLogger("server")
-
-
-class Refusal(Exception):
-    """End a request with an answer of its own."""
-
-    def __init__(self, http: int, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.http = http
-        self.code = code
-        self.retry_after = retry_after
-
-
-class Phone:
-    """What the routes need: settings, gate and desk."""
-
-    def __init__(self, settings: Settings, desk: Desk, gate: Gate) -> None:
-        self.settings = settings
-        self.desk = desk
-        self.gate = gate
-        self.started_at = desk.clock()
-        self.reply_within = float(settings.webhook.reply_within_seconds)
-        self._waiting = 0
-        self._may_wait = settings.webhook.threads // 2
-
-    def receive(self, *, is_queued: bool = False, is_dry: bool = False) -> Response:
-        """Take one body in and answer with what came of it."""
-        began = time.perf_counter()
-        address = self._check_address()
-        body = _read_body(request)
-        message = parse(body)
-        parsed = time.perf_counter()
-        warnings_found, is_authenticated = self._check_credentials(message, body, address)
-        is_test = [isinstance(each, Alert) and each.test for each in message.alerts]
-        if any(is_test) and not all(is_test):
-            raise Refusal(
-                400, "UNREADABLE", "Some alerts of this array are tests and some are not."
-            )
-        is_dry = is_dry or all(is_test)
-        checked = time.perf_counter()
-        delivery = Delivery(
-            entries=message.alerts,
-            strategies=message.strategies,
-            body=body,
-            masked=message.masked,
-            received_at=self.desk.clock(),
-            is_array=message.is_array,
-            is_dry=is_dry,
-            is_authenticated=is_authenticated,
-            warnings=warnings_found,
-            timings={
-                "parse": round((parsed - began) * 1000, 3),
-                "gate": round((checked - parsed) * 1000, 3),
-            },
-        )
-        reply = self.desk.submit(delivery)
-        self._await(reply, began, is_queued)
-        if is_queued and not is_dry:
-            return _answer_queued(reply, message)
-        return _answer(reply, message)
-
-    def _check_address(self) -> str:
-        peer = request.remote_addr or ""
-        address = self.gate.client_address(peer, request.headers.get("X-Forwarded-For"))
-        if not self.gate.may_connect(address):
-            text = "Your address is not in webhook.allowed_ips."
-            raise Refusal(403, "ADDRESS_NOT_ALLOWED", text)
-        return address
-
-    def _check_credentials(
-        self, message: Message, body: bytes, address: str
-    ) -> tuple[tuple[str, ...], bool]:
-        """Ask the gate about every strategy a body names. Raises `Refusal` with 401 or 429."""
-        url = [*request.args.getlist("secret"), *request.args.getlist("auth_token")]
-        signature = request.headers.get("X-Webhook-Signature")
-        names = set(message.strategies) or {None}
-        verdicts = [
-            self.gate.check_credentials(body, url, signature, message.secrets, name)
-            for name in names
-        ]
-        is_allowed = all(each.allowed for each in verdicts)
-        is_authenticated = is_allowed and all(each.is_authenticated for each in verdicts)
-        if not is_authenticated:
-            wait = self.gate.count_unauthenticated(address, failed=not is_allowed)
-            if not is_allowed and self.gate.must_tell(address):
-                log.warning("many_refused_credentials", extra={"address": address})
-            if wait is not None:
-                rate = self.settings.webhook.rate_limit
-                text = f"Rate limit exceeded: {rate} without a valid secret. Try again in {wait} s."
-                raise Refusal(429, "RATE_LIMITED", text, wait)
-        if not is_allowed:
-            raise Refusal(401, "UNAUTHORIZED", REFUSAL)
-        return tuple({each.warning for each in verdicts if each.warning}), is_authenticated
-
-    def _await(self, reply: Reply, began: float, is_queued: bool) -> None:
-        """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
-        reply.wait(RECORD_WITHIN_SECONDS - (time.perf_counter() - began))
-        if reply.error is not None or not reply.is_recorded:
-            raise StoreUnavailable(str(reply.error or "the desk did not answer in time"))
-        if is_queued or reply.is_done or self._waiting >= self._may_wait:
-            return
-        self._waiting += 1
-        try:
-            reply.wait(self.reply_within - (time.perf_counter() - began))
-        finally:
-            self._waiting -= 1
-
-    def require_reader(self) -> None:
-        """Let in who may read: the owner, or in development someone at this machine."""
-        if self.is_owner() or self._is_local():
-            return
-        _demand_token(self.settings)
-
-    def require_admin(self) -> None:
-        """Let in the owner alone, and no page of another site that borrows the owner's browser."""
-        if not self.is_owner():
-            _demand_token(self.settings)
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if site not in ("same-origin", "none"):
-            raise Refusal(403, "UNAUTHORIZED", "Controls are not taken from another site's page.")
-
-    def is_owner(self) -> bool:
-        """Whether the request carries the admin token."""
-        return self.gate.is_admin(request.headers.get("Authorization"))
-
-    def _is_local(self) -> bool:
-        # The host is asked too: a name that was pointed at this machine must not read (DNS rebinding).
-        host = request.host.rpartition(":")[0] if ":" in request.host else request.host
-        peer = request.remote_addr or ""
-        is_here = self.gate.is_local_reader(peer, request.headers.keys())
-        return is_here and is_loopback(host.strip("[]") or request.host)
 
 
 def create_app(
@@ -214,20 +87,17 @@ def create_app(
         listener.stop()
         lock.release()
 
-    return _build(Phone(settings, desk, gate), stop_desk)
+    return _build(Reception(settings, desk, gate, parse), stop_desk)
 
 
-def _build(phone: Phone, stop_desk: Callable[[], None]) -> Flask:
+def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.stop_desk = stop_desk  # type: ignore[attr-defined]
-    _add_alert_routes(app, phone)
-    _add_reading_routes(app, phone)
-    _add_control_routes(app, phone)
-    app.register_error_handler(Refusal, _show_refusal)
-    app.register_error_handler(StoreUnavailable, _show_unavailable)
-    app.register_error_handler(HTTPException, _show_http_error)
-    app.register_error_handler(Exception, _show_fault)
+    _add_alert_routes(app, reception)
+    _add_reading_routes(app, reception)
+    _add_control_routes(app, reception)
+    _add_error_answers(app)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -240,19 +110,23 @@ def _build(phone: Phone, stop_desk: Callable[[], None]) -> Flask:
 # --- routes --------------------------------------------------------------------------------------
 
 
-def _add_alert_routes(app: Flask, phone: Phone) -> None:
+def _add_alert_routes(app: Flask, reception: Reception) -> None:
+    def receive(**how: bool) -> Response:
+        secrets = [*request.args.getlist("secret"), *request.args.getlist("auth_token")]
+        return _send(reception.receive(_caller(), _read_body(), secrets, **how))
+
     @app.post("/webhook")
     @app.post("/alert")
     def webhook() -> Response:
-        return phone.receive()
+        return receive()
 
     @app.post("/webhook/tradingview")
     def webhook_tradingview() -> Response:
-        return phone.receive(is_queued=True)
+        return receive(is_queued=True)
 
     @app.post("/webhook/validate")
     def webhook_validate() -> Response:
-        return phone.receive(is_dry=True)
+        return receive(is_dry=True)
 
     @app.get("/webhook/test")
     def webhook_test() -> Response:
@@ -266,96 +140,81 @@ def _add_alert_routes(app: Flask, phone: Phone) -> None:
         )
 
 
-def _add_reading_routes(app: Flask, phone: Phone) -> None:
+def _add_reading_routes(app: Flask, reception: Reception) -> None:
+    desk = reception.desk
+
     @app.get("/status")
     @app.get("/health")
     def status() -> Response:
-        private = phone.is_owner()
-        return _json(overview.show_status(phone.desk, phone.started_at, VERSION, private=private))
+        private = reception.is_owner(_caller())
+        return _json(overview.show_status(desk, reception.started_at, VERSION, private=private))
 
     @app.get("/history")
     def history() -> Response:
-        phone.require_reader()
+        reception.require_reader(_caller())
         names = ("strategy", "symbol", "status")
         filters = {name: request.args[name] for name in names if name in request.args}
-        limit = _read_limit(overview.HISTORY_LIMIT)
-        return _text(overview.show_history(phone.desk, filters, limit))
+        return _send(Sent(200, overview.show_history(desk, filters, _read_limit())))
 
     @app.get("/history/<alert_id>")
     def one_alert(alert_id: str) -> Response:
-        phone.require_reader()
-        shape = overview.show_alert(phone.desk, alert_id)
+        reception.require_reader(_caller())
+        shape = overview.show_alert(desk, alert_id)
         if shape is None:
             raise Refusal(404, "NOT_FOUND", "No alert has that id. GET /history lists them.")
         return _json(shape)
 
     @app.get("/strategies")
     def strategies() -> Response:
-        phone.require_reader()
-        return _json(overview.show_strategies(phone.desk))
+        reception.require_reader(_caller())
+        return _json(overview.show_strategies(desk))
 
     @app.get("/positions")
     def positions() -> Response:
-        phone.require_reader()
-        return _json(overview.show_positions(phone.desk, _read_limit(100)))
+        reception.require_reader(_caller())
+        return _json(overview.show_positions(desk, _read_limit()))
 
 
-def _add_control_routes(app: Flask, phone: Phone) -> None:
-    def switch(name: str) -> Response:
-        phone.require_admin()
-        options = _read_options({"account", "strategy"})
-        if len(options) == 2:
-            raise Refusal(422, "UNREADABLE", "Name an account or a strategy, not both.")
-        _find_account(phone.settings, options.get("account"))
-        scope = ":".join(*options.items()) if options else "all"
-        command = phone.desk.command(name, {"scope": scope})
-        _await_command(command.reply)
-        return _json({"success": True, "message": command.said})
-
+def _add_control_routes(app: Flask, reception: Reception) -> None:
     @app.post("/halt")
     def halt() -> Response:
-        return switch("halt")
+        reception.require_admin(_caller())
+        return _send(reception.switch("halt", _read_options({"account", "strategy"})))
 
     @app.post("/resume")
     def resume() -> Response:
-        return switch("resume")
+        reception.require_admin(_caller())
+        return _send(reception.switch("resume", _read_options({"account", "strategy"})))
 
     @app.post("/flatten")
     def flatten() -> Response:
-        phone.require_admin()
-        options = _read_options({"account", "symbol", "confirm"})
-        account = _find_account(phone.settings, options.get("account"))
-        if account is None:
-            text = f'Name the account: {{"account": "{next(iter(phone.settings.accounts))}"}}.'
-            raise Refusal(422, "UNREADABLE", text)
-        symbol = options.get("symbol")
-        books = shares_to_flatten(phone.desk.intake, account, symbol)
-        if options.get("confirm") is not True:
-            what = (
-                ", ".join(key[2] for key in books) or "nothing: no strategy holds or works anything"
-            )
-            text = f'This would close on {account}: {what}. Send "confirm": true to do it.'
-            raise Refusal(422, "NOT_CONFIRMED", text)
-        command = phone.desk.command("flatten", {"account": account, "symbol": symbol})
-        _await_command(command.reply)
-        answer = command.reply.answers[0]
-        return _text(answer.text, answer.http)
+        reception.require_admin(_caller())
+        return _send(reception.flatten(_read_options({"account", "symbol", "confirm"})))
 
 
-# --- reading requests ----------------------------------------------------------------------------
+# --- unpacking requests --------------------------------------------------------------------------
 
 
-def _read_body(req: Request) -> bytes:
+def _caller() -> Caller:
+    headers = {name.lower(): value for name, value in request.headers}
+    return Caller(request.remote_addr or "", request.host, request.base_url, headers)
+
+
+def _read_body() -> bytes:
     """Return the whole body. Without a length gunicorn would silently cut it at the limit."""
-    if req.content_length is None:
+    if request.content_length is None:
         raise Refusal(411, "LENGTH_REQUIRED", "Send the alert with a Content-Length.")
-    if req.content_length > MAX_BODY:
-        raise Refusal(413, "TOO_LARGE", f"An alert may have {MAX_BODY} bytes.")
-    return req.get_data(cache=False)
+    if request.content_length > MAX_BODY:
+        raise Refusal(413, "TOO_LARGE", TOO_LARGE)
+    return request.get_data(cache=False)
 
 
 def _read_options(known: set[str]) -> dict[str, Any]:
-    shape = request.get_json(force=True, silent=True) if request.content_length else {}
+    body = _read_body() if request.content_length else b"{}"
+    try:
+        shape = json.loads(body)
+    except (ValueError, RecursionError):
+        shape = None
     if not isinstance(shape, dict) or not set(shape) <= known:
         names = ", ".join(sorted(known))
         raise Refusal(422, "UNREADABLE", f"Send a JSON object with no other keys than {names}.")
@@ -365,128 +224,62 @@ def _read_options(known: set[str]) -> dict[str, Any]:
     return options
 
 
-def _find_account(settings: Settings, name: str | None) -> str | None:
-    if name is None:
-        return None
-    found = settings.find_account(name)
-    if found is None:
-        known = ", ".join(settings.accounts)
-        raise Refusal(422, "NO_ACCOUNT", f"There is no such account. Configured: {known}.")
-    return found
-
-
-def _read_limit(default: int) -> int:
-    text = request.args.get("limit", str(default))
+def _read_limit() -> int:
+    text = request.args.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
         raise Refusal(400, "UNREADABLE", "limit must be a whole number.")
     return int(text)
 
 
-def _await_command(reply: Reply) -> None:
-    reply.wait(RECORD_WITHIN_SECONDS)
-    if reply.error is not None or not reply.is_recorded:
-        raise StoreUnavailable(str(reply.error or "the desk did not answer in time"))
+# --- sending answers -----------------------------------------------------------------------------
 
 
-# --- writing answers -----------------------------------------------------------------------------
-
-
-def _answer(reply: Reply, message: Message) -> Response:
-    if message.is_array:
-        statuses = [answer.http for answer in reply.answers]
-        texts = ",".join(answer.text for answer in reply.answers)
-        done = to_json(all(answer.shape.get("success") for answer in reply.answers))
-        return _text(f'{{"success":{done},"results":[{texts}]}}', combine_statuses(statuses))
-    return _send(reply.answers[0])
-
-
-def _answer_queued(reply: Reply, message: Message) -> Response:
-    """Answer at once that the alert is ours; what can never trade is answered in full."""
-    for answer in reply.answers:
-        is_certain = answer.http == 400 or answer.shape.get("code") in ("NO_ACCOUNT",)
-        is_known = answer.shape.get("duplicate") and answer.shape.get("status") != "pending"
-        if is_certain or is_known:
-            return _answer(reply, message)
-    said = ", ".join(_name(each) for each in message.alerts if isinstance(each, Alert))
-    ids = [answer.shape["alert_id"] for answer in reply.answers]
-    shape = {
-        "status": "received",
-        "alert_id": ids[0],
-        "message": f"Alert queued for processing: {said}",
-    }
-    if message.is_array:
-        shape["alert_ids"] = ids
-    return _json(shape)
-
-
-def _name(alert: Alert) -> str:
-    quantity = f" {alert.quantity}" if alert.quantity is not None else ""
-    return f"{alert.symbol} {alert.action}{quantity}"
-
-
-def _send(answer: Answer) -> Response:
-    response = _text(answer.text, answer.http)
-    wait = answer.shape.get("retry_after")
-    if wait is not None:
-        response.headers["Retry-After"] = str(wait)
+def _send(sent: Sent) -> Response:
+    response = Response(sent.text, sent.http, mimetype="application/json")
+    if sent.retry_after is not None:
+        response.headers["Retry-After"] = str(sent.retry_after)
     return response
 
 
-def _json(shape: object, http: int = 200) -> Response:
-    return _text(to_json(shape), http)
+def _json(shape: object) -> Response:
+    return _send(Sent(200, to_json(shape)))
 
 
-def _text(text: str, http: int = 200) -> Response:
-    return Response(text, http, mimetype="application/json")
-
-
-def _show_refusal(refusal: Refusal) -> Response:
-    response = _fail(refusal.http, refusal.code, str(refusal))
-    if refusal.retry_after is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.http == 401 and refusal.code == "UNAUTHORIZED" and request.method == "GET":
-        response.headers["WWW-Authenticate"] = 'Basic realm="receiver", charset="UTF-8"'
-    return response
-
-
-def _show_unavailable(error: StoreUnavailable) -> Response:
-    log.error("not_recorded", extra={"text": str(error)})
-    text = "The alert could not be recorded, so nothing was done. Sending it again is safe."
-    response = _fail(503, "NOT_RECORDED", text)
-    response.headers["Retry-After"] = "5"
-    return response
-
-
-def _show_http_error(error: HTTPException) -> Response:
-    http = error.code or 500
-    text = {
-        404: "There is no such page. Alerts go to POST /webhook.",
-        405: "This page does not take that method. Alerts are sent by POST.",
-        413: f"An alert may have {MAX_BODY} bytes.",
-    }.get(http, "The request could not be understood.")
-    codes = {404: "NOT_FOUND", 405: "NOT_FOUND", 413: "TOO_LARGE"}
-    response = _fail(http if http < 500 else 400, codes.get(http, "UNREADABLE"), text)
-    if "Allow" in (headers := dict(error.get_headers())):
-        response.headers["Allow"] = headers["Allow"]
-    return response
-
-
-def _show_fault(fault: Exception) -> Response:
-    """Answer a fault of ours as 400: a 5xx would make TradingView send the alert three times more."""
-    log.exception("server_fault", extra={"text": type(fault).__name__})
-    text = "An internal error; it is in the log. GET /history shows whether the alert was recorded."
-    return _fail(400, "INTERNAL", text)
-
-
-def _fail(http: int, code: str, message: str) -> Response:
+def _fail(http: int, code: str, message: str, retry_after: int | None = None) -> Response:
     shape = {"success": False, "status": "denied", "code": code, "message": message}
-    return _json(shape, http)
+    return _send(Sent(http, to_json(shape), retry_after))
 
 
-def _demand_token(settings: Settings) -> None:
-    where = ".env beside config.yaml" if settings.admin_token else ".env (make run writes one)"
-    curl = f"curl -H 'Authorization: Bearer $ADMIN_TOKEN' {request.base_url}"
-    raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, from {where}: {curl}")
+def _add_error_answers(app: Flask) -> None:
+    @app.errorhandler(Refusal)
+    def show_refusal(refusal: Refusal) -> Response:
+        response = _fail(refusal.http, refusal.code, str(refusal), refusal.retry_after)
+        if refusal.http == 401 and request.method == "GET":
+            response.headers["WWW-Authenticate"] = 'Basic realm="receiver", charset="UTF-8"'
+        return response
+
+    @app.errorhandler(StoreUnavailable)
+    def show_unavailable(error: StoreUnavailable) -> Response:
+        log.error("not_recorded", extra={"text": str(error)})
+        text = "The alert could not be recorded, so nothing was done. Sending it again is safe."
+        return _fail(503, "NOT_RECORDED", text, 5)
+
+    @app.errorhandler(HTTPException)
+    def show_http_error(error: HTTPException) -> Response:
+        http = error.code if error.code and error.code < 500 else 400
+        code, text = HTTP_ERRORS.get(http, ("UNREADABLE", "The request could not be understood."))
+        response = _fail(http, code, text)
+        for name, value in error.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def show_fault(fault: Exception) -> Response:
+        # Not a 5xx: TradingView would send the alert three times more.
+        log.exception("server_fault", extra={"text": type(fault).__name__})
+        text = "An internal error; it is in the log. GET /history shows what was recorded."
+        return _fail(400, "INTERNAL", text)
 
 
 # --- the command line ----------------------------------------------------------------------------

@@ -36,8 +36,8 @@ OPEN = frozenset({"pending", "unknown", "unreached"})
 SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
 
 
-def write_answer(record: Record) -> dict[str, Any]:
-    """Return the answer of an alert as it stands now."""
+def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
+    """Return the answer of an alert as it stands now; `would`: as what it would do."""
     story = record.story
     lines = [line for part in story.parts for line in _lines(record, part)]
     statuses = [_part_status(record, part) for part in story.parts]
@@ -46,12 +46,14 @@ def write_answer(record: Record) -> dict[str, Any]:
         status = "pending"
     elif story.done:
         status = "accepted"
+    denials = [denial for part in story.parts for denial in part.denials]
+    wait = max((each.retry_after for each in denials if each.retry_after), default=None)
     codes = [story.denial.code if story.denial else None]
     codes += [part.code for part in story.parts]
     codes += [line["code"] for line in lines]
     done = [line["status"] for line in lines] or statuses or [status]
     cancelled = story.action == "cancel" and status == "cancelled"
-    return {
+    shape = {
         "success": cancelled or (bool(done) and all(word in SUCCESS for word in done)),
         "status": status,
         "alert_id": record.alert_id,
@@ -62,11 +64,14 @@ def write_answer(record: Record) -> dict[str, Any]:
         "code": next((code for code in codes if code), None),
         "duplicate": False,
         "warnings": story.warnings,
-        "message": _say(record),
+        "message": _say(record, would=would),
     }
+    if wait is not None:
+        shape["retry_after"] = wait
+    return shape
 
 
-def http_status(answer: dict[str, Any], denial: Denial | None = None) -> int:
+def http_status(answer: dict[str, Any]) -> int:
     """Return the status of an answer: 202 while anything is open, 200 for what happened, else 4xx."""
     words = {line["status"] for line in answer["orders"]} | {answer["status"]}
     if words & OPEN:
@@ -249,7 +254,7 @@ def _part_status(record: Record, part: Part) -> str:
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"
 
 
-def _say(record: Record) -> str:
+def _say(record: Record, *, would: bool) -> str:
     """Return what happened in plain English, one sentence an account and part."""
     story = record.story
     if story.denial:
@@ -257,14 +262,15 @@ def _say(record: Record) -> str:
     if story.done:
         return story.done
     said = [f"Recorded; {story.waits_for}."] if story.todo else []
-    said += [text for part in story.parts for text in _say_part(record, part)]
+    said += [text for part in story.parts for text in _say_part(record, part, would=would)]
     return " ".join(said) or "Nothing to do."
 
 
-def _say_part(record: Record, part: Part) -> list[str]:
+def _say_part(record: Record, part: Part, *, would: bool) -> list[str]:
     where = f"on {part.account}{' (paper)' if part.paper else ''}"
     orders = _spoken(record.orders_of(part))
-    said = [_say_order(order, part, where) for order in orders]
+    say = _say_would if would else _say_order
+    said = [say(order, part, where) for order in orders]
     said += [denial.message for denial in part.denials]
     if not orders and part.owes:
         said.append(f"An exit of {part.instrument} {where} is owed and being pursued.")
@@ -274,6 +280,17 @@ def _say_part(record: Record, part: Part) -> list[str]:
     if part.message and not orders:
         said.append(part.message)
     return said
+
+
+def _say_would(order: Order, part: Part, where: str) -> str:
+    what = f"{order.side} {plain(order.quantity)} {part.instrument}"
+    if order.status == "refused":
+        return f"Would be refused: {what} {where}. {order.message or ''}".strip()
+    level = order.limit_price if order.limit_price is not None else order.stop_price
+    if order.average_price is not None:
+        return f"Would {what} at {plain(order.average_price)} {where}."
+    kind = order.order_type.replace("_", "-")
+    return f"Would {what}{f' {kind} {plain(level)}' if level is not None else ''} {where}."
 
 
 def _say_order(order: Order, part: Part, where: str) -> str:

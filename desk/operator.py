@@ -13,7 +13,7 @@ from typing import Any
 
 from desk.book import ENTRY, Cause
 from desk.evolve import evolve
-from desk.intake import Intake
+from desk.floor import Floor
 from desk.pursue import pursue
 from desk.record import Part, Record, Story
 from desk.reply import Reply
@@ -34,31 +34,55 @@ class Command:
     record: Record | None = None
 
 
-def obey(intake: Intake, command: Command, now: int) -> None:
+def obey(floor: Floor, command: Command, now: int) -> None:
     """Carry out one command; `said` or `record` then tell what came of it."""
     if command.name == "halt":
-        command.said = intake.halt(str(command.options["scope"]), "by the operator", now)
+        command.said = halt(floor, str(command.options["scope"]), "by the operator", now)
     elif command.name == "resume":
-        command.said = _resume(intake, str(command.options["scope"]), now)
+        command.said = _resume(floor, str(command.options["scope"]), now)
     elif command.name == "flatten":
         symbol = command.options.get("symbol")
-        command.record = _flatten(intake, str(command.options["account"]), symbol, now)
+        command.record = _flatten(floor, str(command.options["account"]), symbol, now)
 
 
-def shares_to_flatten(intake: Intake, account: str, symbol: str | None) -> list[Key]:
+def shares_to_flatten(floor: Floor, account: str, symbol: str | None) -> list[Key]:
     """Return the books on an account in which a strategy holds or works something."""
-    name = intake.symbol_key(symbol) if symbol else None
+    name = floor.symbol_key(symbol) if symbol else None
     return [
         key
-        for key, book in intake.state.books.items()
+        for key, book in floor.state.books.items()
         if key[0] == account
         and (name is None or name == key[2])
         and (any(share.quantity for share in book.shares.values()) or book.live(None, ENTRY))
     ]
 
 
-def _resume(intake: Intake, scope: str, now: int) -> str:
-    state = intake.state
+def halt(floor: Floor, scope: str, reason: str, now: int) -> str:
+    """Stop opening orders of a scope until a resume, and cancel its working entries.
+
+    A scope is `all`, `account:NAME` or `strategy:NAME`. Look-ups, protection and exits go on.
+    """
+    state = floor.state
+    state.put(state.halts, scope, (reason, now))
+    state.batch.switches[scope] = (reason, now)
+    kind, _, name = scope.partition(":")
+    for key, book in list(state.books.items()):
+        if kind == "account" and key[0] != name:
+            continue
+        changed = book
+        for order in book.live(name if kind == "strategy" else None, ENTRY):
+            changed = changed.with_order(evolve(order, ends="cancelled", due_at=None))
+        if changed is not book:
+            state.put_book(changed, now)
+            pursue(floor, key, now)
+    what = "Everything" if scope == "all" else f"{kind.capitalize()} {name}"
+    text = f"{what} is halted: nothing is opened until POST /resume. Exits still work."
+    state.tell("halted", f"{text} ({reason})", now)
+    return text
+
+
+def _resume(floor: Floor, scope: str, now: int) -> str:
+    state = floor.state
     ended = list(state.halts) if scope == "all" else [each for each in state.halts if each == scope]
     if not ended:
         return "Nothing was halted there."
@@ -70,23 +94,23 @@ def _resume(intake: Intake, scope: str, now: int) -> str:
     return text
 
 
-def _flatten(intake: Intake, account: str, symbol: str | None, now: int) -> Record:
-    state = intake.state
+def _flatten(floor: Floor, account: str, symbol: str | None, now: int) -> Record:
+    state = floor.state
     state.seq += 1
     story = Story(action="flatten", number=state.seq)
     name = f"flatten_{now:x}{state.seq:x}"
     record = Record(name, state.seq, now, "", symbol or "", "", story)
     state.put(state.records, record.alert_id, record)
-    state.touched[record.alert_id] = record
+    state.touch(record)
     cause = Cause(record.alert_id, record.seq, record.seq, None, "flat")
-    for key in shares_to_flatten(intake, account, symbol):
-        intake.at = key
-        _flatten_book(intake, key, record, cause, now)
+    for key in shares_to_flatten(floor, account, symbol):
+        floor.at = key
+        _flatten_book(floor, key, record, cause, now)
     return record
 
 
-def _flatten_book(intake: Intake, key: Key, record: Record, cause: Cause, now: int) -> None:
-    book = intake.state.books[key]
+def _flatten_book(floor: Floor, key: Key, record: Record, cause: Cause, now: int) -> None:
+    book = floor.state.books[key]
     live = book.live(None, ENTRY)
     reduces = sum((abs(share.quantity) for share in book.shares.values()), ZERO)
     for order in live:
@@ -97,5 +121,5 @@ def _flatten_book(intake: Intake, key: Key, record: Record, cause: Cause, now: i
             book = book.with_share(owed)
     part = Part(*key, tick=book.instrument.tick, reduces=reduces, cancels=len(live))
     record.story.parts.append(part)
-    intake.state.put_book(book, now)
-    pursue(intake.state, key, now, intake.can_of, intake.calls)
+    floor.state.put_book(book, now)
+    pursue(floor, key, now)

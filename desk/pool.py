@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from brokers.protocol import Broker, Receipt, Refused, Uncertain, Unreachable
-from desk.pursue import Call
+from desk.floor import Call
 
 log = logging.getLogger("desk")
 _order = itertools.count()

@@ -6,34 +6,18 @@ order is written down first and the call is handed to the pool after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.paper import Paper
 from brokers.protocol import OrderRequest, Receipt, Refused
 from desk.apply import InvariantBroken, receive, take_step
 from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, Look, Order, Send, Step
+from desk.floor import Call, Floor
 from desk.plan import next_step
-from desk.state import Key, State
+from desk.state import Key
 
 STEPS_AT_ONCE = 500
 """More steps than this for one event is a plan that never comes to rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request for a venue, as it leaves the desk thread."""
-
-    key: Key
-    what: str
-    """place, close, cancel or look."""
-    request: OrderRequest
-
-    @property
-    def is_urgent(self) -> bool:
-        """Whether it makes a position smaller: such calls leave first."""
-        return self.what != "place"
 
 
 def request_of(order: Order, book: Book) -> OrderRequest:
@@ -50,11 +34,9 @@ def request_of(order: Order, book: Book) -> OrderRequest:
     )
 
 
-def pursue(
-    state: State, key: Key, now: int, can_of: Callable[[Key], frozenset[str]], calls: list[Call]
-) -> None:
+def pursue(floor: Floor, key: Key, now: int) -> None:
     """Take every step a book's plan asks for now. Raises `InvariantBroken` if it never comes to rest."""
-    can = can_of(key)
+    state, can = floor.state, floor.can_of(key)
     local = state.paper(key[0], now) if "local" in can else None
     for _ in range(STEPS_AT_ONCE):
         book = state.books[key]
@@ -66,22 +48,16 @@ def pursue(
             request, what = _ask(book, step)
             if local is None:
                 state.put_book(book, now)
-                calls.append(Call(key, what, request))
+                floor.calls.append(Call(key, what, request))
                 return
             book = receive(book, _answer_locally(local, what, request), now)
         state.put_book(book, now)
     raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
 
 
-def meet_price(
-    state: State,
-    key: Key,
-    price: Decimal,
-    now: int,
-    can_of: Callable[[Key], frozenset[str]],
-    calls: list[Call],
-) -> None:
+def meet_price(floor: Floor, key: Key, price: Decimal, now: int) -> None:
     """Let the resting orders of a paper book meet a price, the stop before everything else."""
+    state = floor.state
     local = state.paper(key[0], now)
     for _ in range(STEPS_AT_ONCE):
         book = state.books[key]
@@ -89,7 +65,7 @@ def meet_price(
         if receipt is None:
             return
         state.put_book(receive(book, receipt, now), now)
-        pursue(state, key, now, can_of, calls)
+        pursue(floor, key, now)
     raise InvariantBroken(f"the price of {key[2]} on {key[0]} never came to rest")
 
 

@@ -26,7 +26,7 @@ Key = tuple[str, bool, str]
 _MISSING = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HistoryRow:
     """One alert of the rolling history, as JSON, with what it is filtered by."""
 
@@ -75,6 +75,10 @@ class State:
         """Remove one entry of one table, so that it can be undone."""
         if key in table:
             self._undo.append((table, key, table.pop(key)))
+
+    def touch(self, record: Record) -> None:
+        """Have an alert rendered anew."""
+        self.put(self.touched, record.alert_id, record)
 
     def mark(self) -> int:
         """Return a place to come back to."""
@@ -184,7 +188,7 @@ class State:
         record = self.records.get(order.cause.alert_id)
         if record is not None and order.kind in (ENTRY, EXIT):
             self.put(record.orders, order.client_id, (*key, order))
-            self.touched[record.alert_id] = record
+            self.touch(record)
 
     def _settle_cash(self, book: Book, row: FillRow) -> None:
         if book.paper:

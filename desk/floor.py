@@ -1,0 +1,58 @@
+"""Hold what the rooms of the desk share: the state, the store, and who knows instruments and venues.
+
+Only a place to stand: it decides nothing. One floor belongs to one desk thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from brokers.protocol import Instrument, OrderRequest
+from desk.state import Key, State
+from desk.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request for a venue, as it leaves the desk thread."""
+
+    key: Key
+    what: str
+    """place, close, cancel or look."""
+    request: OrderRequest
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it makes a position smaller or clearer: such calls leave first."""
+        return self.what != "place"
+
+
+class Rates(Protocol):
+    """How often a strategy may open on a symbol."""
+
+    def may_open(self, strategy: str, symbol: str) -> int | None:
+        """Return the seconds to wait, or None where one more opening alert is allowed."""
+
+    def count_opening(self, strategy: str, symbol: str) -> None:
+        """Count one opening alert."""
+
+
+@dataclass(slots=True)
+class Floor:
+    """What taking an alert in needs."""
+
+    state: State
+    store: Store
+    rates: Rates
+    can_of: Callable[[Key], frozenset[str]]
+    """What the venue behind a book can do."""
+    instrument_of: Callable[[str, str, int], Instrument | None]
+    """Account, symbol and now -> instrument; None while it is being fetched; raises `Refused`."""
+    symbol_key: Callable[[str], str]
+    """A symbol without the exchange in front: what shares, prices and rates go by."""
+    calls: list[Call] = field(default_factory=list)
+    """What is to be sent after the commit."""
+    at: Key | None = None
+    """The book that is being changed, for whoever must say where a fault happened."""

@@ -1,0 +1,282 @@
+"""Receive requests: who may call, what they may ask for, and how long they wait for an answer.
+
+Works on plain values, so that it knows no web framework; the server unpacks a request, asks here and sends
+what comes back. Credentials and rates are judged by the gate, alerts are decided by the desk.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from desk.answers import combine_statuses
+from desk.gate import REFUSAL, Gate
+from desk.loop import Desk
+from desk.operator import Command, shares_to_flatten
+from desk.options import Settings
+from desk.reply import Answer, Delivery, Reply
+from desk.settings import is_loopback
+from desk.store import StoreUnavailable, to_json
+from parsers.alert import Alert, Message
+
+MAX_BODY = 64 * 1024
+RECORD_WITHIN_SECONDS = 2.3
+"""TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
+log = logging.getLogger("server")
+
+
+class Refusal(Exception):
+    """End a request with an answer of its own."""
+
+    def __init__(self, http: int, code: str, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.http = http
+        self.code = code
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, in plain values; header names are lower case."""
+
+    peer: str
+    host: str
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What goes back: status, JSON, and how long to wait before the next try."""
+
+    http: int
+    text: str
+    retry_after: int | None = None
+
+
+class Reception:
+    """The front desk of one receiver."""
+
+    def __init__(
+        self, settings: Settings, desk: Desk, gate: Gate, parse: Callable[[bytes], Message]
+    ) -> None:
+        self.settings = settings
+        self.desk = desk
+        self.started_at = desk.clock()
+        self._gate = gate
+        self._parse = parse
+        self._reply_within = float(settings.webhook.reply_within_seconds)
+        self._waiting = 0
+        self._may_wait = settings.webhook.threads // 2
+
+    # --- alerts --------------------------------------------------------------------------------------
+
+    def check_address(self, caller: Caller) -> str:
+        """Return the caller's address. Raises `Refusal` (403) where it may not call."""
+        address = self._gate.client_address(caller.peer, caller.headers.get("x-forwarded-for"))
+        if not self._gate.may_connect(address):
+            text = f"{address} is not in webhook.allowed_ips."
+            raise Refusal(403, "ADDRESS_NOT_ALLOWED", text)
+        return address
+
+    def receive(
+        self,
+        caller: Caller,
+        body: bytes,
+        url_secrets: list[str],
+        *,
+        is_queued: bool = False,
+        is_dry: bool = False,
+    ) -> Sent:
+        """Take one body in and return what came of it. Raises `Refusal` or `StoreUnavailable`."""
+        began = time.perf_counter()
+        address = self.check_address(caller)
+        message = self._parse(body)
+        parsed = time.perf_counter()
+        warnings, is_authenticated = self._check(caller, address, message, body, url_secrets)
+        is_dry = self._is_test(message) or is_dry
+        delivery = Delivery(
+            entries=message.alerts,
+            strategies=message.strategies,
+            body=body,
+            masked=message.masked,
+            received_at=self.desk.clock(),
+            is_array=message.is_array,
+            is_dry=is_dry,
+            is_authenticated=is_authenticated,
+            warnings=warnings,
+            timings={
+                "parse": round((parsed - began) * 1000, 3),
+                "gate": round((time.perf_counter() - parsed) * 1000, 3),
+            },
+        )
+        reply = self.desk.submit(delivery)
+        self._await(reply, began, is_queued=is_queued or is_dry)
+        if is_dry:
+            return _preview(reply, message)
+        return _received(reply, message) if is_queued else _sent(reply, message)
+
+    def _is_test(self, message: Message) -> bool:
+        tests = [isinstance(each, Alert) and each.test for each in message.alerts]
+        if any(tests) and not all(tests):
+            raise Refusal(400, "UNREADABLE", "Some alerts of this array are tests, some are not.")
+        return any(tests)
+
+    def _check(
+        self, caller: Caller, address: str, message: Message, body: bytes, url_secrets: list[str]
+    ) -> tuple[tuple[str, ...], bool]:
+        """Ask the gate about every strategy a body names. Raises `Refusal` with 401 or 429."""
+        signature = caller.headers.get("x-webhook-signature")
+        verdicts = [
+            self._gate.check_credentials(body, url_secrets, signature, message.secrets, name)
+            for name in set(message.strategies) or {None}
+        ]
+        is_allowed = all(each.allowed for each in verdicts)
+        is_authenticated = all(each.is_authenticated for each in verdicts)
+        if not is_authenticated:
+            wait = self._gate.count_unauthenticated(address, failed=not is_allowed)
+            if not is_allowed and self._gate.must_tell(address):
+                log.warning("many_refused_credentials", extra={"address": address})
+            if wait is not None:
+                rate = self.settings.webhook.rate_limit
+                text = f"Rate limit exceeded: {rate} without a valid secret. Try again in {wait} s."
+                raise Refusal(429, "RATE_LIMITED", text, wait)
+        if not is_allowed:
+            raise Refusal(401, "UNAUTHORIZED", REFUSAL)
+        return tuple({each.warning for each in verdicts if each.warning}), is_authenticated
+
+    def _await(self, reply: Reply, began: float, *, is_queued: bool) -> None:
+        """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
+        reply.wait(RECORD_WITHIN_SECONDS - (time.perf_counter() - began))
+        if reply.error is not None or not reply.is_recorded:
+            raise StoreUnavailable(str(reply.error or "the desk did not answer in time"))
+        if is_queued or reply.is_done or self._waiting >= self._may_wait:
+            return
+        self._waiting += 1
+        try:
+            reply.wait(self._reply_within - (time.perf_counter() - began))
+        finally:
+            self._waiting -= 1
+
+    # --- who may read and control --------------------------------------------------------------------
+
+    def is_owner(self, caller: Caller) -> bool:
+        """Whether a request carries the admin token."""
+        return self._gate.is_admin(caller.headers.get("authorization"))
+
+    def require_reader(self, caller: Caller) -> None:
+        """Let in who may read: the owner, or in development someone at this machine.
+
+        The host is asked too: a name that was pointed at this machine must not read (DNS rebinding).
+        """
+        is_here = self._gate.is_local_reader(caller.peer, caller.headers)
+        if not self.is_owner(caller) and not (is_here and is_loopback(_host_name(caller.host))):
+            self._demand_token(caller)
+
+    def require_admin(self, caller: Caller) -> None:
+        """Let in the owner alone, and no page of another site that borrows the owner's browser."""
+        if not self.is_owner(caller):
+            self._demand_token(caller)
+        if caller.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise Refusal(403, "UNAUTHORIZED", "Controls are not taken from another site's page.")
+
+    def _demand_token(self, caller: Caller) -> None:
+        where = "in .env" if self.settings.admin_token else "which make run writes to .env"
+        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {caller.url}'
+        raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
+
+    # --- controls ------------------------------------------------------------------------------------
+
+    def switch(self, name: str, options: Mapping[str, Any]) -> Sent:
+        """Halt or resume an account, a strategy or everything."""
+        if len(options) > 1:
+            raise Refusal(422, "UNREADABLE", "Name an account or a strategy, not both.")
+        scope = "all"
+        for kind, value in options.items():
+            found = self._find_account(value) if kind == "account" else value
+            scope = f"{kind}:{found}"
+        command = self._command(name, {"scope": scope})
+        return Sent(200, to_json({"success": True, "message": command.said}))
+
+    def flatten(self, options: Mapping[str, Any]) -> Sent:
+        """Close every share on an account, or of one symbol there, once it was confirmed."""
+        if "account" not in options:
+            known = ", ".join(self.settings.accounts)
+            raise Refusal(422, "UNREADABLE", f'Name the account, e.g. {{"account": "{known}"}}.')
+        account, symbol = self._find_account(options["account"]), options.get("symbol")
+        books = shares_to_flatten(self.desk.floor, account, symbol)
+        if options.get("confirm") is not True:
+            what = ", ".join(key[2] for key in books) or "nothing, no strategy holds or works any"
+            text = f'This would close on {account}: {what}. Send "confirm": true to do it.'
+            raise Refusal(422, "NOT_CONFIRMED", text)
+        command = self._command("flatten", {"account": account, "symbol": symbol})
+        answer = command.reply.answers[0]
+        return Sent(answer.http, answer.text)
+
+    def _command(self, name: str, options: Mapping[str, Any]) -> Command:
+        command = self.desk.command(name, options)
+        self._await(command.reply, time.perf_counter(), is_queued=name != "flatten")
+        return command
+
+    def _find_account(self, name: str) -> str:
+        found = self.settings.find_account(name)
+        if found is None:
+            known = ", ".join(self.settings.accounts)
+            raise Refusal(422, "NO_ACCOUNT", f"There is no such account. Configured: {known}.")
+        return found
+
+
+def _host_name(host: str) -> str:
+    """Return a Host header without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _sent(reply: Reply, message: Message) -> Sent:
+    answers = reply.answers
+    if not message.is_array:
+        return Sent(answers[0].http, answers[0].text, answers[0].shape.get("retry_after"))
+    done = to_json(all(answer.shape["success"] for answer in answers))
+    texts = ",".join(answer.text for answer in answers)
+    http = combine_statuses([answer.http for answer in answers])
+    return Sent(http, f'{{"success":{done},"results":[{texts}]}}')
+
+
+def _received(reply: Reply, message: Message) -> Sent:
+    """Answer at once that alerts are ours; what can never trade, and duplicates, are answered in full."""
+    for answer in reply.answers:
+        is_certain = answer.http == 400 or answer.shape["code"] == "NO_ACCOUNT"
+        is_known = answer.shape["duplicate"] and answer.shape["status"] != "pending"
+        if is_certain or is_known:
+            return _sent(reply, message)
+    ids = [answer.shape["alert_id"] for answer in reply.answers]
+    said = ", ".join(_name(each) for each in message.alerts if isinstance(each, Alert))
+    text = f"Alert queued for processing: {said}"
+    shape: dict[str, Any] = {"status": "received", "alert_id": ids[0], "message": text}
+    if message.is_array:
+        shape["alert_ids"] = ids
+    return Sent(200, to_json(shape))
+
+
+def _preview(reply: Reply, message: Message) -> Sent:
+    shapes = [_preview_one(answer) for answer in reply.answers]
+    if not message.is_array:
+        return Sent(reply.answers[0].http, to_json(shapes[0]))
+    http = combine_statuses([answer.http for answer in reply.answers])
+    valid = all(shape["valid"] for shape in shapes)
+    return Sent(http, to_json({"valid": valid, "results": shapes}))
+
+
+def _preview_one(answer: Answer) -> dict[str, Any]:
+    shape = answer.shape
+    kept = ("alert", "orders", "warnings", "code", "message")
+    return {"valid": shape["success"], **{name: shape.get(name) for name in kept}}
+
+
+def _name(alert: Alert) -> str:
+    quantity = f" {alert.quantity}" if alert.quantity is not None else ""
+    return f"{alert.symbol} {alert.action}{quantity}"

@@ -1,0 +1,184 @@
+"""Report what became of alerts: rows for the store, the rolling history, and answers for who waits.
+
+A record is rendered whenever one of its orders changed, until everything it caused is final. Nothing is
+decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from desk.answers import OPEN, http_status, iso, write_alert, write_answer
+from desk.duplicates import Duplicate
+from desk.evolve import evolve
+from desk.record import STORY, Record
+from desk.reply import Answer, Reply
+from desk.restore import history_row, join, read_answer
+from desk.state import HistoryRow, Key, State
+from desk.store import AlertRow, Store, to_json
+
+log = logging.getLogger("desk")
+KEY_HINT = (
+    'To have equal texts traded as separate alerts, send "idempotency_key": '
+    '"{{timenow}}|{{strategy.order.id}}|{{strategy.position_size}}".'
+)
+Rendered = dict[str, tuple[Record, Answer]]
+"""The alerts of one batch that changed, by id."""
+
+
+def render(state: State) -> Rendered:
+    """Write the answer of every alert that changed, and put its row into the batch."""
+    done: Rendered = {}
+    for record in state.touched.values():
+        for part in record.story.parts:
+            part.owes = _owes(state, record, (part.account, part.paper, part.instrument))
+        shape = write_answer(record)
+        http = http_status(shape)
+        record.status = shape["status"]
+        record.is_settled = _is_settled(record)
+        record.story.http = record.story.http or http
+        answer = Answer(http, shape, to_json(shape))
+        state.batch.alerts[record.seq] = _row(record, answer.text)
+        done[record.alert_id] = (record, answer)
+    return done
+
+
+def remember(state: State, rendered: Rendered) -> None:
+    """Keep what was committed in the rolling history; let go of records that are final."""
+    history, limit = state.history, state.settings.webhook.max_history
+    for record, answer in rendered.values():
+        extra = {
+            "received_at": iso(record.received_at),
+            "comment": record.story.comment,
+            "deliveries": record.deliveries,
+        }
+        history[record.alert_id] = HistoryRow(
+            record.alert_id,
+            record.strategy,
+            record.symbol,
+            record.status,
+            record.deliveries,
+            record.story.http or answer.http,
+            join(answer.text, extra),
+        )
+        if record.is_settled:
+            state.records.pop(record.alert_id, None)
+    while len(history) > limit:
+        history.popitem(last=False)
+
+
+def preview(entries: list[Record | Duplicate]) -> list[Answer]:
+    """Return the answers of a dry delivery: what it would do."""
+    previews = []
+    for record in entries:
+        if isinstance(record, Record):
+            alert = record.story.alert
+            account = record.story.parts[0].account if record.story.parts else None
+            shape = write_answer(record, would=True)
+            shape["alert"] = write_alert(alert, account) if alert else None
+            previews.append(Answer(http_status(shape), shape, ""))
+    return previews
+
+
+def answer_delivery(
+    state: State,
+    store: Store,
+    reply: Reply,
+    entries: list[Record | Duplicate],
+    rendered: Rendered,
+) -> None:
+    """Tell who waits that the alerts are recorded; whose outcome is open goes on waiting."""
+    answers: list[Answer] = []
+    still_open: set[int] = set()
+    for place, entry in enumerate(entries):
+        record = entry if isinstance(entry, Record) else state.records.get(entry.alert_id)
+        if isinstance(entry, Record):
+            answers.append(rendered[entry.alert_id][1])
+        else:
+            answers.append(_repeat(state, store, entry))
+        if record is not None and record.status == "pending":
+            record.replies.append((reply, place, entry))
+            still_open.add(place)
+    reply.record(answers, still_open)
+
+
+def settle_waiting(state: State, store: Store, rendered: Rendered) -> None:
+    """Tell who waited for an outcome that is now known."""
+    for record, answer in rendered.values():
+        if record.status == "pending":
+            continue
+        for reply, place, entry in record.replies:
+            again = isinstance(entry, Duplicate)
+            reply.settle(place, _repeat(state, store, entry) if again else answer)
+        record.replies.clear()
+
+
+def count_delivery(state: State, store: Store, again: Duplicate) -> None:
+    """Count one more delivery of an alert that is known."""
+    record = state.records.get(again.alert_id)
+    if record is not None:
+        record.deliveries += 1
+        state.touch(record)
+        return
+    row = _find_past(state, store, again.alert_id)
+    count = row.deliveries + 1
+    shape = {**read_answer(row.text), "deliveries": count}
+    if again.alert_id in state.history:
+        fresh = evolve(row, deliveries=count, text=to_json(shape))
+        state.put(state.history, again.alert_id, fresh)
+    state.batch.deliveries.append((again.alert_id, count))
+
+
+def _repeat(state: State, store: Store, again: Duplicate) -> Answer:
+    """Return the recorded answer of an alert that was delivered once more."""
+    row = _find_past(state, store, again.alert_id)
+    shape: dict[str, Any] = {**read_answer(row.text), "duplicate": True}
+    if not again.has_key:
+        shape["message"] = f"{shape['message']} Already received. {KEY_HINT}"
+    http = 200 if row.http == 202 and shape["status"] not in OPEN else row.http
+    return Answer(http, shape, to_json(shape))
+
+
+def _find_past(state: State, store: Store, alert_id: str) -> HistoryRow:
+    found = state.history.get(alert_id)
+    if found is not None:
+        return found
+    row = store.find_alert(alert_id)
+    if row is None:
+        raise LookupError(alert_id)
+    return history_row(row)
+
+
+def _owes(state: State, record: Record, key: Key) -> bool:
+    book = state.books.get(key)
+    shares = book.shares.values() if book else ()
+    return any(s.keep is not None and s.owed.alert_id == record.alert_id for s in shares)
+
+
+def _is_settled(record: Record) -> bool:
+    if record.story.todo or any(part.owes for part in record.story.parts):
+        return False
+    return not any(order.is_live for *_, order in record.orders.values())
+
+
+def _row(record: Record, text: str) -> AlertRow:
+    return AlertRow(
+        record.seq,
+        record.alert_id,
+        record.received_at,
+        record.strategy,
+        record.symbol,
+        record.status,
+        record.is_settled,
+        record.deliveries,
+        record.body,
+        text,
+        STORY.dump_json(record.story, exclude_defaults=True).decode(),
+    )
+
+
+def log_outcomes(rendered: Rendered) -> None:
+    """Write one line for each alert that changed."""
+    for record, answer in rendered.values():
+        log.info("alert_%s", record.status, extra={"shape": answer.shape})
