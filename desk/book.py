@@ -317,7 +317,7 @@ class Book:
 
     def with_share(self, share: Share) -> Book:
         """Return the book with `share` in it, noted for the store."""
-        if self.shares.get(share.strategy) == share:
+        if self.shares.get(share.strategy) is share:
             return self
         shares = {**self.shares, share.strategy: share}
         return evolve(self, shares=shares, journal=(*self.journal, share))

@@ -47,7 +47,8 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
     book, cancels = _cancel_working(book, alert, cut, cause, rules)
     share = book.share(rules.strategy)
     marks = _said(share, alert, cut, cause)
-    share = evolve(share, symbol=alert.symbol, marks=marks)
+    if share.symbol != alert.symbol or marks is not share.marks:
+        share = evolve(share, symbol=alert.symbol, marks=marks)
     verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules))
     if alert.action == "cancel":
         return _cancel(verdict, share)
@@ -74,7 +75,7 @@ def too_late(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Denial | N
             "Add position_size, or market_position with market_position_size."
         )
         return Denial("NO_TARGET", text)
-    if alert.action == "cancel":
+    if alert.action == "cancel" or (cause.fired_at is None and not rules.times.expired):
         return None
     cut = cut_at_zero(alert, share, book, rules)
     if _is_stale(alert, share, cut, cause, rules):

@@ -40,7 +40,7 @@ from desk.report import (
 )
 from desk.restore import restore
 from desk.state import Key, State
-from desk.store import Batch, Store, StoreUnavailable
+from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
 BATCH = 64
@@ -195,9 +195,8 @@ class Desk:
         """Take one batch of events in and what is due, commit it, then answer and call."""
         now, state = self.clock(), self.state
         try:
-            for event in [*events, *self._find_due(now)]:
-                self._attempt(event, now)
-            self._retry_waiting(now)
+            self._preview(events, now)
+            self._handle_all([*events, *self._find_due(now)], now)
             self._schedule()
             rendered = render(state)
             self.store.write(state.batch)
@@ -231,9 +230,7 @@ class Desk:
 
     def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
         """Take a batch back that could not be recorded; receipts and facts are tried again."""
-        self.state.undo_to(0)
-        self.state.committed()
-        self.floor.calls = []
+        self._take_back()
         if self.failure is None:
             log.error("not_recorded", extra={"text": str(error)})
         self.failure = str(error)
@@ -246,28 +243,51 @@ class Desk:
 
     # --- one event -----------------------------------------------------------------------------------
 
-    def _attempt(self, event: Event, now: int) -> None:
-        """Take one event in; a fault undoes it, blocks the book it was about, and is told."""
-        state, mark, calls = self.state, self.state.mark(), len(self.floor.calls)
-        held, state.batch = state.batch, Batch()
-        self.floor.at = None
-        try:
-            self._handle(event, now)
-        except StoreUnavailable:
-            raise
-        except Exception as fault:
-            log.exception("desk_fault")
-            state.undo_to(mark)
-            state.batch = Batch()
-            del self.floor.calls[calls:]
-            self._blame(event, fault, now)
-        held.absorb(state.batch)
-        state.batch = held
+    def _handle_all(self, events: Sequence[Event], now: int) -> None:
+        """Take events in, one after the other. One that fails is undone, with all before it in this batch;
+        those are taken in again, and where it happened is blocked and told."""
+        faults: dict[int, tuple[Exception, Key | None]] = {}
+        while True:
+            for event in events:
+                self.floor.at = None
+                try:
+                    if id(event) in faults:
+                        self._blame(event, *faults[id(event)], now)
+                    else:
+                        self._handle(event, now)
+                except StoreUnavailable:
+                    raise
+                except Exception as fault:
+                    if id(event) in faults:
+                        raise
+                    log.exception("desk_fault")
+                    faults[id(event)] = (fault, self.floor.at)
+                    self._take_back()
+                    break
+            else:
+                self._retry_waiting(now)
+                return
+
+    def _take_back(self) -> None:
+        """Undo everything since the last commit."""
+        self.state.undo()
+        self.floor.calls = []
+
+    def _preview(self, events: Sequence[Event], now: int) -> None:
+        """Answer what is only asked: take each such delivery in by itself, and undo it."""
+        for event in events:
+            if isinstance(event, Ask) and event.delivery.is_dry:
+                seq = self.state.seq
+                self._take(event, now)
+                event.previews = preview(event.entries)
+                self._take_back()
+                self.state.seq = seq
 
     def _handle(self, event: Event, now: int) -> None:
         match event:
             case Ask():
-                self._take(event, now)
+                if not event.delivery.is_dry:
+                    self._take(event, now)
             case Answered():
                 key = self.floor.at = event.call.key
                 self._out.pop(event.receipt.client_id, None)
@@ -282,9 +302,7 @@ class Desk:
                 pursue(self.floor, event.key, now)
 
     def _take(self, ask: Ask, now: int) -> None:
-        """Take a delivery in; a dry one is answered from what it did, and then undone."""
-        delivery, state = ask.delivery, self.state
-        mark, seq, first = state.mark(), state.seq, 0
+        delivery, state, first = ask.delivery, self.state, 0
         ask.reply.is_taken = True
         ask.entries = []
         for place in range(len(delivery.entries)):
@@ -296,15 +314,10 @@ class Desk:
                 first = first or entry.seq
                 waited = (time.perf_counter() - ask.arrived) * 1000
                 entry.story.timings["queue_and_decide"] = round(waited, 3)
-        if delivery.is_dry:
-            ask.previews = preview(ask.entries)
-            state.undo_to(mark)
-            state.batch, state.seq = Batch(), seq
-            self.floor.calls = []
 
-    def _blame(self, event: Event, fault: Exception, now: int) -> None:
+    def _blame(self, event: Event, fault: Exception, key: Key | None, now: int) -> None:
         """Say where a fault happened, and let nothing be opened there until a restart."""
-        state, key = self.state, self.floor.at
+        state = self.state
         where = f"{key[2]} on {key[0]}" if key else "the desk"
         text = f"An internal error concerning {where}; it is in the log. Nothing opens there before a restart."
         if key:

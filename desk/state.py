@@ -65,6 +65,7 @@ class State:
         self.batch = Batch()
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._terms_of: dict[str, Terms] = {}
+        self._papers: dict[str, Paper] = {}
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Change one entry of one table, so that it can be undone."""
@@ -80,18 +81,15 @@ class State:
         """Have an alert rendered anew."""
         self.put(self.touched, record.alert_id, record)
 
-    def mark(self) -> int:
-        """Return a place to come back to."""
-        return len(self._undo)
-
-    def undo_to(self, mark: int) -> None:
-        """Take back every change since `mark`."""
-        while len(self._undo) > mark:
+    def undo(self) -> None:
+        """Take back every change since the last commit."""
+        while self._undo:
             table, key, old = self._undo.pop()
             if old is _MISSING:
                 table.pop(key, None)
             else:
                 table[key] = old
+        self.committed()
 
     def committed(self) -> None:
         """Forget the way back: what was done is on disk."""
@@ -113,18 +111,26 @@ class State:
             self.batch.books.append(book)
             index = self.by_instrument.setdefault(book.instrument.symbol, {})
             self.put(index, key, None)
+        orders: dict[str, Order] = {}
+        strategies: set[str] = set()
         for row in book.journal:
             self.batch.journal.append((book, row))
             if isinstance(row, Order):
-                self._follow(key, row)
+                orders[row.client_id] = row
+                strategies.add(row.strategy)
+            elif isinstance(row, Share):
+                strategies.add(row.strategy)
             elif isinstance(row, FillRow):
                 self._settle_cash(book, row)
             elif isinstance(row, Told):
                 self.batch.told.append((now, row))
+        for order in orders.values():
+            self._follow(key, order)
         kept = book.written()
         self.put(self.books, key, kept)
         self.changed.add(key)
-        self._index(key, kept)
+        for strategy in strategies:
+            self._index(key, kept, strategy)
         return kept
 
     def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
@@ -138,8 +144,13 @@ class State:
 
     def paper(self, account: str, now: int) -> Paper:
         """Return the simulator of an account at this moment."""
+        known = self._papers.get(account)
+        if known is not None and known.rows.now == now:
+            return known
         today = datetime.fromtimestamp(now / 1000, UTC).date()
-        return Paper(self._terms(account), _Rows(self, account, now), today)
+        paper = Paper(self._terms(account), _Rows(self, account, now), today)
+        self._papers[account] = paper
+        return paper
 
     def halted(self, strategy: str, account: str) -> str | None:
         """Return why opening orders of a strategy on an account are halted, or None."""
@@ -198,18 +209,14 @@ class State:
             self.put(self.cash, book.account, cash)
             self.batch.cash[book.account] = str(cash)
 
-    def _index(self, key: Key, book: Book) -> None:
-        for share in book.shares.values():
-            index = self.active.setdefault(share.strategy, {})
-            is_active = _is_active(book, share)
-            if is_active and key not in index:
-                self.put(index, key, None)
-            elif not is_active:
-                self.drop(index, key)
-        for order in book.orders.values():
-            index = self.active.setdefault(order.strategy, {})
-            if key not in index:
-                self.put(index, key, None)
+    def _index(self, key: Key, book: Book, strategy: str) -> None:
+        index = self.active.setdefault(strategy, {})
+        share = book.share(strategy)
+        is_active = share.quantity != 0 or share.wishes or bool(book.live(strategy))
+        if not is_active:
+            self.drop(index, key)
+        elif key not in index:
+            self.put(index, key, None)
 
 
 class _Rows:
@@ -227,10 +234,6 @@ class _Rows:
     def free_cash(self) -> Decimal:
         """Return the account's free cash."""
         return self._state.free_cash(self._account)
-
-
-def _is_active(book: Book, share: Share) -> bool:
-    return share.quantity != 0 or share.wishes or bool(book.live(share.strategy))
 
 
 def _scope_name(scope: str) -> str:

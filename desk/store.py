@@ -111,15 +111,6 @@ class Batch:
         """Whether there is nothing to write."""
         return not any(getattr(self, each.name) for each in fields(self))
 
-    def absorb(self, other: Batch) -> None:
-        """Add what another batch writes, later than this one."""
-        for each in fields(self):
-            mine, theirs = getattr(self, each.name), getattr(other, each.name)
-            if isinstance(mine, dict):
-                mine.update(theirs)
-            else:
-                mine.extend(theirs)
-
 
 class Store:
     """The state file. Opened by one process; the desk thread alone writes."""

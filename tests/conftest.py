@@ -1,0 +1,35 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import DeskBench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[DeskBench]:
+    """A desk with the shipped defaults, driven by hand."""
+    found = DeskBench(tmp_path)
+    yield found
+    found.store.close()
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., DeskBench]]:
+    """Make a desk from the text of a config.yaml."""
+    made: list[DeskBench] = []
+
+    def make(config: str, brokers: dict[str, Any] | None = None) -> DeskBench:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(DeskBench(folder, config, brokers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.store.close()
