@@ -1,0 +1,94 @@
+"""Read the body of a TradingView alert: bytes in, a `Message` out, never an exception.
+
+`parse` decides only what of a body may be shown. What a container, a key, a value or a dialect means
+is known in the modules beside this one; whether anything is traded, elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .alert import Alert, Message, ParseError
+from .containers import Order, open_body
+from .fields import build
+from .masking import find_secrets, hide, mask, mask_unread
+
+__all__ = ["parse"]
+
+MAX_BYTES = 262_144
+"""Far above the limit of the server, which answers 413; this only bounds the time."""
+
+
+def parse(body: bytes) -> Message:
+    """Return what `body` says: its alerts, or the error that stands in an alert's place."""
+    text = body[:MAX_BYTES].decode("utf-8", "backslashreplace")
+    try:
+        orders, is_array = open_body(_decode(body))
+        return _read(text, orders, is_array=is_array)
+    except ParseError as error:
+        return _fail(text, error)
+    except Exception:  # noqa: BLE001 - a fault of ours answered 5xx would be sent three times more
+        return _fail(text, ParseError("The body could not be read."))
+
+
+def _decode(body: bytes) -> str:
+    if len(body) > MAX_BYTES:
+        raise ParseError("The body is too large for an alert.")
+    if b"\0" in body or body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ParseError("The body has NUL bytes or is UTF-16: send it as UTF-8.")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ParseError(f"Byte {error.start + 1} of the body is not UTF-8.") from None
+
+
+def _read(text: str, orders: list[Order], *, is_array: bool) -> Message:
+    """Build each order; an error takes its place and changes no other."""
+    strategies = tuple(order.strategy for order in orders)
+    secrets = list(dict.fromkeys(value for order in orders for _, value in order.claims.secrets))
+    alerts = tuple(_build(order, secrets) for order in orders)
+    return Message(
+        alerts=alerts,
+        is_array=is_array,
+        secrets=tuple(secrets),
+        masked=mask(text, secrets) if secrets else text,
+        strategies=strategies,
+    )
+
+
+def _build(order: Order, secrets: list[str]) -> Alert | ParseError:
+    try:
+        if order.error is not None:
+            raise order.error
+        alert = build(order.claims)
+    except ParseError as error:
+        error.message = hide(error.message, secrets)
+        return error
+    return _hide_secrets(alert, secrets) if secrets else alert
+
+
+def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
+    """Return the alert without a secret in what is only shown: a comment may quote one."""
+    shown = [alert.comment or "", *alert.warnings, *alert.unsupported]
+    shown += [text for note in alert.notes for text in note]
+    if not any(secret in text for secret in secrets for text in shown):
+        return alert
+    return replace(
+        alert,
+        comment=hide(alert.comment, secrets) if alert.comment else alert.comment,
+        warnings=tuple(hide(text, secrets) for text in alert.warnings),
+        unsupported=tuple(hide(text, secrets) for text in alert.unsupported),
+        notes=tuple((hide(key, secrets), hide(text, secrets)) for key, text in alert.notes),
+    )
+
+
+def _fail(text: str, error: ParseError) -> Message:
+    """Answer for a body in which not even the orders could be told apart."""
+    secrets = find_secrets(text)
+    error.message = hide(error.message, secrets)
+    return Message(
+        alerts=(error,),
+        secrets=tuple(dict.fromkeys(secrets)),
+        masked=mask_unread(text, secrets),
+        strategies=(None,),
+    )

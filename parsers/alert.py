@@ -24,7 +24,7 @@ QUANTITY_TYPES = (
 ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
 SIDES = ("long", "short", "flat")
 
-_NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,10})?")
+_NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,24})?")
 _SYMBOL = re.compile(r"[A-Z0-9._:/!-]{1,32}")
 _NINJA = re.compile(r"[A-Z0-9]{1,5} (?:0[1-9]|1[0-2])-[0-9]{2}")
 
@@ -130,7 +130,8 @@ class Message:
 def read_number(text: str) -> Decimal | None:
     """Return the exact decimal that `text` spells, or None where it is not plainly a number.
 
-    ASCII digits only, at most twelve before and ten after the point, no exponent, no separators:
+    ASCII digits only, at most twelve before the point and 24 after it (`{{plot_0}}` gives
+    all digits of a double: 37774.433333333334), no exponent, no separators:
     `Decimal` itself takes full-width digits, underscores and `1E+400`.
     """
     return Decimal(text) if _NUMBER.fullmatch(text) else None

@@ -1,0 +1,248 @@
+"""Say what a key of an alert is called elsewhere: one table from concept to names.
+
+A key is a field, a note, bar data, a secret, an instruction that is known and not supported, or
+unknown. Nothing here looks at a value, except that nothing can be said of a key by its size.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """What a key stands for: its kind (`field`, `note`, `bar`, `secret`, …) and its concept."""
+
+    kind: str
+    concept: str
+
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "action": (
+        "action",
+        "side",
+        "direction",
+        "order_action",
+        "order_side",
+        "trade_action",
+        "strategy.order.action",
+    ),
+    # Words that are an action in some systems and a label in others: the value tells.
+    "hint": ("signal", "signal_type", "event", "type", "alert_type", "order", "command"),
+    "is_buy": ("is_buy",),
+    "is_sell": ("is_sell",),
+    "is_close": ("is_close",),
+    "is_market": ("is_market",),
+    "is_limit": ("is_limit",),
+    "symbol": (
+        "symbol",
+        "ticker",
+        "sym",
+        "instrument",
+        "pair",
+        "tv_instrument",
+        "ticker_id",
+        "symbol_name",
+    ),
+    "market": ("market",),
+    "kind": (
+        "inst_type",
+        "instrument_type",
+        "sec_type",
+        "security_type",
+        "asset_class",
+        "asset_type",
+        "market_type",
+        "contract_type",
+        "product_type",
+    ),
+    "quantity": (
+        "quantity",
+        "qty",
+        "contracts",
+        "order_contracts",
+        "shares",
+        "units",
+        "order_size",
+        "order_quantity",
+        "order_qty",
+        "strategy.order.contracts",
+    ),
+    "size": ("size",),
+    "amount": ("amount",),
+    "amount_unit": ("currency_type", "investment_type"),
+    "units_type": ("units_type",),
+    "notional": ("notional", "dollar_amount"),
+    "quantity_type": ("quantity_type", "qty_type"),
+    "percent": ("pct", "percent", "percentage"),
+    "data": ("data",),
+    "order_type": ("order_type", "price_type"),
+    "price": (
+        "price",
+        "signal_price",
+        "order_price",
+        "entry_price",
+        "entry",
+        "reference_price",
+        "market_price",
+        "strategy.order.price",
+    ),
+    "trigger_price": ("trigger_price",),
+    "limit_price": ("limit_price",),
+    "stop_price": ("stop_price",),
+    "take_profit": ("take_profit", "tp"),
+    "take_profit_price": ("take_profit_price", "tp_price"),
+    "stop_loss": ("stop_loss", "sl"),
+    "stop_loss_price": ("stop_loss_price", "sl_price"),
+    "market_position": ("market_position", "sentiment", "strategy.market_position"),
+    "position_side": ("position_side",),
+    "position": ("position",),
+    "position_size": ("position_size", "strategy.position_size"),
+    "market_position_size": ("market_position_size", "strategy.market_position_size"),
+    "previous_side": (
+        "prev_market_position",
+        "previous_market_position",
+        "strategy.prev_market_position",
+    ),
+    "previous": ("prev_position", "previous_position", "prev_position_size"),
+    "previous_size": (
+        "prev_market_position_size",
+        "previous_market_position_size",
+        "strategy.prev_market_position_size",
+    ),
+    "time_in_force": ("time_in_force", "tif"),
+    "strategy": ("strategy", "strategy_name", "strategy_id", "strategy_tag"),
+    "name": ("name",),
+    "account": ("account", "account_group", "account_name", "account_id"),
+    "fired_at": ("timenow", "sent_at", "fired_at", "time_now"),
+    "bar_at": ("time", "timestamp", "date", "bar_time", "datetime"),
+    "interval": ("interval", "timeframe", "time_frame", "tf", "resolution"),
+    "idempotency_key": ("idempotency_key",),
+    "signal_id": ("signal_id",),
+    "alert_timestamp": ("alert_timestamp",),
+    "exchange": ("exchange", "tv_exchange"),
+    "cancel": ("cancel",),
+    "test": ("test",),
+    "delay": ("delay", "delay_seconds"),
+    "max_lag": ("max_lag",),
+    "comment": ("comment", "order_comment", "strategy_comment", "strategy.order.comment"),
+    "text": (
+        "message",
+        "msg",
+        "text",
+        "content",
+        "alert",
+        "alert_message",
+        "order_alert_message",
+        "strategy.order.alert_message",
+    ),
+}
+
+NOTES = (
+    *("id", "alert_id", "order_id", "strategy.order.id", "alert_name", "version", "library"),
+    *("extras", "metadata", "meta", "note", "notes", "reason", "description", "desc", "title"),
+    *("currency", "base_currency", "base", "quote", "quote_currency", "syminfo.currency"),
+    *("syminfo.basecurrency", "bar_index", "bar_state", "chart_url", "url", "nonce"),
+    *("source", "tag", "tags", "bot_name"),
+)
+"""Known to change nothing: kept without a warning."""
+
+BAR = (
+    *("open", "high", "low", "volume", "hl2", "hlc3", "ohlc4", "hlcc4", "vwap", "bid", "ask"),
+    *("last", "open_price", "high_price", "low_price", "prev_close", "previous_close"),
+    *("close_time", "open_time", "bar_close", "vol", "volume_average"),
+)
+
+SECRETS = (
+    *("secret", "token", "key", "passphrase", "password", "pass", "passwd", "pwd", "pin"),
+    *("api_key", "api_secret", "api_token", "auth", "auth_key", "auth_token", "authorization"),
+    *("access_token", "access_key", "bearer", "credential", "credentials", "email_token"),
+    *("signal_token", "webhook_secret", "webhook_key", "webhook_token", "secret_key"),
+    *("private_key", "user_key", "pass_key", "passcode", "jwt", "signature", "pointer"),
+    *("qv_user_id", "bot_uuid", "bot_id", "license", "licence", "license_id", "licence_id"),
+    *("license_key", "telegram", "discord", "slack", "webhook_url", "chat_id", "client_secret"),
+)
+
+LETTERS = frozenset("qQsSbBcCeEaAlLpPtT")
+"""Single letters are whole instructions in command dialects (`b=long q=5% t=market`)."""
+
+_WORDS = frozenset(
+    # The first line is what a foreign instruction is told by; the others say the same by
+    # other names, and refusing one too many costs less than trading past one.
+    "size quantity qty lot amount percent price stop sl target tp profit loss trail trailing delay"
+    " leverage option risk reduce close exit"
+    " pct percentage pip tick point offset multiplier ratio fraction portion allocation weight unit"
+    " share contract margin balance equity capital budget fund notional cash dollar usd usdt cost"
+    " breakeven reverse reversal cancel flatten hedge pyramid pyramiding dca grid twap iceberg oco"
+    " limit entry position side direction action mode flag max min only expire expiry expiration"
+    " expires ttl strike intrinsic paper dry demo live simulate sandbox account subaccount sync"
+    " enabled disabled active extended window filter wait spread slippage retry legs leg order"
+    " orders short long lvg levels level".split()
+)
+_STEMS = (
+    *("takeprofit", "stoploss", "trail", "quantity", "leverage", "percent", "breakeven"),
+    *("amount", "multiplier", "size", "price", "risk", "target", "option", "delay", "profit"),
+    *("reduceonly", "postonly", "closeposition", "subaccount", "pct", "pips", "dryrun"),
+)
+_AMOUNT_WORDS = frozenset(
+    "size quantity qty lot amount percent pct percentage ratio fraction portion allocation unit"
+    " share contract notional cash dollar usd usdt cost fund budget".split()
+)
+_NOT_AMOUNT_WORDS = frozenset(
+    "sl tp stop loss profit target trail trailing risk leverage price offset limit max min".split()
+)
+_SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def normalise(key: str) -> str:
+    """Return `key` without what spelling may vary: case, `_`, `-`, spaces and dots."""
+    return key.lower().translate(_SEPARATORS)
+
+
+_SEPARATORS = str.maketrans("", "", "_- .")
+
+
+def _spellings(name: str) -> set[str]:
+    head, *rest = name.split("_")
+    return {name, normalise(name), head + "".join(part.title() for part in rest), name.upper()}
+
+
+def _build_table() -> dict[str, Meaning]:
+    table: dict[str, Meaning] = {}
+    rows = [("field", concept, names) for concept, names in FIELDS.items()]
+    rows += [("note", "note", NOTES), ("bar", "bar", BAR), ("secret", "secret", SECRETS)]
+    rows += [("bar", "close", ("close", "close_price")), ("letter", "letter", tuple(LETTERS))]
+    for kind, concept, names in rows:
+        for name in names:
+            for spelling in _spellings(name):
+                table[spelling] = Meaning(kind, concept)
+    return table
+
+
+_TABLE = _build_table()
+_UNKNOWN = Meaning("unknown", "")
+
+
+def look_up(key: str) -> Meaning:
+    """Return what `key` stands for; `instruction` and `amount` are what must not be ignored."""
+    known = _TABLE.get(key)
+    if known is not None:
+        return known
+    if not key.isascii():
+        # A look-alike letter, or a language we do not read: nobody can say that it is harmless.
+        return Meaning("instruction", "")
+    known = _TABLE.get(normalise(key))
+    if known is not None:
+        return known
+    words = split_words(key)
+    if _AMOUNT_WORDS & words and not _NOT_AMOUNT_WORDS & words:
+        return Meaning("amount", "")
+    if _WORDS & words or any(stem in normalise(key) for stem in _STEMS):
+        return Meaning("instruction", "")
+    return _UNKNOWN
+
+
+def split_words(key: str) -> set[str]:
+    """Return the words of `key`, lower case, each also without a plural `s`."""
+    words = {word.lower() for word in _SPLIT.findall(key)}
+    return words | {word.removesuffix("s") for word in words}

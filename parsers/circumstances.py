@@ -1,0 +1,163 @@
+"""Read who sent an alert, when and for which account: everything that is not the order itself.
+
+Times, intervals and comments only describe: unreadable ones are left out with a warning. A strategy
+or an account that cannot be read is an error, because another one would trade instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .claims import Claims
+from .policies import read_first, take
+from .values import (
+    ACTION_WORDS,
+    fold,
+    is_off,
+    judge,
+    read_flag,
+    read_interval,
+    read_name,
+    read_time,
+    show,
+    write,
+)
+
+_DELAYED = ("_DL", "_DLY")
+_ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
+_LABELS = frozenset(("breakeven", "reverse", "reversal", "takeprofit", "stoploss", "tp", "sl"))
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The fields of an `Alert` that do not describe its order."""
+
+    strategy: str | None
+    account: str | None
+    time_in_force: str | None
+    fired_at: int | None
+    bar_at: int | None
+    interval_seconds: int | None
+    idempotency_key: str | None
+    cancel_first: bool
+    test: bool
+    comment: str | None
+
+
+def read_strategy(claims: Claims) -> str | None:
+    """Return the strategy; a bare `name` is one where nothing else is."""
+    names = claims.take("name")
+    if "strategy" not in claims.fields:
+        claims.add("strategy", names)
+    else:
+        for key, value in names:
+            claims.note(key, value)
+    return take(claims, "strategy", "states", read_name)
+
+
+def read_circumstances(claims: Claims, action: str, symbol: str) -> Circumstances:
+    """Return what stands around the order."""
+    _read_exchange(claims, symbol)
+    return Circumstances(
+        strategy=read_strategy(claims),
+        account=take(claims, "account", "states", read_name),
+        time_in_force=_read_time_in_force(claims),
+        # Of two times the older one: of a bar its opening, of an alert the stricter age.
+        fired_at=min(read_first(claims, "fired_at", read_time), default=None),
+        bar_at=min(read_first(claims, "bar_at", read_time), default=None),
+        interval_seconds=_read_interval(claims),
+        idempotency_key=_read_key(claims),
+        cancel_first=bool(take(claims, "cancel", "states", read_flag)),
+        test=bool(take(claims, "test", "states", read_flag)),
+        comment=_read_comment(claims, action),
+    )
+
+
+def read_delays(claims: Claims) -> None:
+    """Refuse a delay, and say that an age limit of the message's own is not used."""
+    for key, value in claims.take("delay"):
+        if not is_off(value, zero=True):
+            claims.refuse(key, value, "orders are sent at once")
+    for key, value in claims.take("max_lag"):
+        if not is_off(value):
+            claims.warnings.append(f"{key} {show(value)} is not used: max_age_seconds decides.")
+            claims.note(key, value)
+
+
+def _read_exchange(claims: Claims, symbol: str) -> None:
+    """Keep the exchange as a note; a delayed feed is no price to trade on."""
+    feeds = [symbol.rpartition(":")[0]]
+    for key, value in claims.take("exchange"):
+        if judge(value) == "unreadable":
+            claims.warnings.append(f"{key}: {show(value)} is no value. Left out.")
+        elif judge(value) is None:
+            claims.note(key, value)
+            feeds.append(write(value).strip().upper())
+    for feed in feeds:
+        if feed.endswith(_DELAYED):
+            claims.unsupported.append(f"delayed data feed {show(feed)}: its prices are minutes old")
+
+
+def _read_time_in_force(claims: Claims) -> str | None:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not value.strip()[:1].isalpha():
+            raise ValueError(f"{show(value)} is no time in force: write day or gtc.")
+        return value.strip()
+
+    stated = take(claims, "time_in_force", "states", lambda value: read(value).lower())
+    if stated is not None and stated not in ("day", "gtc"):
+        claims.refuse("time_in_force", stated, "use day or gtc")
+        return None
+    return stated
+
+
+def _read_interval(claims: Claims) -> int | None:
+    for key, value in claims.fields.get("interval", ()):
+        if judge(value) is None:
+            claims.note(key, value)
+    seconds = set(read_first(claims, "interval", read_interval))
+    if len(seconds) > 1:
+        claims.warnings.append("The intervals disagree. Left out.")
+    return seconds.pop() if len(seconds) == 1 else None
+
+
+def _read_key(claims: Claims) -> str | None:
+    """Return the idempotency key: our own name for it first, then the names of others."""
+    found = None
+    for concept in ("idempotency_key", "signal_id", "alert_timestamp"):
+        for text in read_first(claims, concept, _read_text):
+            if found is None:
+                found = text[:256]
+            elif text != found:
+                claims.note(concept, text)
+    return found
+
+
+def _read_text(value: object) -> str:
+    return write(value).strip()
+
+
+def _read_comment(claims: Claims, action: str) -> str | None:
+    """Return the comment, or the message that stands for one; its other texts are notes."""
+    found = None
+    for concept in ("comment", "text"):
+        for key, value in claims.fields.get(concept, ()):
+            if isinstance(value, str) and judge(value) is None:
+                _check_label(claims, key, value, action)
+        for text in read_first(claims, concept, _read_text):
+            if found is None:
+                found = text
+            elif text != found:
+                claims.note(concept, text)
+    return found
+
+
+def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
+    """Refuse to open on a word that elsewhere turns the side into an exit (`message: exit`)."""
+    if action not in ("buy", "sell"):
+        return
+    word = fold(value)
+    if ACTION_WORDS.get(word) in _ENDS or word in _LABELS:
+        claims.refuse(key, value, f"contradicts action {action}: send action close for an exit")
+    elif value.lstrip().startswith("{"):
+        claims.refuse(key, value, "a whole message inside a message: send it alone")

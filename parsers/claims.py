@@ -1,0 +1,181 @@
+"""Sort the members of one order into what they claim: fields, notes, secrets, foreign instructions.
+
+The result knows which key said what and nothing more: no value is read here, no two claims are
+compared. What is neither known nor harmless ends in `unsupported`; nothing is dropped without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .aliases import Meaning, look_up, normalise
+from .values import Unreadable, is_off, judge, show, write
+
+Pairs = Iterable[tuple[str, object]]
+
+
+@dataclass(slots=True)
+class Claims:
+    """What one order says, by concept; each claim with the key it stood under."""
+
+    fields: dict[str, list[tuple[str, object]]] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    """Every key as it is compared, the outer ones of nested objects too."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
+    amounts: list[str] = field(default_factory=list)
+    """The keys in `unsupported` that say how much: without them the size is not known."""
+    secrets: list[tuple[str, str]] = field(default_factory=list)
+    is_text: bool = False
+
+    def take(self, concept: str) -> list[tuple[str, object]]:
+        """Return the claims of `concept` and forget them here."""
+        return self.fields.pop(concept, [])
+
+    def add(self, concept: str, claims: list[tuple[str, object]]) -> None:
+        """Claim `concept`, beside what claims it already."""
+        if claims:
+            self.fields.setdefault(concept, []).extend(claims)
+
+    def note(self, key: str, value: object) -> None:
+        """Keep what changes nothing, as text."""
+        if value is not None:
+            self.notes.append((key, write(_hide(value))))
+
+    def refuse(self, key: str, value: object, reason: str, *, is_amount: bool = False) -> None:
+        """Keep an instruction that cannot be carried out."""
+        self.unsupported.append(f"{key} {show(value)}: {reason}")
+        if is_amount:
+            self.amounts.append(key)
+
+
+NESTED: dict[str, tuple[dict[str, str], str]] = {
+    # outer key: (what its members are called only there, a sample of the shape)
+    "strategy": (
+        {"name": "strategy", "id": "note"},
+        '{"ticker": "BTCUSDT", "strategy": {"order_action": "buy", "order_contracts": 1}}',
+    ),
+    "strategyinfo": (
+        {},
+        '{"symbol": "BTCUSDT", "action": "buy", "strategy_info": {"market_position": "long"}}',
+    ),
+    "order": (
+        {"id": "note", "type": "order_type"},
+        '{"symbol": "X", "action": "buy", "order": {"amount": "1", "currency_type": "base"}}',
+    ),
+    "data": ({}, '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}'),
+    "bar": ({}, '{"symbol": "X", "action": "buy", "bar": {"close": 4211, "volume": 12}}'),
+}
+"""Objects whose members mean what they would mean outside."""
+
+_NOT_OBJECTS = frozenset(("take_profit", "stop_loss"))
+_AMOUNTS = frozenset(("quantity", "size", "amount", "notional", "percent"))
+
+
+def sort(pairs: Pairs, claims: Claims, path: str = "", local: dict[str, str] | None = None) -> None:
+    """Add each member to `claims` under what its key stands for."""
+    for key, value in pairs:
+        meaning = look_up(key)
+        if local and normalise(key) in local:
+            concept = local[normalise(key)]
+            meaning = Meaning("note" if concept == "note" else "field", concept)
+        claims.keys.add(normalise(key))
+        kind, concept = meaning
+        name = path + key
+        if isinstance(value, dict) and concept not in _NOT_OBJECTS and kind != "secret":
+            _sort_object(name, normalise(key), value, claims, kind)
+        elif kind == "field":
+            claims.fields.setdefault(concept, []).append((name, value))
+        elif kind == "note":
+            _sort_note(name, value, claims)
+        elif kind == "secret":
+            claims.secrets.extend((key, text) for text in _leaves(value))
+        elif kind == "bar":
+            claims.fields.setdefault(concept, []).append((name, value))
+        else:
+            _sort_unknown(name, value, claims, kind)
+
+
+def _sort_object(name: str, key: str, value: dict[str, object], claims: Claims, kind: str) -> None:
+    if key in NESTED:
+        sort(value.items(), claims, name + ".", NESTED[key][0])
+    elif kind == "note":
+        _sort_note(name, value, claims)
+    elif found := _find_instruction(value, claims):
+        is_amount = look_up(key).concept in _AMOUNTS
+        claims.refuse(f"{name}.{found}", value, "this object is not known", is_amount=is_amount)
+    elif kind == "field":
+        claims.fields.setdefault(look_up(key).concept, []).append((name, value))
+    else:
+        _sort_unknown(name, value, claims, kind)
+
+
+def _sort_note(name: str, value: object, claims: Claims) -> None:
+    _collect_secrets(value, claims)
+    if judge(value) == "unreadable":
+        claims.warnings.append(f"{name}: {show(value)} is no value; left out.")
+    elif not isinstance(value, str) or value.strip():
+        claims.note(name, value)
+
+
+def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
+    _collect_secrets(value, claims)
+    if kind in ("instruction", "amount", "letter"):
+        if not is_off(value):
+            claims.refuse(name, value, "not supported", is_amount=kind == "amount")
+            return
+    elif isinstance(value, list) and (found := _find_instruction(value, claims)):
+        claims.refuse(f"{name}.{found}", value, "this list is not known")
+        return
+    else:
+        claims.warnings.append(f"{show(name)}: unknown key, kept as a note.")
+    claims.note(name, "" if isinstance(value, Unreadable) else value)
+
+
+def _find_instruction(value: object, claims: Claims) -> str | None:
+    """Return the first key inside `value` that would be a field or an instruction outside."""
+    members = value.items() if isinstance(value, dict) else ()
+    for key, member in members:
+        kind = look_up(key).kind
+        if kind == "secret":
+            claims.secrets.extend((key, text) for text in _leaves(member))
+        elif kind not in ("note", "bar", "unknown") and not is_off(member):
+            return str(key)
+    children = value.values() if isinstance(value, dict) else value
+    for child in children if isinstance(value, (dict, list)) else ():
+        if isinstance(child, (dict, list)) and (found := _find_instruction(child, claims)):
+            return found
+    return None
+
+
+def _collect_secrets(value: object, claims: Claims) -> None:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if look_up(key).kind == "secret":
+                claims.secrets.extend((key, text) for text in _leaves(member))
+            else:
+                _collect_secrets(member, claims)
+    elif isinstance(value, list):
+        for member in value:
+            _collect_secrets(member, claims)
+
+
+def _leaves(value: object) -> list[str]:
+    """Return every text inside a secret, so that no part of it is shown."""
+    if isinstance(value, dict):
+        return [text for member in value.values() for text in _leaves(member)]
+    if isinstance(value, list):
+        return [text for member in value for text in _leaves(member)]
+    return [str(value)] if isinstance(value, str) and value.strip() else []
+
+
+def _hide(value: object) -> object:
+    """Return `value` with every secret inside it masked."""
+    if isinstance(value, dict):
+        return {
+            key: "***" if look_up(key).kind == "secret" else _hide(member)
+            for key, member in value.items()
+        }
+    return [_hide(member) for member in value] if isinstance(value, list) else value

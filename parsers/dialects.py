@@ -1,0 +1,261 @@
+"""Settle what a key means where another key of the same order tells: one row a dialect.
+
+A dialect is known by its keys, never by the size of a number. What a known dialect means and we
+cannot do is put into `unsupported`, or refused where the action itself is foreign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .aliases import normalise
+from .alert import ParseError
+from .claims import Claims
+from .values import ACTION_WORDS, Number, fold, is_off, judge, show
+
+FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
+    # keys that are only found together there, whose message it is, a sample of it
+    (
+        frozenset(("botid", "emailtoken")),
+        "a 3Commas DCA bot message (it starts a deal, the bot knows the order)",
+        '{"message_type": "bot", "bot_id": 1, "email_token": "e", "pair": "USDT_BTC"}',
+    ),
+    (
+        frozenset(("ts", "b")),
+        "a message of the Binance bridge with the keys TS, TT, OT, FUND",
+        '{"TS": "SOLUSDT", "TT": "SELL", "OT": "MARKET", "FUND": "150", "B": "BINANCEFUTURE"}',
+    ),
+    (
+        frozenset(("strcd", "ordqty")),
+        "a Kiwoom message (its side is in the URL)",
+        '{"strCd": "005930", "ordUv": "71200", "ordQty": "1", "trdeTp": "0"}',
+    ),
+    (
+        frozenset(("qvuserid", "alertid")),
+        "a QuantLynk message (its symbol is behind alert_id)",
+        '{"qv_user_id": "u", "alert_id": "a", "flatten": true}',
+    ),
+    (
+        frozenset(("amountpertradetype", "amountpertrade")),
+        "a WunderTrading message",
+        '{"code": "c", "orderType": "market", "amountPerTradeType": "quote", "amountPerTrade": 1}',
+    ),
+)
+
+
+def settle(claims: Claims) -> None:
+    """Turn each claim whose concept depends on its company into a plain one, or refuse it."""
+    for signature, name, _ in FOREIGN:
+        if signature <= claims.keys:
+            raise refuse(f"This is {name}: not supported. Send action, symbol and quantity.")
+    for concept, rule in RULES:
+        if concept in claims.fields:
+            rule(claims)
+
+
+def refuse(message: str, field: str | None = None) -> ParseError:
+    """Return the error for what was understood and is not supported."""
+    return ParseError(message, field=field, code="UNSUPPORTED", status=422)
+
+
+def _settle_size(claims: Claims) -> None:
+    """Read `size` as a quantity; beside `stub` (tradingview-alerts-processor) it is dollars."""
+    if "stub" not in claims.keys:
+        claims.add("quantity", claims.take("size"))
+        return
+    for key, value in claims.take("size"):
+        closes = any(fold(str(said)) == "close" for _, said in claims.fields.get("action", ()))
+        is_percent = isinstance(value, str) and value.strip().endswith("%")
+        if closes and is_percent and isinstance(value, str):
+            claims.add("quantity", [(key, Number(value.strip()[:-1]))])
+            claims.add("quantity_type", [(key, "percent_of_position")])
+        elif closes or is_percent:
+            raise refuse(f"{key} {show(value)}: not supported. Send a quantity.", key)
+        else:
+            claims.add("quantity", [(key, value)])
+            claims.add("quantity_type", [(key, "cash")])
+
+
+_UNITS = {"base": "fixed", "quote": "cash"}
+"""3Commas `order.currency_type`, BloFin `investmentType`; their other units are of the balance."""
+
+
+def _settle_amount(claims: Claims) -> None:
+    """Read `amount` where a unit beside it says of what; alone it may be coins or dollars."""
+    units = {fold(str(unit)) for _, unit in claims.take("amount_unit")}
+    unit = _UNITS.get(units.pop()) if len(units) == 1 else None
+    for key, value in claims.take("amount"):
+        if unit:
+            claims.add("quantity", [(key, value)])
+            claims.add("quantity_type", [(key, unit)])
+        elif not is_off(value):
+            reason = "coins or money? Send quantity, with quantity_type cash for money"
+            claims.refuse(key, value, reason, is_amount=True)
+
+
+def _settle_units(claims: Claims) -> None:
+    for key, value in claims.take("units_type"):
+        if fold(str(value)) != "absolute" and not is_off(value):
+            claims.refuse(key, value, "only absolute is supported", is_amount=True)
+
+
+def _settle_notional(claims: Claims) -> None:
+    for key, value in claims.take("notional"):
+        claims.add("quantity", [(key, value)])
+        claims.add("quantity_type", [(key, "cash")])
+
+
+def _settle_data(claims: Claims) -> None:
+    """Read PickMyTrade's `data` where it is a side; `long` there is a state, not an order."""
+    for key, value in claims.take("data"):
+        word = fold(value) if isinstance(value, str) else ""
+        if "token" in claims.keys and word in ("buy", "sell", "close", "flat", "exit"):
+            claims.add("action", [(key, value)])
+        elif "token" in claims.keys and word in ("long", "short"):
+            raise refuse(f"{key} {show(value)} is a state, not an order: send buy or sell.", key)
+        else:
+            claims.add("hint", [(key, value)])
+
+
+def _settle_trigger(claims: Claims) -> None:
+    """Read `trigger_price` as 3Commas (the price seen) or OpenAlgo (the stop) mean it."""
+    for key, value in claims.take("trigger_price"):
+        if claims.keys & {"botuuid", "strategyinfo", "tvinstrument"}:
+            claims.add("price", [(key, value)])
+        elif "pricetype" in claims.keys:
+            claims.add("stop_price", [(key, value)])
+        elif not is_off(value):
+            claims.refuse(key, value, "a reference or a stop? Send price or stop_price")
+
+
+def _settle_levels(claims: Claims) -> None:
+    """Keep AlgoWay's `take_profit` apart: beside `order_action` it is a distance in points."""
+    for concept in ("take_profit", "stop_loss"):
+        claims_of_it = claims.take(concept)
+        if "orderaction" in claims.keys and "strategy" not in claims.keys:
+            for key, value in claims_of_it:
+                if not is_off(value):
+                    reason = "a price or a distance? Send tp_price and sl_price"
+                    claims.refuse(key, value, reason)
+        else:
+            claims.add(concept, claims_of_it)
+        claims.add(concept, claims.take(concept + "_price"))
+
+
+_FLAGS = {"is_buy": "buy", "is_sell": "sell", "is_close": "close"}
+
+
+def _settle_flags(claims: Claims) -> None:
+    """Read the flags `isBuy`, `isSell`, `isClose`, `isMarket`, `isLimit`."""
+    for concept, action in _FLAGS.items():
+        for key, value in claims.take(concept):
+            if value is True or (isinstance(value, str) and fold(value) == "true"):
+                claims.add("action", [(key, action)])
+            elif not is_off(value):
+                claims.add("action", [(key, value)])
+    for concept in ("is_market", "is_limit"):
+        for key, value in claims.take(concept):
+            if not is_off(value):
+                is_true = value is True or (isinstance(value, str) and fold(value) == "true")
+                claims.add("order_type", [(key, concept[3:] if is_true else value)])
+
+
+_ORDER_WORDS = ("market", "mkt", "limit", "lmt", "stop", "stp", "stoplimit", "stplmt", "stopmarket")
+_NEUTRAL = frozenset(("place", "entry", "open", "enter", "alert", "webhook", "strategy", ""))
+
+
+def _settle_hints(claims: Claims) -> None:
+    """Read keys such as `type` and `signal` by their value: a side, an order type, a label."""
+    for key, value in claims.take("hint"):
+        word = fold(value) if isinstance(value, str) and judge(value) is None else ""
+        name = normalise(key.rpartition(".")[2])
+        if word in ACTION_WORDS and ACTION_WORDS[word] != "open":
+            claims.add("action", [(key, value)])
+        elif name == "type" and (word in _ORDER_WORDS or word.startswith("trail")):
+            claims.add("order_type", [(key, value)])
+        elif name == "command" and word != "place" and not is_off(value):
+            raise refuse(f"{key} {show(value)} is not supported.", key)
+        elif "action" not in claims.fields and (word not in _NEUTRAL or judge(value)):
+            claims.add("action", [(key, value)])
+        elif not is_off(value):
+            claims.note(key, value)
+            if word not in _NEUTRAL:
+                claims.warnings.append(f"{key} {show(value)}: kept as a note.")
+
+
+def _settle_market(claims: Claims) -> None:
+    """Read `market` as the symbol where nothing else is one (`BTC-USD`), else as a note."""
+    for key, value in claims.take("market"):
+        word = fold(value) if isinstance(value, str) else ""
+        if word in KINDS:
+            claims.add("kind", [(key, value)])
+        elif "symbol" not in claims.fields:
+            claims.add("symbol", [(key, value)])
+        else:
+            claims.note(key, value)
+
+
+_DATED = frozenset(
+    ("fut", "futures", "future", "perp", "perpetual", "swap", "linear", "inverse", "derivative")
+)
+KINDS = _DATED | frozenset(
+    ("spot", "stock", "stocks", "equity", "equities", "stk", "crypto", "forex", "fx", "cash", "etf")
+    + ("opt", "option", "options", "index", "cfd")
+)
+
+
+def _settle_kind(claims: Claims) -> None:
+    """Refuse a kind of instrument that the symbol alone would not say."""
+    symbols = [str(value).strip().upper() for _, value in claims.fields.get("symbol", ())]
+    says_future = any(s.endswith((".P", "!")) or s[-1:].isdigit() for s in symbols)
+    for key, value in claims.take("kind"):
+        word = fold(value) if isinstance(value, str) else ""
+        if is_off(value) or (word in _DATED and says_future) or word in _PLAIN:
+            claims.note(key, value)
+        else:
+            reason = "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)"
+            claims.refuse(key, value, reason)
+
+
+_PLAIN = KINDS - _DATED - {"opt", "option", "options", "cfd", "index"}
+
+
+def _settle_volume(claims: Claims) -> None:
+    """Read `volume` as bar data, unless it is how a foreign order says its size."""
+    bars = claims.take("bar")
+    if claims.keys & {"signal", "tradetype", "orderaction"} or claims.is_text:
+        has_bar = bool(claims.keys & {"open", "high", "low", "close"})
+        sized = "quantity" in claims.fields
+        for key, value in bars:
+            if normalise(key) in ("volume", "vol") and not has_bar and not sized:
+                claims.refuse(key, value, "a quantity? Send quantity", is_amount=True)
+    for key, value in bars:
+        claims.note(key, value)
+    if "quantity" not in claims.fields and not claims.amounts:
+        for key, _ in bars:
+            if normalise(key) in ("volume", "vol"):
+                claims.warnings.append(f"{key} was read as the bar's volume, not as a quantity.")
+
+
+RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
+    ("data", _settle_data),
+    ("is_buy", _settle_flags),
+    ("is_sell", _settle_flags),
+    ("is_close", _settle_flags),
+    ("is_market", _settle_flags),
+    ("is_limit", _settle_flags),
+    ("hint", _settle_hints),
+    ("size", _settle_size),
+    ("units_type", _settle_units),
+    ("amount_unit", _settle_amount),
+    ("amount", _settle_amount),
+    ("notional", _settle_notional),
+    ("trigger_price", _settle_trigger),
+    ("take_profit", _settle_levels),
+    ("stop_loss", _settle_levels),
+    ("take_profit_price", _settle_levels),
+    ("stop_loss_price", _settle_levels),
+    ("market", _settle_market),
+    ("kind", _settle_kind),
+    ("bar", _settle_volume),
+)

@@ -1,0 +1,207 @@
+"""Turn the claims of one order into an `Alert`, whatever container and dialect they came from.
+
+Everything that was said is read, noted, warned of or named as unsupported: at the end no claim is
+left. Nothing is defaulted, and nothing is decided about trading.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from .alert import Alert, ParseError
+from .circumstances import read_circumstances, read_delays
+from .claims import Claims
+from .dialects import refuse, settle
+from .levels import read_prices, read_protection
+from .policies import take
+from .positions import read_positions
+from .values import (
+    explain,
+    fold,
+    is_off,
+    judge,
+    read_action,
+    read_amount,
+    read_symbol,
+    show,
+)
+
+_QUANTITY_TYPES = {
+    **dict.fromkeys(("fixed", "fixedquantity"), "fixed"),
+    **dict.fromkeys(("cash", "dollaramount"), "cash"),
+    **dict.fromkeys(("riskcash", "riskdollaramount"), "risk_cash"),
+    "riskpercent": "risk_percent",
+    "percentofequity": "percent_of_equity",
+    "percentofposition": "percent_of_position",
+}
+_PERPETUALS = ("PERP", "-SWAP", "PERPETUAL")
+
+
+def build(claims: Claims) -> Alert:
+    """Return the alert, or raise `ParseError` where it cannot be read without guessing."""
+    settle(claims)
+    action = _read_action(claims)
+    if action == "halt":
+        _keep_for_halt(claims)
+    symbol = _read_symbol(claims, action)
+    closes = action not in ("buy", "sell")
+    positions = read_positions(claims, closes=closes)
+    if action == "close" and positions.hedge_side in ("long", "short"):
+        action = f"close_{positions.hedge_side}"
+    is_flat = positions.side == "flat"
+    reduces = closes or is_flat
+    quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
+    if quantity == 0 and not is_flat:
+        raise ParseError("quantity: zero is an order only beside a stated flat.", field="quantity")
+    if claims.amounts and quantity is None and not is_flat:
+        raise refuse(f"How much? Not supported: {'; '.join(claims.unsupported)}.", "quantity")
+    prices = read_prices(claims, reduces=reduces)
+    take_profit = read_protection(claims, "take_profit", reduces=reduces)
+    stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
+    circumstances = read_circumstances(claims, action, symbol)
+    read_delays(claims)
+    _account_for_all(claims, action)
+    return Alert(
+        action="close" if action == "partial" else action,
+        symbol=symbol,
+        strategy=circumstances.strategy,
+        account=circumstances.account,
+        quantity=quantity,
+        quantity_type=quantity_type,
+        order_type=prices.order_type,
+        price=prices.price,
+        limit_price=prices.limit_price,
+        stop_price=prices.stop_price,
+        take_profit=take_profit,
+        stop_loss=stop_loss,
+        market_position=positions.side,
+        position_size=positions.size,
+        previous_position=positions.previous,
+        previous_side=positions.previous_side,
+        time_in_force=circumstances.time_in_force,
+        fired_at=circumstances.fired_at,
+        bar_at=circumstances.bar_at,
+        interval_seconds=circumstances.interval_seconds,
+        idempotency_key=circumstances.idempotency_key,
+        cancel_first=circumstances.cancel_first,
+        test=circumstances.test,
+        comment=circumstances.comment,
+        unsupported=tuple(claims.unsupported),
+        warnings=tuple(claims.warnings),
+        notes=tuple(claims.notes),
+    )
+
+
+def _account_for_all(claims: Claims, action: str) -> None:
+    """See that no claim is left without a word, and that nothing narrows a cancel or a halt."""
+    for concept, rest in claims.fields.items():
+        for key, value in rest:
+            claims.refuse(key, value, f"not used here ({concept})")
+    claims.fields.clear()
+    if action == "cancel" and claims.unsupported:
+        raise refuse(f"A cancel cannot be narrowed: {'; '.join(claims.unsupported)}.")
+
+
+_KEPT_FOR_HALT = frozenset(
+    ("strategy", "name", "account", "test", "fired_at", "bar_at", "interval", "exchange")
+    + ("idempotency_key", "signal_id", "alert_timestamp", "comment", "text")
+)
+
+
+def _keep_for_halt(claims: Claims) -> None:
+    """Turn the order beside a halt into warnings: nothing in it may keep a halt from working."""
+    for concept in claims.fields.keys() - _KEPT_FOR_HALT:
+        for key, value in claims.take(concept):
+            claims.warnings.append(f"{key} {show(value)}: not used by a halt.")
+    claims.warnings.extend(claims.unsupported)
+    claims.unsupported.clear()
+    claims.amounts.clear()
+
+
+def _read_action(claims: Claims) -> str:
+    """Return the one action that every claim of it names."""
+    said: list[tuple[str, str, str]] = []
+    for key, value in claims.take("action"):
+        if judge(value) is not None:
+            raise ParseError(f"{key}: {explain(value)}", field="action")
+        try:
+            said.append((key, *read_action(value)))
+        except ValueError as error:
+            raise ParseError(f"{key}: {error}", field="action") from None
+    if not said:
+        raise ParseError("action is missing: send buy, sell or close.", field="action")
+    if len(said) == 1 and said[0][1] != "open":
+        return said[0][1]
+    return _combine(said)
+
+
+def _combine(said: list[tuple[str, str, str]]) -> str:
+    """Join what several keys say: `close` and `long` is close_long, `open` and `buy` is buy."""
+    actions = {action for _, action, _ in said} - {"open"}
+    words = {word for _, _, word in said}
+    if len(actions) == 1:
+        return actions.pop()
+    for side, action in (("long", "buy"), ("short", "sell")):
+        if actions == {"close", action} and words & {"buy", "sell"} == set() and side in words:
+            return f"close_{side}"
+        if actions == {"close", f"close_{side}"}:
+            return f"close_{side}"
+    if not actions:
+        raise ParseError(f"{said[0][0]}: which side? Send buy or sell.", field="action")
+    keys = " and ".join(key for key, _, _ in said)
+    raise ParseError(f"{keys} disagree: send one action.", field="action")
+
+
+def _read_symbol(claims: Claims, action: str) -> str:
+    """Return the symbol, with its exchange where one of the claims has it."""
+    claims_of_it = claims.take("symbol")
+    if not claims_of_it and action == "halt":
+        return ""
+    found = ""
+    for key, value in claims_of_it:
+        claims.add("symbol", [(key, value)])
+        symbol = take(claims, "symbol", "decides", read_symbol) or ""
+        if found and symbol.rpartition(":")[2] != found.rpartition(":")[2]:
+            raise ParseError("The symbols disagree: send one of them.", field="symbol")
+        found = max(found, symbol, key=len)
+    if not found:
+        raise ParseError("symbol is missing: send symbol or ticker.", field="symbol")
+    if found.endswith(_PERPETUALS):
+        reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
+        claims.refuse("symbol", found, reason)
+    return found
+
+
+def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decimal | None, str]:
+    """Return how much, and of what; without a quantity the type says nothing."""
+    for key, value in claims.take("percent"):
+        if action == "partial":
+            claims.add("quantity", [(key, value)])
+            claims.add("quantity_type", [(key, "percent_of_position")])
+        elif not is_off(value):
+            claims.refuse(key, value, "percent of what? Send quantity", is_amount=True)
+    quantity = take(claims, "quantity", "decides", _read_number_of)
+    quantity_type = take(claims, "quantity_type", "states", _read_quantity_type) or "fixed"
+    if quantity is None and action == "partial":
+        raise ParseError(
+            "A part of the position: how much? Send pct or quantity.", field="quantity"
+        )
+    if quantity is None and quantity_type != "fixed":
+        if not reduces:
+            raise ParseError("quantity_type without a quantity: send both.", field="quantity")
+        claims.warnings.append(f"quantity_type {quantity_type} without a quantity: not used.")
+        quantity_type = "fixed"
+    return quantity, quantity_type
+
+
+def _read_number_of(value: object) -> Decimal:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        raise refuse(f"quantity {show(value)}: percent of what? Send quantity_type.", "quantity")
+    return read_amount(value)
+
+
+def _read_quantity_type(value: object) -> str:
+    known = _QUANTITY_TYPES.get(fold(value)) if isinstance(value, str) else None
+    if known is None:
+        raise refuse(f"quantity_type {show(value)} is not supported.", "quantity_type")
+    return known

@@ -1,0 +1,164 @@
+"""Read how an order is to be placed and protected: its type, its prices, its stop and target.
+
+A level that the order type does not use is not dropped: it may have been meant as protection, so it
+is named as unsupported. No level is compared with a market price here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from .alert import Level, ParseError
+from .aliases import normalise
+from .claims import Claims
+from .policies import take
+from .values import fold, is_off, judge, read_amount, read_price, show
+
+ORDER_TYPES = {
+    **dict.fromkeys(("market", "mkt"), "market"),
+    **dict.fromkeys(("limit", "lmt"), "limit"),
+    **dict.fromkeys(("stop", "stp", "stopmarket", "stopmkt"), "stop"),
+    **dict.fromkeys(("stoplimit", "stplmt", "stplimit", "stoplmt"), "stop_limit"),
+}
+_USES = {
+    "limit": frozenset(("limit_price",)),
+    "stop": frozenset(("stop_price",)),
+    "stop_limit": frozenset(("limit_price", "stop_price")),
+}
+_TAKE_PROFIT = {"limitprice": "price", "price": "price", "percent": "percent", "amount": "amount"}
+_STOP_LOSS = {
+    **{"stopprice": "price", "price": "price", "percent": "percent", "amount": "amount"},
+    "limitprice": "limit_price",
+}
+_STOP_TYPES = {**dict.fromkeys(("stop", "stopmarket"), "stop"), "stoplimit": "stop_limit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The order type and the prices beside it."""
+
+    order_type: str | None
+    price: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+
+
+def read_prices(claims: Claims, *, reduces: bool) -> Prices:
+    """Return type and prices of the order; what the type does not use ends in `unsupported`."""
+    before = len(claims.unsupported)
+    order_type = _read_order_type(claims)
+    is_foreign = len(claims.unsupported) > before
+    uses = _USES.get(order_type or "", frozenset())
+    policy = "decorates" if reduces else "level"
+    found: dict[str, Decimal | None] = {}
+    stray: list[tuple[str, object]] = []
+    for concept in ("limit_price", "stop_price"):
+        stated = claims.fields.get(concept, [])
+        said = [(key, value) for key, value in stated if not is_off(value, zero=True)]
+        if concept not in uses:
+            claims.take(concept)
+            stray += said
+            continue
+        found[concept] = take(claims, concept, policy, read_price)
+    if not is_foreign:
+        for key, value in stray:
+            claims.refuse(key, value, f"not used by {_name(order_type)}: send order_type too")
+    own = any(found.values())
+    price = take(claims, "price", policy if uses and not own else "describes", read_price)
+    price = _stand_in(claims, price)
+    prices = Prices(order_type, price, found.get("limit_price"), found.get("stop_price"))
+    if reduces and uses and not own and price is None:
+        claims.warnings.append(f"{order_type} without a price that can be read: exits at market.")
+        return replace(prices, order_type=None)
+    return prices
+
+
+def _name(order_type: str | None) -> str:
+    return f"a {order_type} order" if order_type else "an order without a type"
+
+
+def _stand_in(claims: Claims, price: Decimal | None) -> Decimal | None:
+    """Let the bar's close stand in for an absent price, and keep it as a note."""
+    for key, value in claims.fields.get("close", ()):
+        if judge(value) is None:
+            claims.note(key, value)
+    if price is not None:
+        claims.take("close")
+        return price
+    return take(claims, "close", "describes", read_price)
+
+
+def _read_order_type(claims: Claims) -> str | None:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not value.strip()[:1].isalpha():
+            raise ValueError(f"{show(value)} is no order type: write market, limit or stop.")
+        return ORDER_TYPES.get(fold(value)) or f"?{value.strip()}"
+
+    order_type = take(claims, "order_type", "states", read)
+    if order_type is not None and order_type.startswith("?"):
+        claims.refuse("order_type", order_type[1:], "use market, limit, stop or stop_limit")
+        return None
+    return order_type
+
+
+def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | None:
+    """Return the stop loss or take profit: a price, or an object that says how it counts."""
+    label = concept
+
+    def read(value: object) -> Level | None:
+        if isinstance(value, dict):
+            return _read_level(claims, label, value)
+        return Level(price=read_amount(value))
+
+    level = take(claims, concept, "decorates" if reduces else "level", read)
+    if level and reduces and Decimal(0) in (level.price, level.percent, level.amount):
+        claims.warnings.append(f"{concept}: is zero. Left out.")
+        return None
+    return level
+
+
+def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level | None:
+    """Return the level that an object states; a foreign member makes all of it unsupported."""
+    table = _TAKE_PROFIT if label == "take_profit" else _STOP_LOSS
+    found: dict[str, Decimal] = {}
+    stop_type, is_foreign = "", False
+    for key, value in members.items():
+        name, path = normalise(key), f"{label}.{key}"
+        if value is None:
+            claims.warnings.append(f"{path}: null is no value. Left out.")
+        elif name == "type" and label == "stop_loss" and _STOP_TYPES.get(fold(str(value))):
+            stop_type = _STOP_TYPES[fold(str(value))]
+        elif name in table:
+            number = _read_member(path, value, label)
+            if found.setdefault(table[name], number) != number:
+                raise ParseError(f"{path} says twice what it is: send one of them.", field=label)
+        elif not is_off(value):
+            claims.refuse(path, value, "not supported")
+            is_foreign = True
+    if is_foreign:
+        return None
+    if not found and not stop_type:
+        claims.warnings.append(f"{label}: the object is empty. Left out.")
+        return None
+    return _check_level(Level(**found), label, stop_type)
+
+
+def _read_member(path: str, value: object, label: str) -> Decimal:
+    try:
+        if judge(value) is not None:
+            raise ValueError(f"{show(value)} is no value.")
+        return read_amount(value)
+    except ValueError as error:
+        raise ParseError(f"{path}: {error}", field=label) from None
+
+
+def _check_level(level: Level, label: str, stop_type: str) -> Level:
+    stated = [part for part in (level.price, level.percent, level.amount) if part is not None]
+    if len(stated) != 1:
+        raise ParseError(f"{label}: send exactly one of price, percent and amount.", field=label)
+    if stop_type and (stop_type == "stop_limit") != (level.limit_price is not None):
+        raise ParseError(
+            f"{label}: limitPrice belongs to type stop_limit, and only there.", field=label
+        )
+    return level
