@@ -44,12 +44,13 @@ HTTP_ERRORS = {
     405: ("NOT_FOUND", "This page does not take that method. Alerts are sent by POST."),
     413: ("TOO_LARGE", TOO_LARGE),
 }
-SAFE_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+SAFE_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
 log = logging.getLogger("server")
 
 
@@ -99,11 +100,6 @@ def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
     _add_control_routes(app, reception)
     _add_error_answers(app)
 
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        response.headers.extend(SAFE_HEADERS)
-        return response
-
     return app
 
 
@@ -112,7 +108,8 @@ def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
 
 def _add_alert_routes(app: Flask, reception: Reception) -> None:
     def receive(**how: bool) -> Response:
-        secrets = [*request.args.getlist("secret"), *request.args.getlist("auth_token")]
+        args = request.args
+        secrets = [*args.getlist("secret"), *args.getlist("auth_token")] if args else []
         return _send(reception.receive(_caller(), _read_body(), secrets, **how))
 
     @app.post("/webhook")
@@ -196,8 +193,7 @@ def _add_control_routes(app: Flask, reception: Reception) -> None:
 
 
 def _caller() -> Caller:
-    headers = {name.lower(): value for name, value in request.headers}
-    return Caller(request.remote_addr or "", request.host, request.base_url, headers)
+    return Caller(request.remote_addr or "", request.host, request.url_root, request.headers)
 
 
 def _read_body() -> bytes:
@@ -235,7 +231,7 @@ def _read_limit() -> int:
 
 
 def _send(sent: Sent) -> Response:
-    response = Response(sent.text, sent.http, mimetype="application/json")
+    response = Response(sent.text, sent.http, SAFE_HEADERS)
     if sent.retry_after is not None:
         response.headers["Retry-After"] = str(sent.retry_after)
     return response

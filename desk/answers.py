@@ -13,7 +13,7 @@ from typing import Any
 from desk.book import ENTRY, STOP_LOSS, TAKE_PROFIT, Book, Order, Share, TradeRow
 from desk.codes import Denial
 from desk.plan import is_protected
-from desk.record import Part, Record
+from desk.record import Part, Record, Story
 from desk.sizing import place_level, plain
 from parsers.alert import Alert, Level
 
@@ -39,8 +39,9 @@ SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
 def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
     """Return the answer of an alert as it stands now; `would`: as what it would do."""
     story = record.story
-    lines = [line for part in story.parts for line in _lines(record, part)]
-    statuses = [_part_status(record, part) for part in story.parts]
+    spoken = [_spoken(record.orders_of(part)) for part in story.parts]
+    lines = [line for each in zip(story.parts, spoken, strict=True) for line in _lines(*each)]
+    statuses = [_part_status(*each) for each in zip(story.parts, spoken, strict=True)]
     status = next((word for word in OUTCOMES if word in statuses), "denied")
     if story.todo:
         status = "pending"
@@ -64,7 +65,7 @@ def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
         "code": next((code for code in codes if code), None),
         "duplicate": False,
         "warnings": story.warnings,
-        "message": _say(record, would=would),
+        "message": _say(story, spoken, would=would),
     }
     if wait is not None:
         shape["retry_after"] = wait
@@ -179,13 +180,15 @@ def iso(milliseconds: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _lines(record: Record, part: Part) -> list[dict[str, Any]]:
-    lines = [_order_line(part, order) for order in _spoken(record.orders_of(part))]
+def _lines(part: Part, orders: list[Order]) -> list[dict[str, Any]]:
+    lines = [_order_line(part, order) for order in orders]
     return lines + [_denial_line(part, denial) for denial in part.denials]
 
 
 def _spoken(orders: list[Order]) -> list[Order]:
     """Leave out attempts that came to nothing and were followed by another; reducing ones stand first."""
+    if len(orders) < 2:
+        return orders
     last = {order.kind: order.client_id for order in orders}
     spoken = [o for o in orders if o.filled > 0 or o.client_id == last[o.kind]]
     return sorted(spoken, key=lambda order: order.kind == ENTRY)
@@ -238,9 +241,8 @@ def _placed(order: Order, level: Level | None, kind: str, tick: Decimal | None) 
     return place_level(level, base, order.side, kind, tick).price
 
 
-def _part_status(record: Record, part: Part) -> str:
+def _part_status(part: Part, orders: list[Order]) -> str:
     """Return the outcome on one account: of a reversal that of its opening part."""
-    orders = _spoken(record.orders_of(part))
     entry = next((order for order in orders if order.kind == ENTRY), None)
     if entry:
         return entry.status
@@ -254,21 +256,20 @@ def _part_status(record: Record, part: Part) -> str:
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"
 
 
-def _say(record: Record, *, would: bool) -> str:
+def _say(story: Story, spoken: list[list[Order]], *, would: bool) -> str:
     """Return what happened in plain English, one sentence an account and part."""
-    story = record.story
     if story.denial:
         return story.denial.message
     if story.done:
         return story.done
     said = [f"Recorded; {story.waits_for}."] if story.todo else []
-    said += [text for part in story.parts for text in _say_part(record, part, would=would)]
+    for part, orders in zip(story.parts, spoken, strict=True):
+        said += _say_part(part, orders, would=would)
     return " ".join(said) or "Nothing to do."
 
 
-def _say_part(record: Record, part: Part, *, would: bool) -> list[str]:
+def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:
     where = f"on {part.account}{' (paper)' if part.paper else ''}"
-    orders = _spoken(record.orders_of(part))
     say = _say_would if would else _say_order
     said = [say(order, part, where) for order in orders]
     said += [denial.message for denial in part.denials]

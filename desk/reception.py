@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from desk.answers import combine_statuses
 from desk.gate import REFUSAL, Gate
@@ -38,14 +38,24 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
+class Headers(Protocol):
+    """The headers of a request."""
+
+    def get(self, name: str) -> str | None:
+        """Return one header, or None."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the names that were sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, in plain values; header names are lower case."""
+    """Who sent a request; the case of header names does not matter to `headers`."""
 
     peer: str
     host: str
     url: str
-    headers: Mapping[str, str]
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +182,7 @@ class Reception:
 
         The host is asked too: a name that was pointed at this machine must not read (DNS rebinding).
         """
-        is_here = self._gate.is_local_reader(caller.peer, caller.headers)
+        is_here = self._gate.is_local_reader(caller.peer, caller.headers.keys())
         if not self.is_owner(caller) and not (is_here and is_loopback(_host_name(caller.host))):
             self._demand_token(caller)
 
@@ -180,12 +190,12 @@ class Reception:
         """Let in the owner alone, and no page of another site that borrows the owner's browser."""
         if not self.is_owner(caller):
             self._demand_token(caller)
-        if caller.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if caller.headers.get("sec-fetch-site") not in ("same-origin", "none", None):
             raise Refusal(403, "UNAUTHORIZED", "Controls are not taken from another site's page.")
 
     def _demand_token(self, caller: Caller) -> None:
         where = "in .env" if self.settings.admin_token else "which make run writes to .env"
-        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {caller.url}'
+        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {caller.url}...'
         raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
 
     # --- controls ------------------------------------------------------------------------------------
