@@ -24,6 +24,8 @@ def parse(body: bytes) -> Message:
     text = body[:MAX_BYTES].decode("utf-8", "backslashreplace")
     try:
         orders, is_array = open_body(_decode(body))
+        if body.startswith(b"\xef\xbb\xbf"):
+            orders[0].claims.warnings.append("A byte-order mark before the text was taken out.")
         return _read(text, orders, is_array=is_array)
     except ParseError as error:
         return _fail(text, error)
@@ -45,7 +47,10 @@ def _decode(body: bytes) -> str:
 def _read(text: str, orders: list[Order], *, is_array: bool) -> Message:
     """Build each order; an error takes its place and changes no other."""
     strategies = tuple(order.strategy for order in orders)
-    secrets = list(dict.fromkeys(value for order in orders for _, value in order.claims.secrets))
+    found = [value for order in orders for _, value in order.claims.secrets]
+    if any(order.error for order in orders):
+        found += find_secrets(text)
+    secrets = list(dict.fromkeys(found))
     alerts = tuple(_build(order, secrets) for order in orders)
     return Message(
         alerts=alerts,

@@ -10,11 +10,18 @@ import re
 from typing import NamedTuple
 
 
+def names(words: str) -> frozenset[str]:
+    """Return the set of the words in a string: lists of words read best as one line."""
+    return frozenset(words.split())
+
+
 class Meaning(NamedTuple):
     """What a key stands for: its kind (`field`, `note`, `bar`, `secret`, …) and its concept."""
 
     kind: str
     concept: str
+    folded: str
+    """The key as it is compared with others."""
 
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -166,7 +173,7 @@ SECRETS = (
 LETTERS = frozenset("qQsSbBcCeEaAlLpPtT")
 """Single letters are whole instructions in command dialects (`b=long q=5% t=market`)."""
 
-_WORDS = frozenset(
+_WORDS = names(
     # The first line is what a foreign instruction is told by; the others say the same by
     # other names, and refusing one too many costs less than trading past one.
     "size quantity qty lot amount percent price stop sl target tp profit loss trail trailing delay"
@@ -177,19 +184,19 @@ _WORDS = frozenset(
     " limit entry position side direction action mode flag max min only expire expiry expiration"
     " expires ttl strike intrinsic paper dry demo live simulate sandbox account subaccount sync"
     " enabled disabled active extended window filter wait spread slippage retry legs leg order"
-    " orders short long lvg levels level".split()
+    " orders short long lvg levels level"
 )
 _STEMS = (
     *("takeprofit", "stoploss", "trail", "quantity", "leverage", "percent", "breakeven"),
     *("amount", "multiplier", "size", "price", "risk", "target", "option", "delay", "profit"),
     *("reduceonly", "postonly", "closeposition", "subaccount", "pct", "pips", "dryrun"),
 )
-_AMOUNT_WORDS = frozenset(
+_AMOUNT_WORDS = names(
     "size quantity qty lot amount percent pct percentage ratio fraction portion allocation unit"
-    " share contract notional cash dollar usd usdt cost fund budget".split()
+    " share contract notional cash dollar usd usdt cost fund budget"
 )
-_NOT_AMOUNT_WORDS = frozenset(
-    "sl tp stop loss profit target trail trailing risk leverage price offset limit max min".split()
+_NOT_AMOUNT_WORDS = names(
+    "sl tp stop loss profit target trail trailing risk leverage price offset limit max min"
 )
 _SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
@@ -215,12 +222,13 @@ def _build_table() -> dict[str, Meaning]:
     for kind, concept, names in rows:
         for name in names:
             for spelling in _spellings(name):
-                table[spelling] = Meaning(kind, concept)
+                table[spelling] = Meaning(kind, concept, normalise(name))
     return table
 
 
 _TABLE = _build_table()
-_UNKNOWN = Meaning("unknown", "")
+_SECRETS = frozenset(normalise(name) for name in SECRETS)
+_SECRET_STEMS = ("secret", "token", "passphrase", "password", "passwd", "apikey", "credential")
 
 
 def look_up(key: str) -> Meaning:
@@ -228,18 +236,25 @@ def look_up(key: str) -> Meaning:
     known = _TABLE.get(key)
     if known is not None:
         return known
+    folded = normalise(key)
     if not key.isascii():
         # A look-alike letter, or a language we do not read: nobody can say that it is harmless.
-        return Meaning("instruction", "")
-    known = _TABLE.get(normalise(key))
+        return Meaning("instruction", "", folded)
+    known = _TABLE.get(folded)
     if known is not None:
         return known
     words = split_words(key)
     if _AMOUNT_WORDS & words and not _NOT_AMOUNT_WORDS & words:
-        return Meaning("amount", "")
-    if _WORDS & words or any(stem in normalise(key) for stem in _STEMS):
-        return Meaning("instruction", "")
-    return _UNKNOWN
+        return Meaning("amount", "", folded)
+    if _WORDS & words or any(stem in folded for stem in _STEMS):
+        return Meaning("instruction", "", folded)
+    return Meaning("secret" if is_secret(key) else "unknown", "", folded)
+
+
+def is_secret(key: str) -> bool:
+    """Tell whether a key names a credential, also as a part of a longer name."""
+    folded = normalise(key)
+    return folded in _SECRETS or any(stem in folded for stem in _SECRET_STEMS)
 
 
 def split_words(key: str) -> set[str]:

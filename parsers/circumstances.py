@@ -55,8 +55,10 @@ def read_strategy(claims: Claims) -> str | None:
     return take(claims, "strategy", "states", read_name)
 
 
-def read_circumstances(claims: Claims, action: str, symbol: str) -> Circumstances:
-    """Return what stands around the order."""
+def read_circumstances(
+    claims: Claims, action: str, symbol: str, stated: str | None
+) -> Circumstances:
+    """Return what stands around the order; `stated` is the side it states for afterwards."""
     _read_exchange(claims, symbol)
     return Circumstances(
         strategy=read_strategy(claims),
@@ -69,7 +71,7 @@ def read_circumstances(claims: Claims, action: str, symbol: str) -> Circumstance
         idempotency_key=_read_key(claims),
         cancel_first=bool(take(claims, "cancel", "states", read_flag)),
         test=bool(take(claims, "test", "states", read_flag)),
-        comment=_read_comment(claims, action),
+        comment=_read_comment(claims, "" if stated else action),
     )
 
 
@@ -153,7 +155,10 @@ def _read_comment(claims: Claims, action: str) -> str | None:
 
 
 def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
-    """Refuse to open on a word that elsewhere turns the side into an exit (`message: exit`)."""
+    """Refuse to open on a word that elsewhere turns the side into an exit (`message: exit`).
+
+    With a stated position (`action` is then empty) the word can no longer mislead.
+    """
     if action not in ("buy", "sell"):
         return
     word = fold(value)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .aliases import Meaning, look_up, normalise
-from .values import Unreadable, is_off, judge, show, write
+from .aliases import is_secret, look_up, names
+from .placeholders import Unreadable
+from .values import is_off, judge, show, write
 
 Pairs = Iterable[tuple[str, object]]
 
@@ -70,22 +71,21 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
 }
 """Objects whose members mean what they would mean outside."""
 
-_NOT_OBJECTS = frozenset(("take_profit", "stop_loss"))
-_AMOUNTS = frozenset(("quantity", "size", "amount", "notional", "percent"))
+_NOT_OBJECTS = names("take_profit stop_loss")
+_AMOUNTS = names("quantity size amount notional percent")
 
 
 def sort(pairs: Pairs, claims: Claims, path: str = "", local: dict[str, str] | None = None) -> None:
     """Add each member to `claims` under what its key stands for."""
     for key, value in pairs:
-        meaning = look_up(key)
-        if local and normalise(key) in local:
-            concept = local[normalise(key)]
-            meaning = Meaning("note" if concept == "note" else "field", concept)
-        claims.keys.add(normalise(key))
-        kind, concept = meaning
+        kind, concept, folded = look_up(key)
+        if local and folded in local:
+            concept = local[folded]
+            kind = "note" if concept == "note" else "field"
+        claims.keys.add(folded)
         name = path + key
         if isinstance(value, dict) and concept not in _NOT_OBJECTS and kind != "secret":
-            _sort_object(name, normalise(key), value, claims, kind)
+            _sort_object(name, folded, value, claims, kind)
         elif kind == "field":
             claims.fields.setdefault(concept, []).append((name, value))
         elif kind == "note":
@@ -99,11 +99,12 @@ def sort(pairs: Pairs, claims: Claims, path: str = "", local: dict[str, str] | N
 
 
 def _sort_object(name: str, key: str, value: dict[str, object], claims: Claims, kind: str) -> None:
+    _collect_secrets(value, claims)
     if key in NESTED:
         sort(value.items(), claims, name + ".", NESTED[key][0])
     elif kind == "note":
         _sort_note(name, value, claims)
-    elif found := _find_instruction(value, claims):
+    elif found := _find_instruction(value):
         is_amount = look_up(key).concept in _AMOUNTS
         claims.refuse(f"{name}.{found}", value, "this object is not known", is_amount=is_amount)
     elif kind == "field":
@@ -123,10 +124,12 @@ def _sort_note(name: str, value: object, claims: Claims) -> None:
 def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
     _collect_secrets(value, claims)
     if kind in ("instruction", "amount", "letter"):
+        if is_secret(name):
+            claims.secrets.extend((name, text) for text in _leaves(value))
         if not is_off(value):
             claims.refuse(name, value, "not supported", is_amount=kind == "amount")
             return
-    elif isinstance(value, list) and (found := _find_instruction(value, claims)):
+    elif isinstance(value, list) and (found := _find_instruction(value)):
         claims.refuse(f"{name}.{found}", value, "this list is not known")
         return
     else:
@@ -134,18 +137,19 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
     claims.note(name, "" if isinstance(value, Unreadable) else value)
 
 
-def _find_instruction(value: object, claims: Claims) -> str | None:
+_HARMLESS = names("note bar unknown secret")
+
+
+def _find_instruction(value: object) -> str | None:
     """Return the first key inside `value` that would be a field or an instruction outside."""
-    members = value.items() if isinstance(value, dict) else ()
-    for key, member in members:
-        kind = look_up(key).kind
-        if kind == "secret":
-            claims.secrets.extend((key, text) for text in _leaves(member))
-        elif kind not in ("note", "bar", "unknown") and not is_off(member):
-            return str(key)
-    children = value.values() if isinstance(value, dict) else value
-    for child in children if isinstance(value, (dict, list)) else ():
-        if isinstance(child, (dict, list)) and (found := _find_instruction(child, claims)):
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if look_up(key).kind not in _HARMLESS and not is_off(member):
+                return str(key)
+        value = list(value.values())
+    for child in value if isinstance(value, list) else ():
+        found = _find_instruction(child)
+        if found is not None:
             return found
     return None
 
@@ -153,7 +157,7 @@ def _find_instruction(value: object, claims: Claims) -> str | None:
 def _collect_secrets(value: object, claims: Claims) -> None:
     if isinstance(value, dict):
         for key, member in value.items():
-            if look_up(key).kind == "secret":
+            if is_secret(key):
                 claims.secrets.extend((key, text) for text in _leaves(member))
             else:
                 _collect_secrets(member, claims)
@@ -174,8 +178,5 @@ def _leaves(value: object) -> list[str]:
 def _hide(value: object) -> object:
     """Return `value` with every secret inside it masked."""
     if isinstance(value, dict):
-        return {
-            key: "***" if look_up(key).kind == "secret" else _hide(member)
-            for key, member in value.items()
-        }
+        return {key: "***" if is_secret(key) else _hide(member) for key, member in value.items()}
     return [_hide(member) for member in value] if isinstance(value, list) else value

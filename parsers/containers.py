@@ -6,12 +6,15 @@ means is not known here; an order that cannot be opened keeps its place, with it
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from . import json_body, text_body
 from .alert import ParseError
 from .claims import Claims, sort
 from .values import Number, read_name
+
+_OBJECT = re.compile(r'\{\s{0,40}["“][^"“”]{1,60}["”]\s{0,8}:')
 
 
 @dataclass(slots=True)
@@ -39,7 +42,9 @@ def open_body(text: str) -> tuple[list[Order], bool]:
     Raises `ParseError` where not even the orders can be told apart.
     """
     start = text.lstrip()[:1]
-    if start not in ("{", "[", '"') or text.strip().startswith("{{") and '"' not in text:
+    if start not in ("{", "[", '"') or (text.strip().startswith("{{") and '"' not in text):
+        if _OBJECT.search(text):
+            raise ParseError("There is text around the JSON object: send the object alone.")
         claims = Claims(is_text=True)
         sort(text_body.read(text), claims)
         return [Order(claims)], False

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .aliases import normalise
 from .alert import ParseError
+from .aliases import names, normalise
 from .claims import Claims
 from .values import ACTION_WORDS, Number, fold, is_off, judge, show
 
@@ -130,6 +130,9 @@ def _settle_trigger(claims: Claims) -> None:
 
 def _settle_levels(claims: Claims) -> None:
     """Keep AlgoWay's `take_profit` apart: beside `order_action` it is a distance in points."""
+    has_prices = "take_profit_price" in claims.fields or "stop_loss_price" in claims.fields
+    if not has_prices and "orderaction" not in claims.keys:
+        return
     for concept in ("take_profit", "stop_loss"):
         claims_of_it = claims.take(concept)
         if "orderaction" in claims.keys and "strategy" not in claims.keys:
@@ -195,13 +198,10 @@ def _settle_market(claims: Claims) -> None:
             claims.note(key, value)
 
 
-_DATED = frozenset(
-    ("fut", "futures", "future", "perp", "perpetual", "swap", "linear", "inverse", "derivative")
-)
-KINDS = _DATED | frozenset(
-    ("spot", "stock", "stocks", "equity", "equities", "stk", "crypto", "forex", "fx", "cash", "etf")
-    + ("opt", "option", "options", "index", "cfd")
-)
+_DATED = names("fut futures future perp perpetual swap linear inverse derivative")
+_FOREIGN_KINDS = names("opt option options index cfd")
+_PLAIN = names("spot stock stocks equity equities stk crypto forex fx cash etf")
+KINDS = _DATED | _FOREIGN_KINDS | _PLAIN
 
 
 def _settle_kind(claims: Claims) -> None:
@@ -215,9 +215,6 @@ def _settle_kind(claims: Claims) -> None:
         else:
             reason = "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)"
             claims.refuse(key, value, reason)
-
-
-_PLAIN = KINDS - _DATED - {"opt", "option", "options", "cfd", "index"}
 
 
 def _settle_volume(claims: Claims) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from .alert import Alert, ParseError
+from .aliases import names
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
 from .dialects import refuse, settle
@@ -58,7 +59,7 @@ def build(claims: Claims) -> Alert:
     prices = read_prices(claims, reduces=reduces)
     take_profit = read_protection(claims, "take_profit", reduces=reduces)
     stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
-    circumstances = read_circumstances(claims, action, symbol)
+    circumstances = read_circumstances(claims, action, symbol, positions.side)
     read_delays(claims)
     _account_for_all(claims, action)
     return Alert(
@@ -102,9 +103,9 @@ def _account_for_all(claims: Claims, action: str) -> None:
         raise refuse(f"A cancel cannot be narrowed: {'; '.join(claims.unsupported)}.")
 
 
-_KEPT_FOR_HALT = frozenset(
-    ("strategy", "name", "account", "test", "fired_at", "bar_at", "interval", "exchange")
-    + ("idempotency_key", "signal_id", "alert_timestamp", "comment", "text")
+_KEPT_FOR_HALT = names(
+    "strategy name account test fired_at bar_at interval exchange idempotency_key signal_id"
+    " alert_timestamp comment text"
 )
 
 

@@ -28,7 +28,10 @@ _USES = {
 }
 _TAKE_PROFIT = {"limitprice": "price", "price": "price", "percent": "percent", "amount": "amount"}
 _STOP_LOSS = {
-    **{"stopprice": "price", "price": "price", "percent": "percent", "amount": "amount"},
+    "stopprice": "price",
+    "price": "price",
+    "percent": "percent",
+    "amount": "amount",
     "limitprice": "limit_price",
 }
 _STOP_TYPES = {**dict.fromkeys(("stop", "stopmarket"), "stop"), "stoplimit": "stop_limit"}
@@ -65,13 +68,27 @@ def read_prices(claims: Claims, *, reduces: bool) -> Prices:
         for key, value in stray:
             claims.refuse(key, value, f"not used by {_name(order_type)}: send order_type too")
     own = any(found.values())
-    price = take(claims, "price", policy if uses and not own else "describes", read_price)
+    decides = bool(uses) and not own
+    price = take(
+        claims,
+        "price",
+        policy if decides else "describes",
+        read_price if reduces else _read_reference,
+    )
     price = _stand_in(claims, price)
     prices = Prices(order_type, price, found.get("limit_price"), found.get("stop_price"))
     if reduces and uses and not own and price is None:
         claims.warnings.append(f"{order_type} without a price that can be read: exits at market.")
         return replace(prices, order_type=None)
     return prices
+
+
+def _read_reference(value: object) -> Decimal:
+    """Return the price seen. 45,000 or 45,5 was meant as a price: it is refused, not left out."""
+    if isinstance(value, str) and "," in value and value.strip("+-$€£ ")[:1].isdigit():
+        reason = f"price: {show(value)} has a comma: write 61250.5 for 61,250.50."
+        raise ParseError(reason, field="price")
+    return read_price(value)
 
 
 def _name(order_type: str | None) -> str:
@@ -145,9 +162,9 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
 
 
 def _read_member(path: str, value: object, label: str) -> Decimal:
+    if judge(value) is not None:
+        raise ParseError(f"{path}: {show(value)} is no value.", field=label)
     try:
-        if judge(value) is not None:
-            raise ValueError(f"{show(value)} is no value.")
         return read_amount(value)
     except ValueError as error:
         raise ParseError(f"{path}: {error}", field=label) from None

@@ -8,61 +8,69 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
-from .aliases import SECRETS
+from .aliases import is_secret
 
 MASK = "***"
 _LONG = 4
 """Shorter secrets are masked only where their key stands: `1` is in every body."""
 
-_NAMES = "|".join(
-    sorted({name.replace("_", "[_ -]?") for name in SECRETS}, key=lambda name: (-len(name), name))
+_KEY = re.compile(r"(?<![A-Za-z0-9])(?P<key>[A-Za-z][A-Za-z0-9_-]{1,40})[\"'“”]?\s{0,8}[=:]\s{0,8}")
+_VALUE = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[“”][^“”\n]*[“”]?|(?!null|true|false)[^\s,;&}\]\"'|{\[]+"
 )
-_ASSIGNED = re.compile(
-    rf"(?P<key>(?<![A-Za-z0-9])(?:{_NAMES}))"
-    r"(?P<sign>[\"'“”]?\s{0,8}[=:]\s{0,8})"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[“”][^“”\n]*[“”]?|[^\s,;&}\]\"'|]+)",
-    re.IGNORECASE,
-)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
 _LICENCE = re.compile(r"\s*(?P<value>[^\s,|{}\"]{4,80})\s*[,|]")
 _FIRST_LINE = re.compile(r"(?P<value>[A-Za-z0-9_.!-]{4,40})\n")
 
 
 def find_secrets(text: str) -> list[str]:
     """Return what looks like a credential in a body that could not be read."""
-    found = [match["value"].strip("\"'“”") for match in _ASSIGNED.finditer(text)]
+    found = [match[0].strip("\"'“”") for match in _find_values(text)]
     start = _LICENCE.match(text)
-    if start and any(character.isdigit() for character in start["value"]):
-        found.append(start["value"])
-    elif start and "|" in start[0]:
+    if start and ("|" in start[0] or any(letter.isdigit() for letter in start["value"])):
         found.append(start["value"])
     first = _FIRST_LINE.match(text)
-    if first and any(character.isdigit() for character in first["value"]):
+    if first and any(letter.isdigit() for letter in first["value"]):
         found.append(first["value"])
     return [secret for secret in found if secret.strip()]
 
 
-def mask(text: str, secrets: Iterable[str]) -> str:
+def _find_values(text: str) -> Iterator[re.Match[str]]:
+    """Yield the value behind each key that names a credential, nested strings included."""
+    for key in _KEY.finditer(text):
+        if is_secret(key["key"]):
+            value = _VALUE.match(text, key.end())
+            if value:
+                yield value
+
+
+def mask(text: str, secrets: Collection[str]) -> str:
     """Return a body that was read, with each of its secrets masked."""
     masked = hide(text, secrets)
     if all(len(secret) >= _LONG and secret in text for secret in secrets):
         return masked
     # Too short to be looked for, or spelled with escapes: masked by the key it stands under.
-    return _ASSIGNED.sub(_mask_assigned, masked)
+    masked = hide(_mask_values(text), secrets)
+    plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[2], masked)
+    return MASK if hide(plain, secrets) != plain else masked
 
 
-def mask_unread(text: str, secrets: Iterable[str]) -> str:
+def mask_unread(text: str, secrets: Collection[str]) -> str:
     """Return a body that could not be read, masked by key and by value."""
-    return hide(_ASSIGNED.sub(_mask_assigned, text), secrets)
+    return hide(_mask_values(text), secrets)
 
 
-def _mask_assigned(match: re.Match[str]) -> str:
-    value = match["value"]
-    quote = value[0] if value[0] in "\"'“" else ""
-    if value in ("null", "true", "false", "{", "["):
-        return match[0]
-    return f"{match['key']}{match['sign']}{quote}{MASK}{'”' if quote == '“' else quote}"
+def _mask_values(text: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for value in _find_values(text):
+        if value.start() >= end:
+            quote = value[0][0] if value[0][0] in "\"'“”" else ""
+            pieces += [text[end : value.start()], quote, MASK, "”" if quote == "“" else quote]
+            end = value.end()
+    return "".join([*pieces, text[end:]])
 
 
 def hide(text: str, values: Iterable[str]) -> str:
@@ -71,6 +79,8 @@ def hide(text: str, values: Iterable[str]) -> str:
         if len(value) < _LONG:
             continue
         text = text.replace(value, MASK)
+        if value.isalnum() and value.isascii():
+            continue
         for spelled in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
             text = text.replace(spelled, MASK)
     return text

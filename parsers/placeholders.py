@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from .alert import ParseError
+from .aliases import names
 
 
 class Unreadable(str):
@@ -21,9 +22,8 @@ class Unreadable(str):
 
 
 _PLACEHOLDER = re.compile(r"\{\{[^{}]{1,100}\}\}|\{\{|\{[a-z_]{2,20}(?:\.[a-z_]{2,40}){1,3}\}")
-_NOT_VALUES = frozenset(
-    ("NaN", "nan", "NAN", "na", "NA", "n/a", "N/A", "None", "none", "NULL", "Null", "undefined")
-    + ("Infinity", "-Infinity", "inf", "-inf")
+_NOT_VALUES = names(
+    "NaN nan NAN na NA n/a N/A None none NULL Null undefined Infinity -Infinity inf -inf"
 )
 _TOKEN = re.compile(
     r'(?P<unresolved>"\{\{[A-Za-z][^{}\n]{0,100}\}\}"|\{\{[A-Za-z][^{}\n]{0,100}\}\})'
@@ -43,6 +43,9 @@ def find_placeholder(text: str) -> str | None:
     """Return the first placeholder left in `text`, with two braces or (a slip) with one."""
     match = _PLACEHOLDER.search(text)
     return match[0] if match else None
+
+
+_AROUND = "there is text around the object: send the object alone"
 
 
 @dataclass(slots=True)
@@ -86,13 +89,13 @@ def mend(source: str) -> Mended:
             _take_value(scan, kind, token, at)
     if scan.brackets:
         raise _refuse(scan, len(source), "a closing bracket is missing")
-    return Mended("".join(scan.pieces), scan.markers, scan.repairs)
+    return Mended("".join(scan.pieces), scan.markers, list(dict.fromkeys(scan.repairs)))
 
 
 def _take_mark(scan: _Scan, token: str, at: int) -> None:
     """Follow the brackets; put a marker where a value is missing; drop one trailing comma."""
     if not scan.brackets and scan.last:
-        raise _refuse(scan, at, "there is text after the end: send the object alone")
+        raise _refuse(scan, at, _AROUND)
     if scan.last == ":" and token in ",}":
         _mark(scan, "")
     elif token in "}]" and scan.last == ",":
@@ -117,7 +120,9 @@ def _take_mark(scan: _Scan, token: str, at: int) -> None:
 def _take_value(scan: _Scan, kind: str, token: str, at: int) -> None:
     """Keep a string or literal, mark what is no value, refuse what would have to be guessed."""
     if not scan.brackets:
-        raise _refuse(scan, at, "there is text around the object: send the object alone")
+        braces = kind == "text" and not scan.last
+        reason = "the braces { } around the members are missing"
+        raise _refuse(scan, at, reason if braces else _AROUND)
     if scan.last == "value":
         raise _refuse(
             scan, at, 'a comma is missing here, or a quote inside a text: write \\" for it'
@@ -131,7 +136,7 @@ def _take_value(scan: _Scan, kind: str, token: str, at: int) -> None:
         scan.pieces.append(token)
     elif is_key:
         quotes = "double quotes" if token.startswith("'") else "quotes"
-        raise _refuse(scan, at, f"put {quotes} around the key {ascii(token[:40])}")
+        raise _refuse(scan, at, f"put {quotes} around the key {token[:40]!a}")
     elif kind == "unresolved" or token in _NOT_VALUES:
         _mark(scan, token.strip('"'))
     elif _LITERAL.fullmatch(token):
@@ -145,7 +150,7 @@ def _mark(scan: _Scan, text: str) -> None:
     scan.markers.append(text)
     scan.pieces.append("NaN")
     scan.last = "value"
-    found = "nothing stood" if not text else f"{ascii(text)} stood without a value"
+    found = "nothing stood" if not text else f"{text!a} stood without a value"
     scan.repairs.append(f"{scan.key}: {found} in the JSON.")
 
 

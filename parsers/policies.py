@@ -33,8 +33,11 @@ def take(
 
     Raises `ParseError` where a value decides and cannot be read, and where two claims disagree.
     """
+    claims_of_it = claims.fields.pop(concept, None)
+    if claims_of_it is None:
+        return None
     found: list[tuple[str, T]] = []
-    for key, value in claims.take(concept):
+    for key, value in claims_of_it:
         wrong = judge(value)
         if wrong is None:
             try:

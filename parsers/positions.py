@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .alert import ParseError
+from .aliases import names
 from .claims import Claims
 from .policies import take
 from .values import fold, is_off, judge, read_amount, read_decimal, read_side
@@ -26,8 +27,17 @@ class Positions:
     hedge_side: str | None
 
 
+_NOTHING = Positions(None, None, None, None, None)
+_STATED = names(
+    "market_position position position_side position_size market_position_size previous"
+    " previous_side previous_size"
+)
+
+
 def read_positions(claims: Claims, *, closes: bool) -> Positions:
     """Return the stated positions, each with the side that its sign or its word says."""
+    if claims.fields.keys().isdisjoint(_STATED):
+        return _NOTHING
     hedge_side = _read_hedge_side(claims, closes=closes)
     _sort_by_value(claims, "position", "market_position", None)
     side = take(claims, "market_position", "states", read_side)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from .alert import ParseError
-from .aliases import look_up, normalise
+from .aliases import look_up, names, normalise
 from .dialects import refuse
 from .placeholders import find_placeholder
 from .values import ACTION_WORDS, fold
@@ -73,11 +73,12 @@ def _read_default(text: str) -> Members | None:
     if not (order and at and filled and new):
         return None
     if fold(action) not in ("buy", "sell"):
-        reason = f"action {ascii(action[:40])}: this message says buy or sell."
+        reason = f"action {action[:40]!a}: this message says buy or sell."
         raise ParseError(reason, field="action")
     members: Members = [("action", action), ("symbol", symbol), ("quantity", quantity)]
     members.append(("position_size", position.removesuffix(".")))
-    return [*members, ("strategy", _strip_inputs(head))]
+    name = _strip_inputs(head)
+    return [*members, ("strategy", name)] if name else members
 
 
 def _strip_inputs(head: str) -> str:
@@ -128,7 +129,7 @@ _ASSIGNED = re.compile(
 )
 _AT = re.compile(r"@\s?(?P<value>\S+)")
 _WORD = re.compile(r"\S+")
-_KNOWN_KINDS = frozenset(("field", "bar", "secret", "instruction", "amount", "letter"))
+_KNOWN_KINDS = names("field bar secret instruction amount letter")
 
 
 def _read_order(text: str) -> Members | None:
@@ -172,18 +173,18 @@ def _strip_marks(word: str) -> str:
     return word.removeprefix("#")
 
 
-_FIRST_OF_TWO = frozenset(("close", "exit", "enter", "open", "go"))
-_SECOND_OF_TWO = frozenset(("long", "short"))
-_PRICED = frozenset(("long", "short", "exit"))
+_FIRST_OF_TWO = names("close exit enter open go")
+_SECOND_OF_TWO = names("long short")
+_PRICED = names("long short exit")
 """A bare number after these is a price; after BUY it may as well be a quantity."""
-_BARE = frozenset(("at", "price", "qty", "quantity", "contracts", "tp", "sl"))
+_BARE = names("at price qty quantity contracts tp sl")
 _NUMBER_LIKE = re.compile(r"[0-9.]\S*|\{\{\S+\}\}|NaN")
-_PROSE = frozenset(
+_PROSE = names(
     "SIGNAL NOW ALERT ALERTS ENTRY ENTER EXIT LONG SHORT BUY SELL CLOSE ORDER ORDERS POSITION STOP"
     " TP SL TARGET HIT ALL THE A AN AT ON IN OF TO TREND CROSS SETUP ZONE MARKET LIMIT TRADE FLAT"
     " CONFIRMED TRIGGERED ACTIVE OPEN OPENED CLOSED REACHED STRONG WEAK BULLISH BEARISH CANDLE"
     " LOSS PROFIT PRICE WITH WHEN FROM AND OR IT THIS SIDE DIP TOP BOTTOM ABOVE BELOW OVER UNDER"
-    " CONDITION OPPORTUNITY REVERSAL BREAKOUT MOMENTUM TIME CROSSOVER CROSSUNDER HALF".split()
+    " CONDITION OPPORTUNITY REVERSAL BREAKOUT MOMENTUM TIME CROSSOVER CROSSUNDER HALF"
 )
 
 

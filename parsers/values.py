@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from .alert import ParseError, is_symbol, read_number
+from .aliases import names
 from .placeholders import Unreadable, find_placeholder
 
 
@@ -21,9 +22,7 @@ class Number(str):
     __slots__ = ()
 
 
-_NOTHING = frozenset(
-    ("nan", "na", "n/a", "null", "none", "undefined", "nil", "inf", "-inf", "infinity", "-infinity")
-)
+_NOTHING = names("nan na n/a null none undefined nil inf -inf infinity -infinity")
 _ACTIONS = {
     "buy": "buy long enterlong entrylong longentry openlong golong buytoopen bto",
     "sell": "sell short entershort entryshort shortentry openshort goshort selltoopen sto sellshort",
@@ -37,8 +36,8 @@ _ACTIONS = {
 }
 ACTION_WORDS = {word: action for action, words in _ACTIONS.items() for word in words.split()}
 _SIDES = {"long": "long", "bullish": "long", "short": "short", "bearish": "short", "flat": "flat"}
-_TRUE = frozenset(("true", "yes", "on", "1"))
-_FALSE = frozenset(("false", "no", "off", "0"))
+_TRUE = names("true yes on 1")
+_FALSE = names("false no off 0")
 _PREFIX = re.compile(r"[A-Z0-9_]{1,20}")
 _OPTION = re.compile(
     r"\.?[A-Z]{1,6}[ _]*[0-9]{6}[CP][0-9.]+"
@@ -52,8 +51,18 @@ _ISO = re.compile(
 _EPOCH = re.compile(r"[0-9]{10}(?:\.[0-9]{1,9})?|[0-9]{13}")
 _INTERVAL = re.compile(r"([0-9]{0,5})([A-Za-z]{0,3})")
 _SECONDS = {
-    **{"": 60, "m": 60, "min": 60, "s": 1, "S": 1, "h": 3600, "H": 3600},
-    **{"d": 86400, "D": 86400, "w": 604800, "W": 604800, "M": 2592000},
+    "": 60,
+    "m": 60,
+    "min": 60,
+    "s": 1,
+    "S": 1,
+    "h": 3600,
+    "H": 3600,
+    "d": 86400,
+    "D": 86400,
+    "w": 604800,
+    "W": 604800,
+    "M": 2592000,
 }
 
 
@@ -216,10 +225,10 @@ def read_flag(value: object) -> bool:
 
 def is_off(value: object, *, zero: bool = False) -> bool:
     """Tell whether an instruction says nothing: null, empty or false; with `zero` also zero."""
-    if value is None or value is False or value == "" or value == [] or value == {}:
-        return True
-    if not isinstance(value, str) or isinstance(value, Unreadable):
+    if isinstance(value, Unreadable):
         return False
+    if not isinstance(value, str):
+        return not value
     text = value.strip().lower()
     if zero and re.fullmatch(r"0+(?:\.0+)?", text):
         return True
