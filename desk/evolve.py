@@ -13,9 +13,12 @@ T = TypeVar("T")
 
 def evolve(value: T, /, **changes: Any) -> T:
     """Return `value` with `changes`. Raises `TypeError` for a field it does not have."""
-    fields = value.__dict__
-    if not changes.keys() <= fields.keys():
-        raise TypeError(f"{type(value).__name__} has no {sorted(changes.keys() - fields.keys())}")
     copy: T = object.__new__(type(value))
-    copy.__dict__.update(fields, **changes)
+    fields = copy.__dict__
+    fields.update(value.__dict__)
+    count = len(fields)
+    fields.update(changes)
+    if len(fields) != count:
+        unknown = sorted(changes.keys() - value.__dict__.keys())
+        raise TypeError(f"{type(value).__name__} has no {unknown}")
     return copy

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from brokers.protocol import Instrument, OrderRequest
+from desk.cut import Rules
+from desk.routing import Target
 from desk.state import Key, State
 from desk.store import Store
 
@@ -54,5 +56,7 @@ class Floor:
     """A symbol without the exchange in front: what shares, prices and rates go by."""
     calls: list[Call] = field(default_factory=list)
     """What is to be sent after the commit."""
+    settled_rules: dict[tuple[str, Target], Rules] = field(default_factory=dict)
+    """What config.yaml alone says of a strategy on an account: it never changes while we run."""
     at: Key | None = None
     """The book that is being changed, for whoever must say where a fault happened."""

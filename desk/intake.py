@@ -231,10 +231,9 @@ def _decide(
     record.note(now, _explain(part, verdict))
     if not changes:
         return
-    floor.state.put_book(verdict.book, now)
     if verdict.opening:
         floor.rates.count_opening(record.strategy, floor.symbol_key(alert.symbol))
-    pursue(floor, floor.at, now)
+    pursue(floor, verdict.book, now)
 
 
 def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None:

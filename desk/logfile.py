@@ -1,22 +1,28 @@
 """Write the log: one line an event, for people, and never in the way of an order.
 
-Records are handed to a thread of their own that formats and writes them. Constant text, values as fields;
-control characters are escaped, so that no value can forge a line. The file may be moved or deleted under us.
-Nothing is ever read back from the log.
+Records are put aside and a thread of its own formats and writes them, all that have gathered at once: a
+writer that is woken for each line costs an alert a fifth of its time (measured). Constant text, values as
+fields; control characters are escaped, so that no value can forge a line. The file may be moved or deleted
+under us. Nothing is ever read back from the log.
 """
 
 from __future__ import annotations
 
 import logging
 import logging.handlers
-import queue
 import re
+import threading
 import time
+from collections import deque
 from pathlib import Path
 
 FIELDS = ("alert_id", "account", "strategy", "symbol", "code", "text", "call", "address")
+GATHER_SECONDS = 0.05
+MOST_LINES = 100_000
+"""More lines than this are not kept waiting: the disk is full or gone, and orders do not wait for it."""
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _QUERY_SECRET = re.compile(r"(?i)((?:secret|auth_token|token|signature|password)=)[^&\s\"']+")
+_PLAIN = re.compile(r"[\w.:/@!+-]*")
 
 
 class LineFormatter(logging.Formatter):
@@ -25,56 +31,100 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        parts = [
-            f"{moment}.{int(record.msecs):03d}Z",
-            f"{record.levelname:<7}",
-            record.getMessage(),
-        ]
-        parts += [f"{name}={value}" for name, value in self._fields(record)]
+        line = f"{moment}.{int(record.msecs):03d}Z {record.levelname:<7} {record.getMessage()}"
+        shape = record.__dict__.get("shape")
+        if shape is None:
+            shape = record.__dict__
+        else:
+            shape = {**shape, "text": shape["message"]}
+        for name in FIELDS:
+            value = shape.get(name)
+            if value is not None:
+                line += f" {name}={_quote(str(value))}"
         if record.exc_info and record.exc_info[0] is not None:
-            parts.append(self.formatException(record.exc_info))
-        return clean(" ".join(parts))
-
-    def _fields(self, record: logging.LogRecord) -> list[tuple[str, str]]:
-        shape = getattr(record, "shape", None) or record.__dict__
-        found = [(name, shape[name]) for name in FIELDS if shape.get(name) is not None]
-        if "message" in shape and shape is not record.__dict__:
-            found.append(("text", shape["message"]))
-        return [(name, _quote(str(value))) for name, value in found]
+            line += " " + self.formatException(record.exc_info)
+        return clean(line)
 
 
 def clean(text: str) -> str:
     """Escape what could break a line, and mask secrets of a query."""
-    return _UNSAFE.sub(lambda m: f"\\x{ord(m[0]):02x}", _QUERY_SECRET.sub(r"\1***", text))
+    if _UNSAFE.search(text):
+        text = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _QUERY_SECRET.sub(r"\1***", text)
 
 
-def start_logging(file: Path, level: str) -> logging.handlers.QueueListener:
-    """Send what is logged to `file` and to the terminal, from a thread; call `stop` on what is returned."""
-    formatter = LineFormatter()
-    to_file = logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
+class Gathering(logging.Handler):
+    """Put records aside and write them from a thread, a batch at a time."""
+
+    def __init__(self, *handlers: logging.Handler) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._waiting: deque[logging.LogRecord] = deque(maxlen=MOST_LINES)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Put a record aside. Neither waits nor wakes anyone."""
+        self._waiting.append(record)
+        return True
+
+    def stop(self) -> None:
+        """Write what is left and end the thread."""
+        self._is_over.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._is_over.wait(GATHER_SECONDS):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        while self._waiting:
+            record = self._waiting.popleft()
+            for handler in self._handlers:
+                if record.levelno >= handler.level:
+                    handler.handle(record)
+        for handler in self._handlers:
+            handler.flush()
+
+
+class _File(logging.handlers.WatchedFileHandler):
+    """The log file: looked after and flushed once a batch, not once a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if self.stream is None:
+                self.stream = self._open()
+            self.stream.write(self.format(record) + self.terminator)
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Write the batch out, and open a new file where ours was moved or deleted."""
+        try:
+            super().flush()
+            self.reopenIfNeeded()
+        except OSError:
+            self.handleError(logging.makeLogRecord({}))
+
+
+def start_logging(file: Path, level: str) -> Gathering:
+    """Send what is logged to `file`, and warnings to the terminal too; call `stop` on what is returned."""
+    logging.raiseExceptions = False  # a full disk must not fill the terminal as well
+    to_file = _File(file, encoding="utf-8", errors="backslashreplace")
     to_terminal = logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
     for handler in (to_file, to_terminal):
-        handler.setFormatter(formatter)
-    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    listener = logging.handlers.QueueListener(
-        lines, to_file, to_terminal, respect_handler_level=True
-    )
+        handler.setFormatter(LineFormatter())
+    gathering = Gathering(to_file, to_terminal)
     root = logging.getLogger()
-    root.handlers = [_Hand(lines)]
+    root.handlers = [gathering]
     root.setLevel(level)
     for name in ("urllib3", "werkzeug", "gunicorn"):
         logging.getLogger(name).setLevel(max(logging.getLevelName(level), logging.WARNING))
-    listener.start()
-    return listener
-
-
-class _Hand(logging.handlers.QueueHandler):
-    """Hand records on as they are: the thread that writes them formats them."""
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record
+    return gathering
 
 
 def _quote(text: str) -> str:
-    return text if re.fullmatch(r"[\w.:/@!+-]*", text) else '"' + text.replace('"', "'") + '"'
+    return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', "'") + '"'

@@ -291,15 +291,14 @@ class Desk:
             case Answered():
                 key = self.floor.at = event.call.key
                 self._out.pop(event.receipt.client_id, None)
-                self.state.put_book(receive(self.state.books[key], event.receipt, now), now)
-                pursue(self.floor, key, now)
+                pursue(self.floor, receive(self.state.books[key], event.receipt, now), now)
             case Command():
                 obey(self.floor, event, now)
             case Fact():
                 self._catalogue.learn(event)
             case Due():
                 self.floor.at = event.key
-                pursue(self.floor, event.key, now)
+                pursue(self.floor, self.state.books[event.key], now)
 
     def _take(self, ask: Ask, now: int) -> None:
         delivery, state, first = ask.delivery, self.state, 0

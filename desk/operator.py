@@ -66,15 +66,14 @@ def halt(floor: Floor, scope: str, reason: str, now: int) -> str:
     state.put(state.halts, scope, (reason, now))
     state.batch.switches[scope] = (reason, now)
     kind, _, name = scope.partition(":")
-    for key, book in list(state.books.items()):
-        if kind == "account" and key[0] != name:
+    for book in list(state.books.values()):
+        if kind == "account" and book.account != name:
             continue
         changed = book
         for order in book.live(name if kind == "strategy" else None, ENTRY):
             changed = changed.with_order(evolve(order, ends="cancelled", due_at=None))
         if changed is not book:
-            state.put_book(changed, now)
-            pursue(floor, key, now)
+            pursue(floor, changed, now)
     what = "Everything" if scope == "all" else f"{kind.capitalize()} {name}"
     text = f"{what} is halted: nothing is opened until POST /resume. Exits still work."
     state.tell("halted", f"{text} ({reason})", now)
@@ -121,5 +120,4 @@ def _flatten_book(floor: Floor, key: Key, record: Record, cause: Cause, now: int
             book = book.with_share(owed)
     part = Part(*key, tick=book.instrument.tick, reduces=reduces, cancels=len(live))
     record.story.parts.append(part)
-    floor.state.put_book(book, now)
-    pursue(floor, key, now)
+    pursue(floor, book, now)

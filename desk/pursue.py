@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.paper import Paper
 from brokers.protocol import OrderRequest, Receipt, Refused
 from desk.apply import InvariantBroken, receive, take_step
-from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, Look, Order, Send, Step
+from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, FillRow, Look, Order, Send, Step
 from desk.floor import Call, Floor
 from desk.plan import next_step
 from desk.state import Key
@@ -34,24 +34,34 @@ def request_of(order: Order, book: Book) -> OrderRequest:
     )
 
 
-def pursue(floor: Floor, key: Key, now: int) -> None:
-    """Take every step a book's plan asks for now. Raises `InvariantBroken` if it never comes to rest."""
+def pursue(floor: Floor, book: Book, now: int) -> None:
+    """Take every step a book's plan asks for now, and keep the book as it is then.
+
+    Raises `InvariantBroken` if the plan never comes to rest.
+    """
+    key = (book.account, book.paper, book.instrument.symbol)
     state, can = floor.state, floor.can_of(key)
+    has_filled = any(isinstance(row, FillRow) for row in book.journal)
     local = state.paper(key[0], now) if "local" in can else None
     for _ in range(STEPS_AT_ONCE):
-        book = state.books[key]
         step = next_step(book, can, now)
         if step is None:
+            if book.journal:
+                state.put_book(book, now)
             return
         book = take_step(book, step, now)
-        if not isinstance(step, Drop):
-            request, what = _ask(book, step)
-            if local is None:
-                state.put_book(book, now)
-                floor.calls.append(Call(key, what, request))
-                return
-            book = receive(book, _answer_locally(local, what, request), now)
-        state.put_book(book, now)
+        if isinstance(step, Drop):
+            continue
+        request, what = _ask(book, step)
+        if local is None:
+            state.put_book(book, now)
+            floor.calls.append(Call(key, what, request))
+            return
+        if has_filled:  # the next order is judged by the cash that is left
+            book = state.put_book(book, now)
+        receipt = _answer_locally(local, what, request)
+        has_filled = receipt.filled > 0
+        book = receive(book, receipt, now)
     raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
 
 
@@ -64,8 +74,7 @@ def meet_price(floor: Floor, key: Key, price: Decimal, now: int) -> None:
         receipt = _first_touched(local, book, price)
         if receipt is None:
             return
-        state.put_book(receive(book, receipt, now), now)
-        pursue(floor, key, now)
+        pursue(floor, receive(book, receipt, now), now)
     raise InvariantBroken(f"the price of {key[2]} on {key[0]} never came to rest")
 
 

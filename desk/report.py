@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from desk.answers import OPEN, http_status, iso, write_alert, write_answer
+from desk.answers import OPEN, http_status, write_alert, write_answer
 from desk.duplicates import Duplicate
 from desk.evolve import evolve
 from desk.record import STORY, Record
 from desk.reply import Answer, Reply
-from desk.restore import history_row, join, read_answer
+from desk.restore import history_row, read_answer
 from desk.state import HistoryRow, Key, State
 from desk.store import AlertRow, Store, to_json
 
@@ -48,19 +48,16 @@ def remember(state: State, rendered: Rendered) -> None:
     """Keep what was committed in the rolling history; let go of records that are final."""
     history, limit = state.history, state.settings.webhook.max_history
     for record, answer in rendered.values():
-        extra = {
-            "received_at": iso(record.received_at),
-            "comment": record.story.comment,
-            "deliveries": record.deliveries,
-        }
         history[record.alert_id] = HistoryRow(
             record.alert_id,
             record.strategy,
             record.symbol,
             record.status,
+            record.received_at,
+            record.story.comment,
             record.deliveries,
             record.story.http or answer.http,
-            join(answer.text, extra),
+            answer.text,
         )
         if record.is_settled:
             state.records.pop(record.alert_id, None)
@@ -123,10 +120,8 @@ def count_delivery(state: State, store: Store, again: Duplicate) -> None:
         return
     row = _find_past(state, store, again.alert_id)
     count = row.deliveries + 1
-    shape = {**read_answer(row.text), "deliveries": count}
     if again.alert_id in state.history:
-        fresh = evolve(row, deliveries=count, text=to_json(shape))
-        state.put(state.history, again.alert_id, fresh)
+        state.put(state.history, again.alert_id, evolve(row, deliveries=count))
     state.batch.deliveries.append((again.alert_id, count))
 
 

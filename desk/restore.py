@@ -10,12 +10,11 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from desk.answers import iso
 from desk.book import Book
 from desk.evolve import evolve
 from desk.record import STORY, Record
 from desk.state import HistoryRow, State
-from desk.store import AlertRow, Store, to_json
+from desk.store import AlertRow, Store
 
 
 def restore(state: State, store: Store, now: int) -> None:
@@ -38,25 +37,17 @@ def restore(state: State, store: Store, now: int) -> None:
 def history_row(row: AlertRow) -> HistoryRow:
     """Return a row of the rolling history from what is stored."""
     story = STORY.validate_json(row.record)
-    extra = {
-        "received_at": iso(row.received_at),
-        "comment": story.comment,
-        "deliveries": row.deliveries,
-    }
     return HistoryRow(
         row.alert_id,
         row.strategy,
         row.symbol,
         row.status,
+        row.received_at,
+        story.comment,
         row.deliveries,
         story.http or 200,
-        join(row.answer, extra),
+        row.answer,
     )
-
-
-def join(answer: str, extra: dict[str, Any]) -> str:
-    """Return the JSON of an answer with more keys behind its own."""
-    return f"{answer[:-1]},{to_json(extra)[1:]}"
 
 
 def _reopen(row: AlertRow, store: Store) -> Record:

@@ -21,6 +21,8 @@ from desk.state import Key
 from desk.timing import Times
 from parsers.alert import Alert
 
+RULES_KEPT = 1_000
+NO_TIMES = Times(0, 0, 0)
 NETTING = frozenset({"linear", "futures", "forex"})
 
 
@@ -81,12 +83,31 @@ def find_rules(
 ) -> Rules:
     """Return the rules for a strategy's share in one book, at this moment."""
     settings = floor.state.settings
-    strategy = strategy_settings(settings, who.strategy)
-    default = strategy.default_quantity
-    return Rules(
-        strategy=who.strategy,
-        account=target.account,
+    is_day = alert.time_in_force == "day"
+    return evolve(
+        _settled_rules(floor, who.strategy, target),
         times=times,
+        denied=_find_denial(floor, who, alert, target, book),
+        nets=not book.paper and book.instrument.kind in NETTING,
+        day_ms=_left_of_day(settings.accounts[target.account], times.now) if is_day else 0,
+        price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
+    )
+
+
+def _settled_rules(floor: Floor, name: str, target: Target) -> Rules:
+    """Return what config.yaml alone says; the rest is filled in for each alert."""
+    known = floor.settled_rules.get((name, target))
+    if known is not None:
+        return known
+    if len(floor.settled_rules) >= RULES_KEPT:
+        floor.settled_rules.clear()
+    settings = floor.state.settings
+    strategy = strategy_settings(settings, name)
+    default = strategy.default_quantity
+    rules = floor.settled_rules[(name, target)] = Rules(
+        strategy=name,
+        account=target.account,
+        times=NO_TIMES,
         multiplier=target.multiplier,
         default_quantity=settings.default_quantity if default is None else default,
         use_market_orders=strategy.use_market_orders,
@@ -94,14 +115,9 @@ def find_rules(
         sync=strategy.sync == "position",
         pyramid=strategy.pyramid,
         opens_here=target.opens_here,
-        denied=_find_denial(floor, who, alert, target, book),
-        nets=not book.paper and book.instrument.kind in NETTING,
         limit_ms=settings.webhook.limit_seconds * 1000,
-        day_ms=_left_of_day(settings.accounts[target.account], times.now)
-        if alert.time_in_force == "day"
-        else 0,
-        price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
     )
+    return rules
 
 
 def _find_denial(floor: Floor, who: Who, alert: Alert, target: Target, book: Book) -> Denial | None:

@@ -15,10 +15,11 @@ from typing import Any
 
 from brokers.paper import Paper, Terms, cash_change, margin
 from brokers.protocol import Instrument
+from desk.answers import iso
 from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told
 from desk.options import Settings
 from desk.record import Record
-from desk.store import Batch
+from desk.store import Batch, to_json
 
 ZERO = Decimal(0)
 Key = tuple[str, bool, str]
@@ -28,15 +29,27 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One alert of the rolling history, as JSON, with what it is filtered by."""
+    """One alert of the rolling history: its answer as JSON, and what it is filtered by."""
 
     alert_id: str
     strategy: str
     symbol: str
     status: str
+    received_at: int
+    comment: str | None
     deliveries: int
     http: int
-    text: str
+    answer: str
+
+    @property
+    def text(self) -> str:
+        """The row as JSON: the answer, when it came, and how often."""
+        extra = {
+            "received_at": iso(self.received_at),
+            "comment": self.comment,
+            "deliveries": self.deliveries,
+        }
+        return f"{self.answer[:-1]},{to_json(extra)[1:]}"
 
 
 class State:

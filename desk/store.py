@@ -67,6 +67,9 @@ TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
 INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
 
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 class StoreUnavailable(Exception):
     """Nothing could be recorded; what was asked for did not happen."""
 
@@ -462,4 +465,4 @@ def _trade_columns(row: TradeRow, trade: Trade) -> tuple[Any, ...]:
 
 def to_json(value: object) -> str:
     """Return JSON that every reader accepts: no NaN, text as it is."""
-    return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return _encode(value)
