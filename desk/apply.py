@@ -25,6 +25,7 @@ from desk.book import (
     Marks,
     Order,
     RestingExit,
+    Row,
     Send,
     Share,
     Step,
@@ -166,8 +167,9 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
     gross = trade.realized + trade.fees if trade else position.gross
     realized = gross - before.gross
     symbol = book.instrument.symbol
-    row = FillRow(fill, book.account, book.paper, symbol, order.strategy, realized)
-    book = evolve(book, journal=(*book.journal, row))
+    rows: tuple[Row, ...] = (
+        FillRow(fill, book.account, book.paper, symbol, order.strategy, realized),
+    )
     if trade:
         closed = TradeRow(
             trade,
@@ -178,8 +180,8 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
             share.symbol,
             _closed_by(order),
         )
-        book = evolve(book, journal=(*book.journal, closed))
-    return book
+        rows = (*rows, closed)
+    return evolve(book, journal=(*book.journal, *rows))
 
 
 def _execution(book: Book, fill: Fill, judged: bool) -> Execution:

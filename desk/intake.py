@@ -23,7 +23,7 @@ from desk.record import Part, Record, Story
 from desk.reply import Delivery
 from desk.routing import Target, is_paper, route
 from desk.situation import Who, find_books, find_holding, find_rules, key_of
-from desk.timing import judge_age
+from desk.timing import Times, judge_age
 from parsers.alert import Alert, ParseError
 
 DEFAULT_STRATEGY = "default"
@@ -144,11 +144,11 @@ def _process(
     max_age = floor.state.settings.webhook.max_age_seconds * 1000
     times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
-    asked = [(t, b, find_rules(floor, who, alert, t, b, times)) for t, b in found]
-    if not times.expired and not all(too_late(b, alert, cause, r) for _, b, r in asked):
-        _move_price(floor, alert, [book for _, book, _ in asked], now)
-        asked = [(t, _again(floor, b), _priced(floor, b, r)) for t, b, r in asked]
-    for target, book, rules in asked:
+    if found and not times.expired and not _is_overtaken(floor, who, alert, found, times, cause):
+        _move_price(floor, alert, [book for _, book in found], now)
+    for target, before in found:
+        book = floor.state.books.get(key_of(before), before)
+        rules = find_rules(floor, who, alert, target, book, times)
         _decide(floor, record, alert, target, book, rules, cause)
 
 
@@ -175,14 +175,21 @@ def _gather(
     return found
 
 
-def _again(floor: Floor, book: Book) -> Book:
-    return floor.state.books.get(key_of(book), book)
-
-
-def _priced(floor: Floor, book: Book, rules: Rules) -> Rules:
-    if not book.paper:
-        return rules
-    return evolve(rules, price=floor.state.prices.get(book.instrument.symbol))
+def _is_overtaken(
+    floor: Floor,
+    who: Who,
+    alert: Alert,
+    found: list[tuple[Target, Book]],
+    times: Times,
+    cause: Cause,
+) -> bool:
+    """Whether a later alert has overtaken this one everywhere: then its price is an old one."""
+    if cause.fired_at is None:
+        return False
+    return all(
+        too_late(book, alert, cause, find_rules(floor, who, alert, target, book, times))
+        for target, book in found
+    )
 
 
 def _refusal(floor: Floor, target: Target, alert: Alert, no: Refused) -> Part:
@@ -246,7 +253,7 @@ def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None
     for name in names:
         floor.state.move(name, price, now)
         for key in list(floor.state.by_instrument.get(name, ())):
-            if key[1]:
+            if key[1] and floor.state.books[key].orders:
                 meet_price(floor, key, price, now)
 
 

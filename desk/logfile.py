@@ -14,9 +14,11 @@ import re
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-FIELDS = ("alert_id", "account", "strategy", "symbol", "code", "text", "call", "address")
+FIELDS = ("alert_id", "account", "strategy", "symbol", "code", "call", "address")
 GATHER_SECONDS = 0.05
 MOST_LINES = 100_000
 """More lines than this are not kept waiting: the disk is full or gone, and orders do not wait for it."""
@@ -31,19 +33,23 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line = f"{moment}.{int(record.msecs):03d}Z {record.levelname:<7} {record.getMessage()}"
-        shape = record.__dict__.get("shape")
-        if shape is None:
-            shape = record.__dict__
-        else:
-            shape = {**shape, "text": shape["message"]}
-        for name in FIELDS:
-            value = shape.get(name)
-            if value is not None:
-                line += f" {name}={_quote(str(value))}"
+        start = f"{moment}.{int(record.msecs):03d}Z {record.levelname:<7} "
+        shapes = record.__dict__.get("shapes")
+        if shapes is not None:  # the alerts of one batch, a line each
+            lines = (f"alert_{shape['status']}{_write_fields(shape)}" for shape in shapes)
+            return "\n".join(clean(f"{start}{line}") for line in lines)
+        line = f"{start}{record.getMessage()}{_write_fields(record.__dict__)}"
         if record.exc_info and record.exc_info[0] is not None:
             line += " " + self.formatException(record.exc_info)
         return clean(line)
+
+
+def _write_fields(shape: Mapping[str, Any]) -> str:
+    """Return the known fields of an event, as ` name=value`; an answer's message is its text."""
+    text = shape.get("text") or (shape.get("message") if "alert_id" in shape else None)
+    found = [(name, shape.get(name)) for name in FIELDS]
+    said = [f" {name}={_quote(str(value))}" for name, value in found if value is not None]
+    return "".join(said) + (f" text={_quote(str(text))}" if text else "")
 
 
 def clean(text: str) -> str:

@@ -32,19 +32,19 @@ LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
 
 def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
     """Return the most urgent step for this instrument, or None while a request is out or all is well."""
-    if not book.orders and not any(share.wishes for share in book.shares.values()):
+    wishing = [share for share in book.shares.values() if share.wishes]
+    if book.is_calling or not (wishing or book.orders):
         return None
-    if book.is_calling:
-        return None
-    for share in book.shares.values():
+    for share in wishing:
         if step := _leave(book, share, can, now):
             return step
-    if step := _end_orders(book, now):
+    live = book.live()
+    if step := _end_orders(book, live, now):
         return step
-    for share in book.shares.values():
+    for share in wishing:
         if step := _protect(book, share, now):
             return step
-    return _look_up(book, now) or _release(book, now)
+    return (_look_up(live, now) or _release(book, live, now)) if live else None
 
 
 def wakes_at(book: Book) -> int | None:
@@ -113,9 +113,9 @@ def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | No
     return Send(_reducing(book, share, EXIT, share.owed, (needed, "market", None, None), now))
 
 
-def _end_orders(book: Book, now: int) -> Step | None:
+def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
     """Cancel what shall end, what has lived its time, and legs that no longer match their wish."""
-    for order in book.live():
+    for order in live:
         if order.sent_at is None:
             if step := _end_waiting(order, now):
                 return step
@@ -149,7 +149,7 @@ def _stands(order: Order, want: tuple[Decimal, str, Decimal | None, Decimal | No
 
 def _protect(book: Book, share: Share, now: int) -> Step | None:
     """Place the legs that are wished for and do not stand."""
-    if now < share.guarding.retry_at:
+    if now < share.guarding.retry_at or not (share.stop or share.target or share.exit):
         return None
     for kind in LEGS:
         want = wanted_leg(share, kind)
@@ -187,16 +187,16 @@ def _reducing(
     )
 
 
-def _look_up(book: Book, now: int) -> Step | None:
-    for order in book.live():
+def _look_up(live: list[Order], now: int) -> Step | None:
+    for order in live:
         if order.status == "unknown" and _is_due(order, now):
             return Look(order.client_id)
     return None
 
 
-def _release(book: Book, now: int) -> Step | None:
+def _release(book: Book, live: list[Order], now: int) -> Step | None:
     """Let an entry leave whose share no longer stands against it, and behind which nothing is unclear."""
-    for order in book.live():
+    for order in live:
         if order.kind != ENTRY or order.sent_at is not None or not _is_due(order, now):
             continue
         share = book.share(order.strategy)

@@ -54,7 +54,7 @@ class Caller:
 
     peer: str
     host: str
-    url: str
+    path: str
     headers: Headers
 
 
@@ -195,7 +195,8 @@ class Reception:
 
     def _demand_token(self, caller: Caller) -> None:
         where = "in .env" if self.settings.admin_token else "which make run writes to .env"
-        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {caller.url}...'
+        url = f"http://{caller.host}{caller.path}"
+        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
         raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
 
     # --- controls ------------------------------------------------------------------------------------

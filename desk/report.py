@@ -174,6 +174,6 @@ def _row(record: Record, text: str) -> AlertRow:
 
 
 def log_outcomes(rendered: Rendered) -> None:
-    """Write one line for each alert that changed."""
-    for record, answer in rendered.values():
-        log.info("alert_%s", record.status, extra={"shape": answer.shape})
+    """Write one line for each alert that changed; one record carries them all."""
+    if rendered:
+        log.info("alerts", extra={"shapes": [answer.shape for _, answer in rendered.values()]})

@@ -40,10 +40,17 @@ def key_of(book: Book) -> Key:
 
 
 def find_holding(floor: Floor, strategy: str, alert: Alert, now: int) -> list[str]:
-    """Return the accounts where the strategy holds or works this instrument."""
+    """Return the accounts off its route where the strategy holds or works this instrument."""
     found: dict[str, None] = {}
-    for key in floor.state.active.get(strategy, {}):
+    active = floor.state.active.get(strategy)
+    if alert.account is not None or not active:
+        return []
+    settings = floor.state.settings
+    routed = strategy_settings(settings, strategy).accounts or {settings.default_account}
+    for key in active:
         account, _, held = key
+        if account in routed:
+            continue
         mapped = map_symbol(floor.state.settings.accounts[account], alert.symbol)
         is_it = held in (floor.symbol_key(alert.symbol), floor.symbol_key(mapped))
         if is_it or _is_same_root(floor, key, mapped, now):
