@@ -79,6 +79,8 @@ class Gathering(logging.Handler):
         """Write what is left and end the thread."""
         self._is_over.set()
         self._thread.join(5)
+        for handler in self._handlers:
+            handler.close()
 
     def _run(self) -> None:
         while not self._is_over.wait(GATHER_SECONDS):
