@@ -101,14 +101,18 @@ def answer_delivery(
 
 
 def settle_waiting(state: State, store: Store, rendered: Rendered) -> None:
-    """Tell who waited for an outcome that is now known."""
+    """Tell who waited for an outcome that is now known; who goes on waiting sees how far it is."""
     for record, answer in rendered.values():
-        if record.status == "pending":
-            continue
+        is_open = record.status == "pending"
         for reply, place, entry in record.replies:
             again = isinstance(entry, Duplicate)
-            reply.settle(place, _repeat(state, store, entry) if again else answer)
-        record.replies.clear()
+            told = _repeat(state, store, entry) if again else answer
+            if is_open:
+                reply.answers[place] = told
+            else:
+                reply.settle(place, told)
+        if not is_open:
+            record.replies.clear()
 
 
 def count_delivery(state: State, store: Store, again: Duplicate) -> None:
