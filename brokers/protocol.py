@@ -8,6 +8,7 @@ and no strategy, and imports nothing of ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
@@ -52,6 +53,10 @@ class Instrument:
     min_quantity: Decimal = ZERO
     min_notional: Decimal = ZERO
     is_micro: bool = False
+    last_day: date | None = None
+    """The last trading day of a dated contract: on it nothing is opened any more."""
+    note: str = ""
+    """What a plain name was taken to mean here, for a warning."""
 
     @property
     def may_short(self) -> bool:

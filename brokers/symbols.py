@@ -8,6 +8,7 @@ point value is not known is refused. No venue is asked: what a venue really list
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -66,17 +67,6 @@ def is_perpetual(symbol: str) -> bool:
     return _PERPETUAL.fullmatch(_canonical(symbol, date.min)) is not None
 
 
-def find_expiry(symbol: str, today: date) -> date | None:
-    """Return the last trading day of a dated contract, or None for whatever does not end.
-
-    An entry is to be denied on that day and after it; an exit never.
-    """
-    contract = futures.read_contract(canonical(symbol, today), today)
-    if contract is None or futures.product(contract.root) is None:
-        return None
-    return futures.find_last_trading_day(contract)
-
-
 def classify(symbol: str, market: str | None, today: date) -> Instrument:
     """Return the instrument that a name means on an account of `market`.
 
@@ -86,16 +76,6 @@ def classify(symbol: str, market: str | None, today: date) -> Instrument:
     A contract that has expired is classified like any other, so that exits can find it.
     """
     return _classify(symbol, market, today)
-
-
-def describe_assumption(symbol: str, market: str | None, today: date) -> str | None:
-    """Return a warning where `market` makes more of a plain name than it says, else None."""
-    if market not in ("linear", "futures"):
-        return None
-    name, meant = canonical(symbol, today), _classify(symbol, market, today).symbol
-    if name == meant:
-        return None
-    return f"{name} means {meant} on an account with market: {market}; write {meant} to say so"
 
 
 @lru_cache(maxsize=4096)
@@ -162,6 +142,7 @@ def _classify(symbol: str, market: str | None, today: date) -> Instrument:
         words = {"linear": "a perpetual", "futures": "a future"}
         message = f"{name} is {words[kind]}, and this account has market: {market}"
         raise Refused(message, "MARKET_MISMATCH")
+    plain = name
     if kind is None and market == "linear":
         name += ".P"
     if kind is None and market == "futures":
@@ -169,7 +150,11 @@ def _classify(symbol: str, market: str | None, today: date) -> Instrument:
             message = f"{name} is no futures product that is known; send one as MES1! or MESZ2026"
             raise Refused(message, "SYMBOL_UNKNOWN")
         name += "1!"
-    return _build(name, market)
+    found = _build(name, market)
+    if name == plain:
+        return found
+    note = f"{plain} means {name} on an account with market: {market}; write {name} to say so"
+    return replace(found, note=note)
 
 
 def _read_kind(name: str, today: date) -> str | None:
@@ -218,4 +203,5 @@ def _build_future(name: str) -> Instrument:
         tick=item.tick,
         step=Decimal(1),
         is_micro=item.is_micro,
+        last_day=futures.find_last_trading_day(contract) if contract else None,
     )

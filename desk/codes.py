@@ -30,6 +30,7 @@ CODES: dict[str, str] = {
     "SYMBOL_UNKNOWN": "The account does not know this symbol. Check the spelling or map it in `symbols`.",
     "MARKET_MISMATCH": "The symbol belongs to another market than the account.",
     "SYMBOL_OWNED": "Another strategy holds this instrument on an account where orders net.",
+    "CONTRACT_EXPIRED": "The contract is on or past its last trading day. Name the next one.",
     "ORDER_UNRESOLVED": "An earlier order here may or may not exist; opening waits until that is known.",
     "BOOK_BLOCKED": "An internal error on this instrument blocks opening orders until a restart.",
     "INSUFFICIENT_CASH": "The account's cash does not cover the order and its fee.",
@@ -46,6 +47,7 @@ CODES: dict[str, str] = {
     "NOT_RECORDED": "The alert could not be recorded, so nothing was done. Send it again.",
     "NOT_CONFIRMED": 'The request needs `"confirm": true`.',
     "NOT_FOUND": "There is no such thing here.",
+    "INTERNAL": "A fault of ours; it is in the log. GET /history shows what was recorded.",
 }
 
 

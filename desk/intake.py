@@ -160,7 +160,7 @@ def _gather(
     story = record.story
     for target in targets:
         try:
-            books = find_books(floor, record.strategy, alert, target, now)
+            books = find_books(floor, record.strategy, alert, target, story.warnings, now)
         except Refused as no:
             story.parts.append(_refusal(floor, target, alert, no))
             continue

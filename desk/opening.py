@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from desk.book import ENTRY, Book, Cause, Order
@@ -85,6 +86,12 @@ def _reasons(
         yield "ORDER_UNRESOLVED", text
     if owner := _owner(book, rules):
         yield "SYMBOL_OWNED", f"{symbol} on {book.account} belongs to {owner}."
+    last = book.instrument.last_day
+    if last is not None and datetime.fromtimestamp(rules.times.now / 1000, UTC).date() >= last:
+        yield (
+            "CONTRACT_EXPIRED",
+            f"{symbol} stops trading on {last}: nothing is opened from then on.",
+        )
     if cut.opens is None:
         yield _no_quantity(alert, rules)
     elif order.quantity == 0:

@@ -59,12 +59,12 @@ def find_holding(floor: Floor, strategy: str, alert: Alert, now: int) -> list[st
 
 
 def find_books(
-    floor: Floor, strategy: str, alert: Alert, target: Target, now: int
+    floor: Floor, strategy: str, alert: Alert, target: Target, warnings: list[str], now: int
 ) -> list[tuple[Target, Book]] | None:
     """Return the books an alert concerns on one account; None while its instrument is being looked up.
 
     A continuous symbol also means the dated contracts of that root which the strategy holds, but opens
-    nothing there. Raises `Refused` where the account does not know the symbol.
+    nothing there. What a plain name was taken to mean is added to `warnings`. Raises `Refused` where the account does not know the symbol.
     """
     state = floor.state
     account = state.settings.accounts[target.account]
@@ -72,6 +72,8 @@ def find_books(
     instrument = floor.instrument_of(target.account, map_symbol(account, alert.symbol), now)
     if instrument is None:
         return None
+    if instrument.note and instrument.note not in warnings:
+        warnings.append(instrument.note)
     own = state.book(target.account, paper, instrument)
     books = [(target, own)]
     is_order = alert.action in ("buy", "sell")

@@ -199,16 +199,14 @@ def test_a_plain_name_on_a_linear_account_is_the_perpetual_with_a_warning() -> N
     """The instrument says so, and the warning names both."""
     item = symbols.classify("BINANCE:BTCUSDT", "linear", TODAY)
     assert (item.symbol, item.may_short) == ("BTCUSDT.P", True)
-    warning = symbols.describe_assumption("BINANCE:BTCUSDT", "linear", TODAY)
-    assert warning is not None
-    assert "BTCUSDT means BTCUSDT.P" in warning
+    assert "BTCUSDT means BTCUSDT.P" in item.note
 
 
 def test_a_plain_root_on_a_futures_account_is_the_continuous_symbol() -> None:
     """`MES` is `MES1!` there, and the caller learns that it was assumed."""
     item = symbols.classify("MES", "futures", TODAY)
     assert (item.symbol, item.is_continuous) == ("MES1!", True)
-    assert symbols.describe_assumption("MES", "futures", TODAY) is not None
+    assert "MES means MES1!" in item.note
 
 
 @pytest.mark.parametrize(
@@ -216,7 +214,7 @@ def test_a_plain_root_on_a_futures_account_is_the_continuous_symbol() -> None:
 )
 def test_nothing_is_assumed_of_a_name_that_says_it_itself(symbol: str, market: str) -> None:
     """No warning where name and market agree."""
-    assert symbols.describe_assumption(symbol, market, TODAY) is None
+    assert symbols.classify(symbol, market, TODAY).note == ""
 
 
 @pytest.mark.parametrize("root", sorted(futures.PRODUCTS))
@@ -241,14 +239,14 @@ def test_what_is_no_future_has_no_tick_and_eight_decimals(symbol: str) -> None:
 def test_an_expired_contract_is_still_an_instrument_and_its_end_is_known() -> None:
     """Exits can name it; the day lets an entry be denied."""
     assert symbols.classify("ESZ2020", None, TODAY).root == "ES"
-    assert symbols.find_expiry("ESZ2020", TODAY) == date(2020, 12, 18)
-    assert symbols.find_expiry("CME_MINI:MESZ6", TODAY) == date(2026, 12, 18)
+    assert symbols.classify("ESZ2020", None, TODAY).last_day == date(2020, 12, 18)
+    assert symbols.classify("CME_MINI:MESZ6", None, TODAY).last_day == date(2026, 12, 18)
 
 
-@pytest.mark.parametrize("symbol", ["ES1!", "BTCUSDT", "AAPL", "ZC 12-26"])
+@pytest.mark.parametrize("symbol", ["ES1!", "BTCUSDT", "AAPL"])
 def test_what_does_not_end_has_no_expiry(symbol: str) -> None:
-    """Only a dated contract of a known product has a last trading day."""
-    assert symbols.find_expiry(symbol, TODAY) is None
+    """Only a dated contract has a last trading day."""
+    assert symbols.classify(symbol, None, TODAY).last_day is None
 
 
 @pytest.mark.parametrize(
