@@ -1,0 +1,433 @@
+"""Tests that README and its page say what the program does: each command and example is carried out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+import parsers
+from desk.answers import OUTCOMES
+from desk.codes import CODES
+from desk.settings import load
+from parsers.alert import Alert, ParseError
+from tests.fakes import DeskBench
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "what-an-alert-means.md").read_text()
+BLOCK = re.compile(
+    r"(?:^<!-- server: (?P<server>.+?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+HERE = re.compile(r"http://(?:127\.0\.0\.1|localhost):8080")
+SECRET = "an-0nly-f0r-the-tests"
+TOKEN = "t0ken-0nly-f0r-the-tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, its text, and the server its commands are for."""
+
+    kind: str
+    text: str
+    server: str
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the fenced blocks of a page in their order."""
+    return [Block(m["kind"], m["text"], m["server"] or "") for m in BLOCK.finditer(text)]
+
+
+def commands() -> list[tuple[str, Block, Block]]:
+    """Return each curl of README that calls this machine, with the block that shows its answer."""
+    found = blocks(README)
+    return [
+        (f"{number}-{re.findall(r'8080(/[a-z/]*)', block.text)[-1]}", block, found[at + 1])
+        for number, (at, block) in enumerate(
+            (at, block)
+            for at, block in enumerate(found)
+            if block.kind == "sh" and "curl" in block.text and HERE.search(block.text)
+        )
+    ]
+
+
+# --- the commands --------------------------------------------------------------------------------
+
+
+class Server:
+    """The receiver as `make run` starts it, with the shipped config.yaml in a folder of its own."""
+
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        shutil.copy(ROOT / "config.yaml", folder)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        ours = ("TRADINGVIEW_", "ADMIN_TOKEN", "HOST", "PORT", "DEBUG", "LOG_LEVEL", "CONFIG")
+        self.variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+        self.variables |= {"ADMIN_TOKEN": TOKEN, **variables}
+        self.count = 0
+        self.log = folder / "start.log"
+        config = str(folder / "config.yaml")
+        arguments = [sys.executable, "webhook_server.py", "--config", config]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*arguments, "--port", str(self.port)], cwd=ROOT, env=self.variables, stderr=log
+            )
+        self._await_start()
+
+    def _await_start(self) -> None:
+        for _ in range(300):
+            try:
+                urlopen(f"http://127.0.0.1:{self.port}/webhook/test", timeout=5).close()
+            except OSError:
+                assert self.process.poll() is None, self.log.read_text()
+                time.sleep(0.05)
+            else:
+                return
+        pytest.fail(f"the server did not start: {self.log.read_text()}")
+
+    def run(self, command: str) -> str:
+        """Carry a command out: a plain curl by hand, one with a pipe by the shell."""
+        command = HERE.sub(f"http://127.0.0.1:{self.port}", command.replace("\\\n", " "))
+        if "$(" in command:
+            if not (shutil.which("curl") and shutil.which("openssl")):
+                pytest.skip("needs curl and openssl")
+            return subprocess.run(
+                ["sh", "-c", command], env=self.variables, capture_output=True, check=True
+            ).stdout.decode()
+        for name in ("ADMIN_TOKEN", "TRADINGVIEW_WEBHOOK_SECRET"):
+            command = command.replace(f"${name}", self.variables.get(name, ""))
+        return self._fetch(*read_curl(command))
+
+    def _fetch(self, url: str, method: str, headers: dict[str, str], body: str | None) -> str:
+        self.count += 1
+        if method == "POST":
+            # Each from an address of its own, so that a page of examples meets no rate limit.
+            headers["X-Forwarded-For"] = f"203.0.113.{self.count}"
+        data = body.encode() if body is not None else None
+        request = Request(url, data, headers, method=method)
+        try:
+            with urlopen(request, timeout=10) as response:
+                return response.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.read().decode()
+
+
+def read_curl(command: str) -> tuple[str, str, dict[str, str], str | None]:
+    """Return what a curl command asks for; an option that is not known here fails the test."""
+    program, *words = shlex.split(command)
+    assert program == "curl", command
+    url, method, headers, body = "", "", {}, None
+    rest = iter(words)
+    for word in rest:
+        match word:
+            case "-s" | "-i":
+                continue
+            case "-X":
+                method = next(rest)
+            case "-H":
+                name, _, value = next(rest).partition(": ")
+                headers[name] = value
+            case "-d" | "--data-binary":
+                body = next(rest)
+            case _:
+                assert word.startswith("http"), word
+                url = word
+    return url, method or ("GET" if body is None else "POST"), headers, body
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """Start a server where a block first needs it: as shipped, or with a secret."""
+    started: dict[str, Server] = {}
+
+    def find(kind: str) -> Server:
+        if kind not in started:
+            variables = {"with a secret": {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, "": {}}[kind]
+            started[kind] = Server(tmp_path_factory.mktemp("server"), variables)
+        return started[kind]
+
+    yield find
+    for each in started.values():
+        each.process.terminate()
+    for each in started.values():
+        each.process.wait(30)
+
+
+def assert_shows(shown: Any, real: Any, where: str = "answer") -> None:
+    """Compare what is shown with what came: `…` stands for anything, as a last key for more keys."""
+    if shown == "…":
+        return
+    if isinstance(shown, dict):
+        assert isinstance(real, dict), f"{where}: {real!r}"
+        names = [name for name in shown if name != "…"]
+        if "…" in shown:
+            assert set(names) <= set(real), where
+        else:
+            assert names == list(real), where
+        for name in names:
+            assert_shows(shown[name], real[name], f"{where}.{name}")
+    elif isinstance(shown, list) and shown != ["…"]:
+        assert len(shown) == len(real), f"{where}: {real!r}"
+        for number, (one, other) in enumerate(zip(shown, real, strict=True)):
+            assert_shows(one, other, f"{where}[{number}]")
+    elif isinstance(shown, str) and "…" in shown:
+        pattern = ".*?".join(map(re.escape, shown.split("…")))
+        assert re.fullmatch(pattern, str(real)), f"{where}: {real!r}"
+    elif isinstance(shown, float | list):
+        assert type(shown) is type(real), f"{where}: {real!r}"
+    else:
+        assert shown == real, where
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [pytest.param(one, two, id=name) for name, one, two in commands()],
+)
+def test_each_command_is_answered_as_shown(
+    command: Block, shown: Block, servers: Callable[[str], Server]
+) -> None:
+    """Every curl works against the shipped configuration, and its answer is the one that follows."""
+    assert shown.kind == "json", f"no answer is shown for: {command.text}"
+    assert_shows(json.loads(shown.text), json.loads(servers(command.server).run(command.text)))
+
+
+def test_the_start_looks_as_shown(servers: Callable[[str], Server]) -> None:
+    """The banner below `make run` is the banner."""
+    (shown,) = (b.text for b in blocks(README) if b.text.startswith("TradingView Webhook Receiver"))
+    real = servers("").log.read_text().replace(str(servers("").port), "8080")
+    for line, other in zip(shown.splitlines(), real.splitlines(), strict=True):
+        assert re.fullmatch(".+?".join(map(re.escape, line.split("…"))), other), other
+
+
+def test_the_two_commands_that_matter_stand_on_lines_of_their_own() -> None:
+    """`make run` and `make test` can be copied from a line."""
+    assert re.search(r"^make run\b", README, re.MULTILINE)
+    assert re.search(r"^make test\b", README, re.MULTILINE)
+
+
+# --- the messages --------------------------------------------------------------------------------
+
+PLACEHOLDERS = {
+    "strategy.order.action": "buy",
+    "strategy.order.contracts": "2",
+    "strategy.order.price": "45000.5",
+    "strategy.order.id": "Long",
+    "strategy.order.comment": "breakout",
+    "strategy.market_position": "long",
+    "strategy.position_size": "2",
+    "ticker": "BTCUSDT",
+    "close": "45000.5",
+    "interval": "60",
+    "time": "2025-11-21T04:00:00Z",
+    "timenow": "2025-11-21T04:40:00Z",
+    "plot_0": "47000",
+    "plot_1": "44000",
+}
+
+
+def render(template: str) -> str:
+    """Fill the placeholders in as TradingView does."""
+    return re.sub(r"\{\{(.+?)\}\}", lambda match: PLACEHOLDERS[match[1]], template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        b.text
+        for b in blocks(README)
+        if b.kind == "json" and re.match(r'\{\s+"(action|symbol)', b.text)
+    ],
+)
+def test_each_message_for_tradingview_trades(template: str, bench: DeskBench) -> None:
+    """A message that is shown with placeholders buys once they are filled in."""
+    answer = bench.send_text(render(template))
+    assert (answer["http"], answer["status"]) == (200, "filled"), answer["message"]
+
+
+# --- the tables ----------------------------------------------------------------------------------
+
+
+def rows(name: str) -> list[list[str]]:
+    """Return the cells of the table between `<!-- name -->` and `<!-- /name -->`, without its head."""
+    marked = re.search(
+        rf"^<!-- {name} -->\n(.+?)^<!-- /{name} -->$", README, re.MULTILINE | re.DOTALL
+    )
+    assert marked is not None, f"README has no table {name}"
+    lines = [line.strip("|\n") for line in marked[1].splitlines()]
+    return [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
+
+
+def test_the_table_of_codes_is_the_one_in_the_code() -> None:
+    """README lists every code an answer can carry, in the words of `desk/codes.py`."""
+    assert rows("codes") == [[f"`{code}`", text] for code, text in CODES.items()]
+
+
+def test_the_table_of_outcomes_has_every_word() -> None:
+    """README explains each outcome word and no other."""
+    assert {row[0].strip("`") for row in rows("outcomes")} == set(OUTCOMES)
+
+
+def test_every_file_that_is_named_exists() -> None:
+    """A link leads to a file of this project, and a heading that is linked to exists."""
+    for text, folder in ((README, ROOT), (PAGE, ROOT / "docs")):
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            path, _, anchor = target.partition("#")
+            linked = (folder / path) if path else None
+            assert linked is None or linked.exists(), target
+            there = linked.read_text() if linked and anchor else text
+            headings = re.findall(r"^#+ (.+)$", there, re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert not anchor or anchor in anchors, target
+
+
+FIELDS = {
+    "action, symbol": ("action", "symbol"),
+    "quantity": ("quantity",),
+    "limit or stop level, stop loss, take profit": ("limit_price", "stop_loss", "take_profit"),
+    "order type, account, stated position": ("order_type", "account", "market_position"),
+    "price of a market order, comment, interval, …": ("price", "comment", "interval"),
+}
+UNREADABLE = {"missing": (), "null": (None,), '""': ("",), "NaN": ("NaN", "{{plot_0}}", "{{x}}")}
+TOLD = {"refused": 400, "left out": "silent", "left out, with a warning": "warned"}
+COMPLETE = {"action": "buy", "symbol": "BTCUSDT", "quantity": "1", "price": "45000"}
+
+
+@pytest.mark.parametrize("row", rows("unreadable"), ids=lambda row: row[0].split(",")[0])
+def test_the_table_of_unreadable_values_holds(row: list[str], tmp_path: Path) -> None:
+    """For each kind of field, what README says of a missing, empty or unresolved value is what happens."""
+    for field in FIELDS[row[0]]:
+        for cell, values in zip(row[1:], UNREADABLE.values(), strict=True):
+            alert = COMPLETE | ({"order_type": "limit"} if field == "limit_price" else {})
+            alert.pop(field, None)
+            bodies = [json.dumps(alert | {field: value}) for value in values] or [json.dumps(alert)]
+            for body in bodies:
+                assert read(body) == TOLD[cell.partition(";")[0]], (field, body)
+
+
+def read(body: str) -> int | str:
+    """Return 400, or whether a body was read with or without a warning."""
+    (alert,) = parsers.parse(body.encode()).alerts
+    if isinstance(alert, ParseError):
+        return alert.status
+    return "warned" if alert.warnings else "silent"
+
+
+def test_each_alias_is_read_as_its_field() -> None:
+    """README's other names of a field mean the field."""
+    for field, others, sample in rows("aliases"):
+        names, value = re.findall("`(.+?)`", field + others), json.loads(sample.strip("`"))
+        for name in names:
+            alert = {k: v for k, v in COMPLETE.items() if k not in (names[0], "price")}
+            (found,) = parsers.parse(json.dumps(alert | {name: value}).encode()).alerts
+            assert isinstance(found, Alert), (name, found)
+            assert (found.warnings, found.unsupported) == ((), ()), name
+            fields = {"timenow": "fired_at", "timestamp": "bar_at", "timeframe": "interval_seconds"}
+            said = getattr(
+                found, fields.get(names[0], names[0]).replace("account_group", "account")
+            )
+            assert said is not None, name
+
+
+# --- the stories ---------------------------------------------------------------------------------
+
+SAID = {"filled": ("bought", "sold"), "accepted": ("resting buy", "resting sell")}
+
+
+def tell(answer: dict[str, Any]) -> str:
+    """Return what came of an alert as the stories write it."""
+    if answer["duplicate"]:
+        return "duplicate"
+    said = []
+    for order in answer["orders"]:
+        words = SAID.get(order["status"])
+        if words is None:
+            said.append(f"{order['status']} {order['code'] or ''}".strip())
+        else:
+            said.append(f"{words[order['side'] == 'sell']} {order['quantity']}")
+    return ", ".join(said) or answer["code"] or answer["status"]
+
+
+def play(
+    story: str, folder: Path, make: Callable[[Path, str], DeskBench]
+) -> Iterator[tuple[str, str]]:
+    """Carry out each line of a story; yield what it says and what happened."""
+    lines = [line for line in story.splitlines() if line.strip()]
+    config = [line.removeprefix("config.yaml: ") for line in lines if line.startswith("config.")]
+    bench = make(folder, "\n".join(config))
+    symbol, strategy = "BTCUSDT", "default"
+    for line in lines[len(config) :]:
+        if match := re.fullmatch(r"\((\d+) s later\)", line):
+            bench.tick(int(match[1]))
+        elif match := re.fullmatch(r"\(it is (\S+)\)", line):
+            bench.clock.now = int(datetime.fromisoformat(match[1]).timestamp() * 1000)
+        elif match := re.fullmatch(r"\(the price of (\S+) moves to (\S+?)\)(?: +→ (.+))?", line):
+            bench.send(action="close", symbol=match[1], price=match[2], strategy="somebody else")
+            if match[3]:
+                yield match[3], holds(bench, strategy, symbol)
+        else:
+            body, _, shown = line.partition(" → ")
+            answer = bench.send_text(body.strip())
+            symbol, strategy = answer["symbol"] or symbol, answer["strategy"] or strategy
+            told = tell(answer)
+            if "· holds" in shown:
+                told += f" · {holds(bench, strategy, symbol)}"
+            yield shown, told
+    bench.store.close()
+
+
+def holds(bench: DeskBench, strategy: str, symbol: str) -> str:
+    """Return the position of a strategy in words."""
+    return f"holds {format(bench.held(strategy, symbol).normalize() + Decimal(0), 'f')}"
+
+
+STORIES = [b.text for b in blocks(PAGE) + blocks(README) if b.kind == "alerts"]
+
+
+@pytest.mark.parametrize("story", STORIES, ids=range(len(STORIES)))
+def test_each_story_ends_as_it_is_told(story: str, tmp_path: Path) -> None:
+    """What the page says an alert means for a position is what happens to it."""
+    happened = list(play(story, tmp_path, DeskBench))
+    assert happened
+    for shown, real in happened:
+        assert shown == real
+
+
+@pytest.mark.parametrize(
+    "config", [b.text for b in blocks(README) + blocks(PAGE) if b.kind == "yaml"]
+)
+def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) -> None:
+    """What README shows of config.yaml starts."""
+    file = tmp_path / "config.yaml"
+    file.write_text(config)
+    load(file, {}, ["paper"])
+
+
+if __name__ == "__main__":
+    # After a change in desk/codes.py: python -m tests.test_readme
+    lines = [
+        "| code | means |",
+        "|---|---|",
+        *(f"| `{code}` | {text} |" for code, text in CODES.items()),
+    ]
+    start, end = "<!-- codes -->\n", "<!-- /codes -->"
+    head, tail = README.partition(start)[0], README.partition(end)[2]
+    (ROOT / "README.md").write_text(head + start + "\n".join(lines) + "\n" + end + tail)
