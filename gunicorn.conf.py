@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import webhook_server
 
-wsgi_app = "webhook_server:create_app()"
+wsgi_app = "webhook_server:Receiver()"
 _settings = webhook_server.load_settings_or_exit(os.environ.get("CONFIG"))
 _host = _settings.webhook.host
 bind = (
@@ -36,8 +36,15 @@ def when_ready(server):
         webhook_server.print_banner(_settings)
 
 
+def post_worker_init(worker):
+    """Start the desk in the process that serves, also where the application was loaded before the fork."""
+    start = getattr(worker.wsgi, "start", None)
+    if start:
+        start()
+
+
 def worker_exit(server, worker):
     """Let the desk finish what is on its way."""
-    stop = getattr(worker.wsgi, "stop_desk", None)
+    stop = getattr(worker.wsgi, "stop", None)
     if stop:
         stop()

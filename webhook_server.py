@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import parse
 
 VERSION = "0.1.0"
+HERE = Path(__file__).resolve().parent
 EXIT_LOCKED = 3
 TOO_LARGE = f"An alert may have {MAX_BODY} bytes."
 HTTP_ERRORS = {
@@ -93,6 +95,33 @@ def create_app(
         lock.release()
 
     return _build(Reception(settings, desk, gate, parse), stop_desk)
+
+
+class Receiver:
+    """The application for a server that forks: its desk starts in the process that serves.
+
+    A desk has a thread and a lock on the state, and neither survives a fork (`gunicorn --preload`).
+    """
+
+    def __init__(self) -> None:
+        self._app: Flask | None = None
+        self._starting = threading.Lock()
+
+    def start(self) -> Flask:
+        """Start the desk once. Exits with code 3 where the state is in use."""
+        with self._starting:
+            if self._app is None:
+                self._app = create_app()
+            return self._app
+
+    def stop(self) -> None:
+        """Stop the desk, if it was started."""
+        if self._app is not None:
+            self._app.stop_desk()  # type: ignore[attr-defined]
+
+    def __call__(self, environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        return (self._app or self.start())(environ, start_response)
 
 
 def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
@@ -312,7 +341,8 @@ def load_settings_or_exit(
     brokers: Iterable[str] = BROKERS,
 ) -> Settings:
     """Return the settings, or print every problem and exit with code 2."""
-    path = Path(config) if config else None
+    beside = HERE / "config.yaml"
+    path = Path(config) if config else beside if beside.exists() else None
     try:
         return load(path, os.environ, list(brokers), overrides=overrides or {})
     except SettingsError as error:
@@ -385,8 +415,7 @@ def _serve(settings: Settings) -> None:
         print_banner(settings)
         create_app(settings).run(settings.webhook.host, settings.webhook.port, threaded=True)
         return
-    here = Path(__file__).resolve().parent
-    sys.argv = ["gunicorn", "--config", str(here / "gunicorn.conf.py")]
+    sys.argv = ["gunicorn", "--config", str(HERE / "gunicorn.conf.py")]
     WSGIApplication("%(prog)s").run()
 
 

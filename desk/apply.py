@@ -325,7 +325,11 @@ def _end(book: Book, order: Order, status: str) -> Book:
         status = order.ends
     if status != "filled" and order.filled > 0:
         status = "partly_filled"
-    return book.with_order(evolve(order, status=status))
+    book = book.with_order(evolve(order, status=status))
+    if status == "expired" and order.kind == ENTRY:
+        text = f"{_named(book, order)} was not filled in time and has ended."
+        book = book.telling("order_expired", text, order.cause.alert_id)
+    return book
 
 
 def _named(book: Book, order: Order) -> str:

@@ -58,5 +58,7 @@ class Floor:
     """What is to be sent after the commit."""
     settled_rules: dict[tuple[str, Target], Rules] = field(default_factory=dict)
     """What config.yaml alone says of a strategy on an account: it never changes while we run."""
+    is_dry: bool = False
+    """Whether what is done now is only asked for, and undone: then it counts for no rate."""
     at: Key | None = None
     """The book that is being changed, for whoever must say where a fault happened."""

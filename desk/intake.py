@@ -238,7 +238,7 @@ def _decide(
     record.note(now, _explain(part, verdict))
     if not changes:
         return
-    if verdict.opening:
+    if verdict.opening and not floor.is_dry:
         floor.rates.count_opening(record.strategy, floor.symbol_key(alert.symbol))
     pursue(floor, verdict.book, now)
 

@@ -79,6 +79,17 @@ class Due:
     key: Key
 
 
+FAULTY = Answer(
+    422,
+    {
+        "success": False,
+        "orders": [],
+        "code": "INTERNAL",
+        "message": "An internal error; see the log.",
+    },
+    "",
+)
+"""What is answered where only asking failed."""
 Event = Ask | Command | Answered | Fact | Due
 
 
@@ -278,10 +289,17 @@ class Desk:
         for event in events:
             if isinstance(event, Ask) and event.delivery.is_dry:
                 seq = self.state.seq
-                self._take(event, now)
-                event.previews = preview(event.entries)
-                self._take_back()
-                self.state.seq = seq
+                self.floor.is_dry = True
+                try:
+                    self._take(event, now)
+                    event.previews = preview(event.entries)
+                except Exception:
+                    log.exception("desk_fault")
+                    event.previews = [FAULTY] * len(event.delivery.entries)
+                finally:
+                    self.floor.is_dry = False
+                    self._take_back()
+                    self.state.seq = seq
 
     def _handle(self, event: Event, now: int) -> None:
         match event:
