@@ -30,17 +30,12 @@ loglevel = "warning"
 control_socket_disable = True
 
 
-def when_ready(server):
-    """Say where the receiver listens and what it will do there."""
-    if server.app.app_uri == wsgi_app:
-        webhook_server.print_banner(_settings)
-
-
 def post_worker_init(worker):
-    """Start the desk in the process that serves, also where the application was loaded before the fork."""
+    """Start the desk in the process that serves, also where it was loaded before the fork."""
     start = getattr(worker.wsgi, "start", None)
     if start:
         start()
+        webhook_server.print_banner(_settings)
 
 
 def worker_exit(server, worker):
