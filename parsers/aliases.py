@@ -150,14 +150,16 @@ NOTES = (
     *("extras", "metadata", "meta", "note", "notes", "reason", "description", "desc", "title"),
     *("currency", "base_currency", "base", "quote", "quote_currency", "syminfo.currency"),
     *("syminfo.basecurrency", "bar_index", "bar_state", "chart_url", "url", "nonce"),
-    *("source", "tag", "tags", "bot_name"),
+    *("source", "tag", "tags", "bot_name", "close_time", "open_time", "order_name", "trade_id"),
+    *("client_order_id", "client_id", "uuid", "tick_size", "mintick", "syminfo.mintick"),
 )
 """Known to change nothing: kept without a warning."""
 
 BAR = (
     *("open", "high", "low", "volume", "hl2", "hlc3", "ohlc4", "hlcc4", "vwap", "bid", "ask"),
     *("last", "open_price", "high_price", "low_price", "prev_close", "previous_close"),
-    *("close_time", "open_time", "bar_close", "vol", "volume_average"),
+    *("bar_close", "vol", "volume_average", "last_price", "mark_price", "current_price"),
+    *("bid_price", "ask_price"),
 )
 
 SECRETS = (
@@ -238,8 +240,9 @@ def look_up(key: str) -> Meaning:
         return known
     folded = normalise(key)
     if not key.isascii():
-        # A look-alike letter, or a language we do not read: nobody can say that it is harmless.
-        return Meaning("instruction", "", folded)
+        # A language we do not read, or a look-alike letter: nobody can say that it is harmless.
+        mixed = any(letter.isascii() and letter.isalpha() for letter in key)
+        return Meaning("amount" if mixed else "instruction", "", folded)
     known = _TABLE.get(folded)
     if known is not None:
         return known

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .aliases import names, normalise
 from .claims import Claims
 from .policies import read_first, take
 from .values import (
@@ -25,6 +26,7 @@ from .values import (
 
 _DELAYED = ("_DL", "_DLY")
 _ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
+_LABELLED = names("reason note notes tag orderid ordername id")
 _LABELS = frozenset(("breakeven", "reverse", "reversal", "takeprofit", "stoploss", "tp", "sl"))
 
 
@@ -142,6 +144,9 @@ def _read_text(value: object) -> str:
 def _read_comment(claims: Claims, action: str) -> str | None:
     """Return the comment, or the message that stands for one; its other texts are notes."""
     found = None
+    for key, label in claims.notes:
+        if normalise(key.rpartition(".")[2]) in _LABELLED:
+            _check_label(claims, key, label, action)
     for concept in ("comment", "text"):
         for key, value in claims.fields.get(concept, ()):
             if isinstance(value, str) and judge(value) is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .aliases import is_secret, look_up, names
+from .aliases import is_secret, look_up, names, normalise
 from .placeholders import Unreadable
 from .values import is_off, judge, show, write
 
@@ -47,9 +47,10 @@ class Claims:
 
     def refuse(self, key: str, value: object, reason: str, *, is_amount: bool = False) -> None:
         """Keep an instruction that cannot be carried out."""
-        self.unsupported.append(f"{key} {show(value)}: {reason}")
+        name = key if key.isprintable() and key.isascii() and len(key) <= 64 else show(key)
+        self.unsupported.append(f"{name} {show(value)}: {reason}")
         if is_amount:
-            self.amounts.append(key)
+            self.amounts.append(name)
 
 
 NESTED: dict[str, tuple[dict[str, str], str]] = {
@@ -71,6 +72,8 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
 }
 """Objects whose members mean what they would mean outside."""
 
+_SWITCHES = names("enabled active")
+"""Elsewhere these say by `false` that nothing is to be done."""
 _NOT_OBJECTS = names("take_profit stop_loss")
 _AMOUNTS = names("quantity size amount notional percent")
 
@@ -126,7 +129,8 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
     if kind in ("instruction", "amount", "letter"):
         if is_secret(name):
             claims.secrets.extend((name, text) for text in _leaves(value))
-        if not is_off(value):
+        is_switched_off = normalise(name) in _SWITCHES and value is not None
+        if not is_off(value) or is_switched_off:
             claims.refuse(name, value, "not supported", is_amount=kind == "amount")
             return
     elif isinstance(value, list) and (found := _find_instruction(value)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .alert import ParseError
-from .aliases import names, normalise
+from .aliases import look_up, names, normalise
 from .claims import Claims
 from .values import ACTION_WORDS, Number, fold, is_off, judge, show
 
@@ -163,8 +163,7 @@ def _settle_flags(claims: Claims) -> None:
                 claims.add("order_type", [(key, concept[3:] if is_true else value)])
 
 
-_ORDER_WORDS = ("market", "mkt", "limit", "lmt", "stop", "stp", "stoplimit", "stplmt", "stopmarket")
-_NEUTRAL = frozenset(("place", "entry", "open", "enter", "alert", "webhook", "strategy", ""))
+_NEUTRAL = names("place entry open enter alert webhook strategy signal trade order tradingview bot")
 
 
 def _settle_hints(claims: Claims) -> None:
@@ -174,16 +173,24 @@ def _settle_hints(claims: Claims) -> None:
         name = normalise(key.rpartition(".")[2])
         if word in ACTION_WORDS and ACTION_WORDS[word] != "open":
             claims.add("action", [(key, value)])
-        elif name == "type" and (word in _ORDER_WORDS or word.startswith("trail")):
+        elif name in ("type", "order") and word not in _NEUTRAL and "action" in claims.fields:
             claims.add("order_type", [(key, value)])
         elif name == "command" and word != "place" and not is_off(value):
             raise refuse(f"{key} {show(value)} is not supported.", key)
         elif "action" not in claims.fields and (word not in _NEUTRAL or judge(value)):
             claims.add("action", [(key, value)])
         elif not is_off(value):
-            claims.note(key, value)
-            if word not in _NEUTRAL:
-                claims.warnings.append(f"{key} {show(value)}: kept as a note.")
+            _keep_label(claims, key, value, word)
+
+
+def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
+    """Keep a label beside the action as a note, unless it says what the order is to do."""
+    if word not in _NEUTRAL and (not word or look_up(str(value)).kind != "unknown"):
+        claims.refuse(key, value, "an instruction beside the action?")
+        return
+    claims.note(key, value)
+    if word not in _NEUTRAL:
+        claims.warnings.append(f"{key} {show(value)}: kept as a note.")
 
 
 def _settle_market(claims: Claims) -> None:
@@ -217,21 +224,32 @@ def _settle_kind(claims: Claims) -> None:
             claims.refuse(key, value, reason)
 
 
-def _settle_volume(claims: Claims) -> None:
-    """Read `volume` as bar data, unless it is how a foreign order says its size."""
+def _settle_bar(claims: Claims) -> None:
+    """Keep bar data as notes; what is no number there is an instruction (`open: true`)."""
     bars = claims.take("bar")
-    if claims.keys & {"signal", "tradetype", "orderaction"} or claims.is_text:
-        has_bar = bool(claims.keys & {"open", "high", "low", "close"})
-        sized = "quantity" in claims.fields
-        for key, value in bars:
-            if normalise(key) in ("volume", "vol") and not has_bar and not sized:
-                claims.refuse(key, value, "a quantity? Send quantity", is_amount=True)
     for key, value in bars:
-        claims.note(key, value)
+        wrong = judge(value)
+        if wrong is None and (not isinstance(value, str) or value.strip()[:1].isalpha()):
+            claims.refuse(key, value, "bar data is a number; an instruction?")
+        elif wrong is None:
+            claims.note(key, value)
+        elif wrong == "unreadable":
+            claims.warnings.append(f"{key}: {show(value)} is no value. Left out.")
     if "quantity" not in claims.fields and not claims.amounts:
-        for key, _ in bars:
-            if normalise(key) in ("volume", "vol"):
-                claims.warnings.append(f"{key} was read as the bar's volume, not as a quantity.")
+        _check_volume(claims, bars)
+
+
+def _check_volume(claims: Claims, bars: list[tuple[str, object]]) -> None:
+    """Read a lone `volume` as the bar's, unless foreign orders with such keys say their size so."""
+    has_bar = bool(claims.keys & {"open", "high", "low", "close"})
+    is_foreign = claims.is_text or bool(claims.keys & {"signal", "tradetype", "orderaction"})
+    for key, value in bars:
+        if normalise(key.rpartition(".")[2]) not in ("volume", "vol"):
+            continue
+        if is_foreign and not has_bar:
+            claims.refuse(key, value, "a quantity? Send quantity", is_amount=True)
+        elif not has_bar:
+            claims.warnings.append(f"{key} was read as the bar's volume, not as a quantity.")
 
 
 RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
@@ -254,5 +272,5 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("stop_loss_price", _settle_levels),
     ("market", _settle_market),
     ("kind", _settle_kind),
-    ("bar", _settle_volume),
+    ("bar", _settle_bar),
 )

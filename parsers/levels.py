@@ -12,8 +12,8 @@ from decimal import Decimal
 from .alert import Level, ParseError
 from .aliases import normalise
 from .claims import Claims
-from .policies import take
-from .values import fold, is_off, judge, read_amount, read_price, show
+from .policies import POLICIES, follow, take
+from .values import explain, fold, is_off, judge, read_amount, read_price, show
 
 ORDER_TYPES = {
     **dict.fromkeys(("market", "mkt"), "market"),
@@ -49,24 +49,15 @@ class Prices:
 
 def read_prices(claims: Claims, *, reduces: bool) -> Prices:
     """Return type and prices of the order; what the type does not use ends in `unsupported`."""
-    before = len(claims.unsupported)
     order_type = _read_order_type(claims)
-    is_foreign = len(claims.unsupported) > before
     uses = _USES.get(order_type or "", frozenset())
     policy = "decorates" if reduces else "level"
     found: dict[str, Decimal | None] = {}
-    stray: list[tuple[str, object]] = []
     for concept in ("limit_price", "stop_price"):
-        stated = claims.fields.get(concept, [])
-        said = [(key, value) for key, value in stated if not is_off(value, zero=True)]
-        if concept not in uses:
-            claims.take(concept)
-            stray += said
-            continue
-        found[concept] = take(claims, concept, policy, read_price)
-    if not is_foreign:
-        for key, value in stray:
-            claims.refuse(key, value, f"not used by {_name(order_type)}: send order_type too")
+        if concept in uses:
+            found[concept] = take(claims, concept, policy, read_price)
+        else:
+            _refuse_stray(claims, concept, policy, order_type or "")
     own = any(found.values())
     decides = bool(uses) and not own
     price = take(
@@ -91,15 +82,27 @@ def _read_reference(value: object) -> Decimal:
     return read_price(value)
 
 
-def _name(order_type: str | None) -> str:
-    return f"a {order_type} order" if order_type else "an order without a type"
+def _refuse_stray(claims: Claims, concept: str, policy: str, order_type: str) -> None:
+    """Name a level that the order type does not use; zero is how some templates leave it out."""
+    for key, value in claims.take(concept):
+        wrong = judge(value)
+        if wrong in ("null", "empty"):
+            follow(claims, POLICIES[policy][wrong], key, explain(value), concept)
+        elif not is_off(value, zero=True):
+            order = f"a {order_type} order" if order_type else "an order without a type"
+            claims.refuse(key, value, f"not used by {order}: send order_type limit or stop")
+        else:
+            claims.warnings.append(f"{key}: is zero. Left out.")
 
 
 def _stand_in(claims: Claims, price: Decimal | None) -> Decimal | None:
     """Let the bar's close stand in for an absent price, and keep it as a note."""
-    for key, value in claims.fields.get("close", ()):
-        if judge(value) is None:
-            claims.note(key, value)
+    for key, value in claims.take("close"):
+        if isinstance(value, str) and (judge(value) or not value.strip()[:1].isalpha()):
+            claims.note(key, None if judge(value) else value)
+            claims.add("close", [(key, value)])
+        elif not is_off(value):
+            claims.refuse(key, value, "a price or an instruction? Send action close")
     if price is not None:
         claims.take("close")
         return price
