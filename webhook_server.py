@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -68,8 +68,7 @@ def create_app(
         lock.acquire()
         store = Store(settings.state_path)
     except (StateLocked, StoreDamaged, OSError) as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(EXIT_LOCKED) from None
+        _give_up(error)
     log_writer = start_logging(settings.log_path, settings.logging.level)
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
@@ -79,7 +78,13 @@ def create_app(
         if each.broker != "paper"
     }
     desk = Desk(settings, store, rates, real, canonical)
-    desk.start()
+    try:
+        desk.start()
+    except StoreDamaged as error:
+        log_writer.stop()
+        store.close()
+        lock.release()
+        _give_up(error)
     # What was imported stays: looking through it again and again costs a tenth of the throughput.
     gc.collect()
     gc.freeze()
@@ -97,6 +102,7 @@ def create_app(
     return _build(Reception(settings, desk, gate, parse), stop_desk)
 
 
+<<<<<<< Updated upstream
 class Receiver:
     """The application for a server that forks: its desk starts in the process that serves.
 
@@ -122,6 +128,11 @@ class Receiver:
     def __call__(self, environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
         return (self._app or self.start())(environ, start_response)
+=======
+def _give_up(error: Exception) -> NoReturn:
+    print(error, file=sys.stderr)
+    raise SystemExit(EXIT_LOCKED) from None
+>>>>>>> Stashed changes
 
 
 def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
@@ -311,7 +322,7 @@ def _add_error_answers(app: Flask) -> None:
     @app.errorhandler(StoreUnavailable)
     def show_unavailable(error: StoreUnavailable) -> Response:
         log.error("not_recorded", extra={"text": str(error)})
-        text = "The alert could not be recorded, so nothing was done. Sending it again is safe."
+        text = "The alert could not be recorded. Sending it again is safe: it is traded once."
         return _fail(503, "NOT_RECORDED", text, 5)
 
     @app.errorhandler(HTTPException)

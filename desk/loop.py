@@ -138,7 +138,8 @@ class Desk:
     def load(self) -> None:
         """Fill the memory from the store; every book is due at once."""
         now = self.clock()
-        restore(self.state, self.store, now)
+        with self.store.loading():
+            restore(self.state, self.store, now)
         self._due = dict.fromkeys(self.state.books, now)
 
     def submit(self, delivery: Delivery) -> Reply:
@@ -180,7 +181,7 @@ class Desk:
     def _run(self) -> None:
         while True:
             events = self._drain()
-            self.turn([event for event in events if event is not None])
+            self.turn([event for event in events if event is not None and _is_wanted(event)])
             if None in events:
                 return
 
@@ -320,7 +321,6 @@ class Desk:
 
     def _take(self, ask: Ask, now: int) -> None:
         delivery, state, first = ask.delivery, self.state, 0
-        ask.reply.is_taken = True
         ask.entries = []
         for place in range(len(delivery.entries)):
             entry = take_in(self.floor, delivery, place, first, now)
@@ -377,3 +377,8 @@ class Desk:
                 self._due.pop(key, None)
             else:
                 self._due[key] = at
+
+
+def _is_wanted(event: Event) -> bool:
+    """Whether anything is to be done: not where the sender was told meanwhile that nothing will be."""
+    return not (isinstance(event, Ask) and event.reply.is_withdrawn)

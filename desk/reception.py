@@ -162,6 +162,7 @@ class Reception:
         """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
         reply.wait(RECORD_WITHIN_SECONDS - (time.perf_counter() - began))
         if reply.error is not None or not reply.is_recorded:
+            reply.withdraw()
             raise StoreUnavailable(str(reply.error or "the desk did not answer in time"))
         if is_queued or reply.is_done or self._waiting >= self._may_wait:
             return

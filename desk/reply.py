@@ -26,7 +26,7 @@ class Answer:
 class Reply:
     """What one request waits for."""
 
-    __slots__ = ("_open", "_wake", "answers", "error", "is_recorded", "is_taken")
+    __slots__ = ("_open", "_wake", "answers", "error", "is_recorded", "is_withdrawn")
 
     def __init__(self) -> None:
         self._wake = threading.Lock()
@@ -34,7 +34,7 @@ class Reply:
         self._open: set[int] = set()
         self.answers: list[Answer] = []
         self.error: Exception | None = None
-        self.is_taken = False
+        self.is_withdrawn = False
         self.is_recorded = False
 
     @property
@@ -60,6 +60,10 @@ class Reply:
         self._open.discard(place)
         if not self._open:
             self._tell()
+
+    def withdraw(self) -> None:
+        """Give up: what the desk has not taken by now, it will not take."""
+        self.is_withdrawn = True
 
     def fail(self, error: Exception) -> None:
         """Say that nothing was recorded."""

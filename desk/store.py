@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ CREATE TABLE fills (
     account TEXT NOT NULL, paper INTEGER NOT NULL, trade_id TEXT NOT NULL, instrument TEXT NOT NULL,
     strategy TEXT NOT NULL, client_id TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL,
     price TEXT NOT NULL, fee TEXT NOT NULL, fee_coin TEXT NOT NULL, at BIGINT NOT NULL,
-    PRIMARY KEY (account, paper, trade_id));
+    PRIMARY KEY (client_id, trade_id));
 CREATE TABLE trades (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL,
     strategy TEXT NOT NULL, closed_at BIGINT NOT NULL, data TEXT NOT NULL);
@@ -123,21 +124,20 @@ class Store:
         _create_private(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._prepare()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA wal_autocheckpoint=2000")
-            self._prepare()
         except sqlite3.DatabaseError as error:
-            raise StoreDamaged(
-                f"{path} cannot be used as the state ({error}). It was left as it is: move it away to "
-                "start empty, or put a backup in its place."
-            ) from None
-        self._inode = os.stat(path).st_ino
+            raise self._damaged(error) from None
+        self._inode = path.stat().st_ino
 
     def _prepare(self) -> None:
         """Create the tables in an empty file, or check the version of a full one."""
         found = self._db.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
         if found is None:
+            if self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise self._damaged("it is a database of another program")
             self._db.executescript(
                 f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ('version', '{VERSION}');COMMIT;"
             )
@@ -148,6 +148,20 @@ class Store:
                 f"{VERSION}. Use the program that wrote it, or move the file away."
             )
 
+    def _damaged(self, why: object) -> StoreDamaged:
+        return StoreDamaged(
+            f"{self.path} cannot be used as the state ({why}). It was left as it is: move it away to "
+            "start empty, or put a backup in its place."
+        )
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Turn what cannot be read in this block into `StoreDamaged`."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            raise self._damaged(str(error).partition("\n")[0]) from None
+
     def close(self) -> None:
         """Close the file; what was committed is in it."""
         self._db.close()
@@ -157,15 +171,16 @@ class Store:
         if batch.is_empty():
             return
         try:
-            if os.stat(self.path).st_ino != self._inode:
+            if self.path.stat().st_ino != self._inode:
                 raise StoreUnavailable(f"{self.path} was replaced while running")
             self._db.execute("BEGIN IMMEDIATE")
             self._write(batch)
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
+        finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise StoreUnavailable(f"{self.path}: {error}") from None
 
     def _write(self, batch: Batch) -> None:
         run = self._db.executemany
@@ -329,7 +344,7 @@ class Reader:
     """Read what is committed, without ever waiting for the desk thread. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
 
     def __enter__(self) -> Reader:
         return self
