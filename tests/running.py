@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import logging
@@ -52,12 +53,16 @@ class Receiver:
     def open(self) -> None:
         """Start the application on its state."""
         self.settings = load(self.file, self.environ, list(self.brokers))
+        self.is_stopped = True
         self.app = create_app(self.settings, brokers=self.brokers)
+        self.is_stopped = False
         self.client = self.app.test_client()
 
     def stop(self) -> None:
-        """Stop it gracefully."""
-        self.app.stop_desk()
+        """Stop it gracefully, once."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self.app.stop_desk()
 
     def restart(self) -> None:
         """Stop it and start it again on the same state."""
@@ -105,7 +110,7 @@ def receivers(folder: Path) -> Iterator[Callable[..., Receiver]]:
     """Yield a function that starts receivers; all are stopped at the end."""
     made: list[Receiver] = []
     root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    handlers, level, thresholds = root.handlers, root.level, gc.get_threshold()
     mask = os.umask(0o022)
 
     def start(
@@ -124,6 +129,8 @@ def receivers(folder: Path) -> Iterator[Callable[..., Receiver]]:
         for each in made:
             each.stop()
         root.handlers, root.level = handlers, level
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
         os.umask(mask)
 
 
