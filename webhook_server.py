@@ -102,7 +102,6 @@ def create_app(
     return _build(Reception(settings, desk, gate, parse), stop_desk)
 
 
-<<<<<<< Updated upstream
 class Receiver:
     """The application for a server that forks: its desk starts in the process that serves.
 
@@ -128,11 +127,11 @@ class Receiver:
     def __call__(self, environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
         return (self._app or self.start())(environ, start_response)
-=======
+
+
 def _give_up(error: Exception) -> NoReturn:
     print(error, file=sys.stderr)
     raise SystemExit(EXIT_LOCKED) from None
->>>>>>> Stashed changes
 
 
 def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
