@@ -36,14 +36,14 @@ class Circumstances:
 
     strategy: str | None
     account: str | None
-    time_in_force: str | None
-    fired_at: int | None
-    bar_at: int | None
-    interval_seconds: int | None
-    idempotency_key: str | None
-    cancel_first: bool
-    test: bool
-    comment: str | None
+    time_in_force: str | None = None
+    fired_at: int | None = None
+    bar_at: int | None = None
+    interval_seconds: int | None = None
+    idempotency_key: str | None = None
+    cancel_first: bool = False
+    test: bool = False
+    comment: str | None = None
 
 
 def read_strategy(claims: Claims) -> str | None:
@@ -62,9 +62,13 @@ def read_circumstances(
 ) -> Circumstances:
     """Return what stands around the order; `stated` is the side it states for afterwards."""
     _read_exchange(claims, symbol)
+    strategy = read_strategy(claims)
+    account = take(claims, "account", "states", read_name)
+    if not claims.fields and not claims.notes:
+        return Circumstances(strategy, account)
     return Circumstances(
-        strategy=read_strategy(claims),
-        account=take(claims, "account", "states", read_name),
+        strategy=strategy,
+        account=account,
         time_in_force=_read_time_in_force(claims),
         # Of two times the older one: of a bar its opening, of an alert the stricter age.
         fired_at=min(read_first(claims, "fired_at", read_time), default=None),

@@ -133,9 +133,11 @@ def _settle_levels(claims: Claims) -> None:
     has_prices = "take_profit_price" in claims.fields or "stop_loss_price" in claims.fields
     if not has_prices and "orderaction" not in claims.keys:
         return
+    # Inside `strategy: {…}` the key is TradingView's own placeholder, not AlgoWay's.
+    is_algoway = any(normalise(key) == "orderaction" for key, _ in claims.fields.get("action", ()))
     for concept in ("take_profit", "stop_loss"):
         claims_of_it = claims.take(concept)
-        if "orderaction" in claims.keys and "strategy" not in claims.keys:
+        if is_algoway:
             for key, value in claims_of_it:
                 if not is_off(value):
                     reason = "a price or a distance? Send tp_price and sl_price"
@@ -194,12 +196,12 @@ def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
 
 
 def _settle_market(claims: Claims) -> None:
-    """Read `market` as the symbol where nothing else is one (`BTC-USD`), else as a note."""
+    """Read `market` as the symbol where nothing else is one and it is a pair (`BTC-USD`)."""
     for key, value in claims.take("market"):
         word = fold(value) if isinstance(value, str) else ""
         if word in KINDS:
             claims.add("kind", [(key, value)])
-        elif "symbol" not in claims.fields:
+        elif "symbol" not in claims.fields and isinstance(value, str) and set("-/") & set(value):
             claims.add("symbol", [(key, value)])
         else:
             claims.note(key, value)

@@ -79,8 +79,8 @@ def hide(text: str, values: Iterable[str]) -> str:
         if len(value) < _LONG:
             continue
         text = text.replace(value, MASK)
-        if value.isalnum() and value.isascii():
-            continue
+        if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+            continue  # JSON spells it as it is
         for spelled in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
             text = text.replace(spelled, MASK)
     return text

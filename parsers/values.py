@@ -86,8 +86,10 @@ def judge(value: object) -> str | None:
     """Return `null`, `empty` or `unreadable` where there is no value; None where there is one."""
     if value is None:
         return "null"
+    if type(value) is Number:
+        return None
     if isinstance(value, str):
-        if isinstance(value, Unreadable):
+        if type(value) is Unreadable:
             return "unreadable"
         text = value.strip()
         if not text:

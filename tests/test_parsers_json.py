@@ -495,6 +495,11 @@ def test_a_dialect_is_told_by_its_keys():
     assert refuse(BUY | {"amount": 5}).code == "UNSUPPORTED"
     assert refuse({"data": "long", "token": "tok-000", "symbol": "X"}).code == "UNSUPPORTED"
     assert read({"order_action": "buy", "symbol": "X", "sl": 15}).unsupported
+    assert read({"order_action": "buy", "symbol": "X", "strategy": "s", "sl": 15}).unsupported
+    assert read({"strategy": {"order_action": "buy"}, "symbol": "X", "sl": 15}).stop_loss
+    assert refuse({"action": "buy", "market": "NASDAQ", "stock": "AAPL"}).field == "symbol"
+    assert read(BUY | {"enabled": False}).unsupported
+    assert read(BUY | {"enabled": None}).unsupported == ()
     assert read({"order_action": "buy", "symbol": "X", "sl_price": 15}).stop_loss
     assert read(BUY | {"pricetype": "stop", "trigger_price": 5}).stop_price == 5
     assert read(BUY | {"trigger_price": 5}).unsupported
