@@ -23,6 +23,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from brokers import BROKERS
+from brokers.paper import Paper
 from brokers.protocol import Broker
 from brokers.symbols import canonical
 from desk import overview
@@ -77,7 +78,7 @@ def create_app(
         for name, each in settings.accounts.items()
         if each.broker != "paper"
     }
-    desk = Desk(settings, store, rates, real, canonical)
+    desk = Desk(settings, store, rates, real, Paper, canonical)
     try:
         desk.start()
     except StoreDamaged as error:

@@ -11,12 +11,19 @@ price. A stop-limit wakes at its stop and is then a limit that has just arrived.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Protocol
 
-from brokers.protocol import Fill, Instrument, OrderRequest, Receipt, Refused, Snapshot
+from brokers.protocol import (
+    Fill,
+    Instrument,
+    OrderRequest,
+    Receipt,
+    Refused,
+    Rows,
+    Snapshot,
+    Terms,
+)
 from brokers.symbols import classify
 
 ZERO = Decimal(0)
@@ -31,31 +38,6 @@ DEFAULT_FEE_BP = {
 }
 FEE_PER_CONTRACT, FEE_PER_MICRO = Decimal("2.50"), Decimal("0.75")
 DEFAULT_LEVERAGE = Decimal(10)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the simulator charges; None means the default for the kind of instrument."""
-
-    currency: str = "USD"
-    market: str | None = None
-    fee_bp: Decimal | None = None
-    slippage_bp: Decimal | None = None
-    fee_per_contract: Decimal | None = None
-    slippage_ticks: Decimal | None = None
-    leverage: Decimal | None = None
-
-
-class Rows(Protocol):
-    """The state the simulator reads, for one account."""
-
-    now: int
-
-    def price(self, symbol: str) -> Decimal | None:
-        """Return the last price seen of an instrument."""
-
-    def free_cash(self) -> Decimal:
-        """Return cash less the margin in use, with open profit and loss of margined positions."""
 
 
 class Paper:
@@ -121,6 +103,27 @@ class Paper:
         limit = request.limit_price or ZERO
         through = price < limit if request.side == "buy" else price > limit
         return self._fill(request, limit) if through else None
+
+    def cash_change(self, instrument: Instrument, fill: Fill, realized: Decimal) -> Decimal:
+        """Return what a fill does to the account's cash; `realized` is its gross profit or loss.
+
+        Spot and equities are paid in full. Everything else is margined: only profit, loss and fee move
+        cash.
+        """
+        if instrument.kind in ("spot", "equity"):
+            paid = fill.quantity * fill.price * instrument.point_value
+            moved = (paid if fill.side == "sell" else -paid) - fill.fee
+        else:
+            moved = realized - fill.fee
+        return convert(moved, instrument, fill.price, self.terms.currency) or ZERO
+
+    def margin(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+        """Return the cash that a position ties up; zero where it was paid in full."""
+        if instrument.kind in ("spot", "equity"):
+            return ZERO
+        notional = abs(quantity) * price * instrument.point_value
+        tied = notional / (self.terms.leverage or DEFAULT_LEVERAGE)
+        return convert(tied, instrument, price, self.terms.currency) or ZERO
 
     def _arrive(self, request: OrderRequest, price: Decimal) -> Receipt:
         kind = request.order_type
@@ -224,28 +227,6 @@ def convert(
     if instrument.base and _is_same(instrument.base, currency) and price:
         return amount / price
     return None
-
-
-def cash_change(instrument: Instrument, fill: Fill, realized: Decimal, currency: str) -> Decimal:
-    """Return what a fill does to the account's cash; `realized` is its gross profit or loss.
-
-    Spot and equities are paid in full. Everything else is margined: only profit, loss and fee move cash.
-    """
-    if instrument.kind in ("spot", "equity"):
-        paid = fill.quantity * fill.price * instrument.point_value
-        moved = (paid if fill.side == "sell" else -paid) - fill.fee
-    else:
-        moved = realized - fill.fee
-    return convert(moved, instrument, fill.price, currency) or ZERO
-
-
-def margin(instrument: Instrument, quantity: Decimal, price: Decimal, terms: Terms) -> Decimal:
-    """Return the cash that a position ties up, in the account's currency; zero where it is paid in full."""
-    if instrument.kind in ("spot", "equity"):
-        return ZERO
-    notional = abs(quantity) * price * instrument.point_value
-    tied = notional / (terms.leverage or DEFAULT_LEVERAGE)
-    return convert(tied, instrument, price, terms.currency) or ZERO
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -39,7 +39,7 @@ from desk.report import (
     settle_waiting,
 )
 from desk.restore import restore
-from desk.state import Key, State
+from desk.state import Key, Simulate, State
 from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
@@ -107,12 +107,13 @@ class Desk:
         store: Store,
         rates: Rates,
         brokers: Mapping[str, Broker],
+        simulate: Simulate,
         symbol_key: Callable[[str], str],
         clock: Callable[[], int] = wall_clock,
     ) -> None:
         self.settings = settings
         self.store = store
-        self.state = State(settings)
+        self.state = State(settings, simulate)
         self.clock = clock
         self.is_stopping = False
         self.failure: str | None = None

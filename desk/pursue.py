@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.paper import Paper
-from brokers.protocol import OrderRequest, Receipt, Refused
+from brokers.protocol import LocalBroker, OrderRequest, Receipt, Refused
 from desk.apply import InvariantBroken, receive, take_step
 from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, FillRow, Look, Order, Send, Step
 from desk.floor import Call, Floor
@@ -78,7 +77,7 @@ def meet_price(floor: Floor, key: Key, price: Decimal, now: int) -> None:
     raise InvariantBroken(f"the price of {key[2]} on {key[0]} never came to rest")
 
 
-def _first_touched(local: Paper, book: Book, price: Decimal) -> Receipt | None:
+def _first_touched(local: LocalBroker, book: Book, price: Decimal) -> Receipt | None:
     working = [order for order in book.orders.values() if order.status == "accepted"]
     working.sort(key=lambda order: order.kind != STOP_LOSS)
     for order in working:
@@ -98,7 +97,7 @@ def _ask(book: Book, step: Step) -> tuple[OrderRequest, str]:
     )
 
 
-def _answer_locally(local: Paper, what: str, request: OrderRequest) -> Receipt:
+def _answer_locally(local: LocalBroker, what: str, request: OrderRequest) -> Receipt:
     try:
         if what == "cancel":
             return local.cancel(request)

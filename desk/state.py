@@ -8,13 +8,13 @@ the desk thread changes it; other threads read whole values.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from brokers.paper import Paper, Terms, cash_change, margin
-from brokers.protocol import Instrument
+from brokers.protocol import Instrument, LocalBroker, Rows, Terms
 from desk.answers import iso
 from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told
 from desk.options import Settings
@@ -22,6 +22,8 @@ from desk.record import Record
 from desk.store import Batch, to_json
 
 ZERO = Decimal(0)
+Simulate = Callable[[Terms, Rows, date], LocalBroker]
+"""Make the simulator of one account at one moment."""
 Key = tuple[str, bool, str]
 """Account, paper, instrument."""
 _MISSING = object()
@@ -55,7 +57,7 @@ class HistoryRow:
 class State:
     """The desk's memory, with a way back to the last commit."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, simulate: Simulate) -> None:
         self.settings = settings
         self.books: dict[Key, Book] = {}
         self.prices: dict[str, Decimal] = {}
@@ -77,8 +79,9 @@ class State:
         """The books whose next moment may have changed."""
         self.batch = Batch()
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
-        self._terms_of: dict[str, Terms] = {}
-        self._papers: dict[str, Paper] = {}
+        self._simulate = simulate
+        self._papers: dict[str, LocalBroker] = {}
+        self._paper_now = 0
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Change one entry of one table, so that it can be undone."""
@@ -155,15 +158,16 @@ class State:
         self.put(self.prices, instrument, price)
         self.batch.prices[instrument] = (str(price), now)
 
-    def paper(self, account: str, now: int) -> Paper:
+    def paper(self, account: str, now: int) -> LocalBroker:
         """Return the simulator of an account at this moment."""
-        known = self._papers.get(account)
-        if known is not None and known.rows.now == now:
-            return known
-        today = datetime.fromtimestamp(now / 1000, UTC).date()
-        paper = Paper(self._terms(account), _Rows(self, account, now), today)
-        self._papers[account] = paper
-        return paper
+        if now != self._paper_now:
+            self._papers.clear()
+            self._paper_now = now
+        if account not in self._papers:
+            today = datetime.fromtimestamp(now / 1000, UTC).date()
+            rows = _Rows(self, account, now)
+            self._papers[account] = self._simulate(self.settings.accounts[account], rows, today)
+        return self._papers[account]
 
     def halted(self, strategy: str, account: str) -> str | None:
         """Return why opening orders of a strategy on an account are halted, or None."""
@@ -174,7 +178,7 @@ class State:
 
     def free_cash(self, account: str) -> Decimal:
         """Return paper cash less the margin in use, with the open profit and loss of margined positions."""
-        terms = self._terms(account)
+        local = self.paper(account, self._paper_now)
         free = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
         for key in self._keys_of(account):
             book = self.books[key]
@@ -185,28 +189,11 @@ class State:
                 if price is None or share.quantity == 0:
                     continue
                 open_profit = share.position.open_profit(price, book.instrument.point_value)
-                free += open_profit - margin(book.instrument, share.quantity, price, terms)
+                free += open_profit - local.margin(book.instrument, share.quantity, price)
         return free
 
     def _keys_of(self, account: str) -> list[Key]:
         return [key for key in self.books if key[0] == account and key[1]]
-
-    def _terms(self, account: str) -> Terms:
-        if account not in self._terms_of:
-            self._terms_of[account] = self._read_terms(account)
-        return self._terms_of[account]
-
-    def _read_terms(self, account: str) -> Terms:
-        each = self.settings.accounts[account]
-        return Terms(
-            currency=each.currency,
-            market=each.market,
-            fee_bp=each.fee_bp,
-            slippage_bp=each.slippage_bp,
-            fee_per_contract=each.fee_per_contract,
-            slippage_ticks=each.slippage_ticks,
-            leverage=each.leverage,
-        )
 
     def _follow(self, key: Key, order: Order) -> None:
         record = self.records.get(order.cause.alert_id)
@@ -216,8 +203,8 @@ class State:
 
     def _settle_cash(self, book: Book, row: FillRow) -> None:
         if book.paper:
-            currency = self.settings.accounts[book.account].currency
-            moved = cash_change(book.instrument, row.fill, row.realized, currency)
+            local = self.paper(book.account, self._paper_now)
+            moved = local.cash_change(book.instrument, row.fill, row.realized)
             cash = self.cash.get(book.account, ZERO) + moved
             self.put(self.cash, book.account, cash)
             self.batch.cash[book.account] = str(cash)

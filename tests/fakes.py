@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from brokers.paper import Paper
 from brokers.protocol import Fill, Instrument, OrderRequest, Receipt, Snapshot
 from brokers.symbols import canonical, classify
 from desk.loop import Ask, Desk
@@ -63,7 +64,7 @@ class DeskBench:
         accounts = self.settings.accounts.items()
         real = {name: self.fakes[a.broker] for name, a in accounts if a.broker in self.fakes}
         rates = Rates(self.settings.webhook.rate_limit, self.clock.seconds)
-        self.desk = Desk(self.settings, self.store, rates, real, canonical, self.clock)
+        self.desk = Desk(self.settings, self.store, rates, real, Paper, canonical, self.clock)
         self.desk.load()
         self.turn()
 
@@ -177,9 +178,7 @@ class HangingBroker:
             "",
             START,
         )
-        return Receipt(
-            request.client_id, "filled", "b1", request.quantity, price, (fill,)
-        )
+        return Receipt(request.client_id, "filled", "b1", request.quantity, price, (fill,))
 
     close = place_order
 
