@@ -338,7 +338,7 @@ def _add_error_answers(app: Flask) -> None:
     @app.errorhandler(Exception)
     def show_fault(fault: Exception) -> Response:
         # Not a 5xx: TradingView would send the alert three times more.
-        log.exception("server_fault", extra={"text": type(fault).__name__})
+        log.error("server_fault", exc_info=fault)
         text = "An internal error; it is in the log. GET /history shows what was recorded."
         return _fail(400, "INTERNAL", text)
 

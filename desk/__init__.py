@@ -1,0 +1,1 @@
+"""Everything between an alert and an order: the desk decides, and nobody else does."""

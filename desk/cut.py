@@ -110,7 +110,7 @@ def _allow(cut: Cut, alert: Alert, book: Book, rules: Rules) -> Cut:
         return replace(cut, opens=ZERO)
     allowed = _direction(book, rules)
     if allowed not in (way, "both"):
-        note = _direction_note(cut, allowed, book, rules)
+        note = _direction_note(allowed, book, rules)
         return replace(cut, opens=ZERO, note=note)
     if alert.quantity is None or cut.opens is None:
         return cut
@@ -128,7 +128,7 @@ def _direction(book: Book, rules: Rules) -> str:
     return (rules.direction or "both") if book.instrument.may_short else "long"
 
 
-def _direction_note(cut: Cut, allowed: str, book: Book, rules: Rules) -> str:
+def _direction_note(allowed: str, book: Book, rules: Rules) -> str:
     symbol = book.instrument.symbol
     if not book.instrument.may_short:
         kind = book.instrument.kind

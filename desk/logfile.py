@@ -105,7 +105,7 @@ class _File(logging.handlers.WatchedFileHandler):
             if self.stream is None:
                 self.stream = self._open()
             self.stream.write(self.format(record) + self.terminator)
-        except Exception:
+        except (OSError, ValueError):
             self.handleError(record)
 
     def flush(self) -> None:

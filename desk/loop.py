@@ -257,8 +257,11 @@ class Desk:
     # --- one event -----------------------------------------------------------------------------------
 
     def _handle_all(self, events: Sequence[Event], now: int) -> None:
-        """Take events in, one after the other. One that fails is undone, with all before it in this batch;
-        those are taken in again, and where it happened is blocked and told."""
+        """Take events in, one after the other.
+
+        One that fails is undone, with all before it in this batch; those are taken in again, and where it
+        happened is blocked and told.
+        """
         faults: dict[int, tuple[Exception, Key | None]] = {}
         while True:
             for event in events:
@@ -337,7 +340,7 @@ class Desk:
         """Say where a fault happened, and let nothing be opened there until a restart."""
         state = self.state
         where = f"{key[2]} on {key[0]}" if key else "the desk"
-        text = f"An internal error concerning {where}; it is in the log. Nothing opens there before a restart."
+        text = f"An internal error concerning {where} (see the log): it opens nothing before a restart."
         if key:
             state.blocked[key] = text
         if isinstance(fault, InvariantBroken):

@@ -81,17 +81,7 @@ def _reasons(
         yield "EXPIRED", rules.times.expired
     if is_stale_opening(book.share(rules.strategy).marks, order.cause.fired_at, cut.side):
         yield "STALE_ORDER", "A later alert has already ended this position."
-    if book.unresolved:
-        text = f"An earlier order for {symbol} may or may not exist; /status shows it."
-        yield "ORDER_UNRESOLVED", text
-    if owner := _owner(book, rules):
-        yield "SYMBOL_OWNED", f"{symbol} on {book.account} belongs to {owner}."
-    last = book.instrument.last_day
-    if last is not None and datetime.fromtimestamp(rules.times.now / 1000, UTC).date() >= last:
-        yield (
-            "CONTRACT_EXPIRED",
-            f"{symbol} stops trading on {last}: nothing is opened from then on.",
-        )
+    yield from _book_reasons(book, rules)
     if cut.opens is None:
         yield _no_quantity(alert, rules)
     elif order.quantity == 0:
@@ -103,6 +93,19 @@ def _reasons(
         yield "NO_PRICE", text
     if wrong := _wrong_levels(alert, order, rules.price):
         yield "STOP_SIDE", wrong
+
+
+def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
+    """Yield what stands in the way in this book, whatever the alert says."""
+    symbol, last = book.instrument.symbol, book.instrument.last_day
+    if book.unresolved:
+        text = f"An earlier order for {symbol} may or may not exist; /status shows it."
+        yield "ORDER_UNRESOLVED", text
+    if owner := _owner(book, rules):
+        yield "SYMBOL_OWNED", f"{symbol} on {book.account} belongs to {owner}."
+    if last is not None and datetime.fromtimestamp(rules.times.now / 1000, UTC).date() >= last:
+        text = f"{symbol} stops trading on {last}: nothing is opened from then on."
+        yield "CONTRACT_EXPIRED", text
 
 
 def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:

@@ -88,5 +88,8 @@ def carry_out(broker: Broker, call: Call) -> Receipt:
 def _look(broker: Broker, call: Call) -> Receipt:
     try:
         return broker.find_order(call.request)
+    except (Refused, Unreachable, Uncertain):
+        return Receipt(call.request.client_id, "unknown")
     except Exception:
+        log.exception("broker_fault", extra={"account": call.key[0], "call": call.what})
         return Receipt(call.request.client_id, "unknown")

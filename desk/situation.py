@@ -64,7 +64,8 @@ def find_books(
     """Return the books an alert concerns on one account; None while its instrument is being looked up.
 
     A continuous symbol also means the dated contracts of that root which the strategy holds, but opens
-    nothing there. What a plain name was taken to mean is added to `warnings`. Raises `Refused` where the account does not know the symbol.
+    nothing there. What a plain name was taken to mean is added to `warnings`. Raises `Refused` where the
+    account does not know the symbol.
     """
     state = floor.state
     account = state.settings.accounts[target.account]

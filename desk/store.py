@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import TypeAdapter
 
@@ -62,6 +62,12 @@ CREATE TABLE events (
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+_FACTS = {
+    "cash": "SELECT * FROM cash",
+    "prices": "SELECT * FROM prices",
+    "switches": "SELECT * FROM switches",
+    "strategies": "SELECT * FROM strategies",
+}
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 SHARE: TypeAdapter[Share] = TypeAdapter(Share)
 TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
@@ -138,9 +144,8 @@ class Store:
         if found is None:
             if self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise self._damaged("it is a database of another program")
-            self._db.executescript(
-                f"BEGIN;{SCHEMA}INSERT INTO meta VALUES ('version', '{VERSION}');COMMIT;"
-            )
+            self._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
+            self._db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
         version = self._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
         if int(version) != VERSION:
             raise StoreDamaged(
@@ -305,9 +310,7 @@ class Store:
 
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of one of the small tables: cash, prices, switches, strategies."""
-        if table not in ("cash", "prices", "switches", "strategies"):
-            raise ValueError(table)
-        return self._db.execute(f"SELECT * FROM {table}").fetchall()
+        return self._db.execute(_FACTS[table]).fetchall()
 
     def load_last(self, limit: int) -> list[AlertRow]:
         """Return the newest alerts, oldest first, and every alert that is not settled."""
@@ -346,10 +349,12 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
+        """Return the reader."""
         return self
 
     def __exit__(self, *exc: object) -> None:
+        """Close it."""
         self._db.close()
 
     def find_alert(self, alert_id: str) -> AlertRow | None:

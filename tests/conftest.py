@@ -13,7 +13,7 @@ from tests.fakes import DeskBench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[DeskBench]:
-    """A desk with the shipped defaults, driven by hand."""
+    """Give a desk with the shipped defaults, driven by hand."""
     found = DeskBench(tmp_path)
     yield found
     found.store.close()
