@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from brokers import BROKERS
 from brokers.paper import Paper
@@ -267,7 +267,10 @@ def _read_body() -> bytes:
         raise Refusal(411, "LENGTH_REQUIRED", "Send the alert with a Content-Length.")
     if request.content_length > MAX_BODY:
         raise Refusal(413, "TOO_LARGE", TOO_LARGE)
-    return request.get_data(cache=False)
+    body = request.get_data(cache=False)
+    if len(body) != request.content_length:  # the sender hung up: qty=1 may have been qty=1000
+        raise Refusal(400, "UNREADABLE", "The body ended before its Content-Length.")
+    return body
 
 
 def _read_options(known: set[str]) -> dict[str, Any]:
@@ -312,6 +315,12 @@ def _fail(http: int, code: str, message: str, retry_after: int | None = None) ->
 
 
 def _add_error_answers(app: Flask) -> None:
+    @app.before_request
+    def refuse_double_slash() -> None:
+        # The router would take //halt for /halt, which a proxy may have meant to keep out.
+        if request.environ["PATH_INFO"].startswith("//"):
+            raise NotFound
+
     @app.errorhandler(Refusal)
     def show_refusal(refusal: Refusal) -> Response:
         response = _fail(refusal.http, refusal.code, str(refusal), refusal.retry_after)
