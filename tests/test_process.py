@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+
+import pytest
+
+from tests.running import (
+    GUARDED,
+    ROOT,
+    SECRET,
+    TOKEN,
+    await_answer,
+    await_true,
+    find_port,
+    launch,
+    read_fills,
+    read_state,
+    running,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
+]
+PROGRAM = (str(ROOT / "webhook_server.py"),)
+BUY = {"action": "buy", "symbol": "BTCUSDT", "quantity": 1, "price": 100}
+PAGES = ("/history", "/positions", "/strategies")
+
+
+def run(*arguments, **environ):
+    """Run the program to its end and return what came of it."""
+    environment = {"PATH": os.environ["PATH"], **environ}
+    command = [sys.executable, *PROGRAM, *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def serve_venue(folder, seconds):
+    """Return the command of a receiver with an account at a venue that takes so long for an order."""
+    (folder / "config.yaml").write_text(
+        "accounts: {venue: {broker: slow, sandbox: true, market: linear}}\ndefault_account: venue\n"
+    )
+    conf = folder / "slow.conf.py"
+    conf.write_text(
+        f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from brokers import BROKERS
+from tests.fakes import HangingBroker
+
+class Slow(HangingBroker):
+    def __init__(self, name, account):
+        super().__init__()
+    def place_order(self, request):
+        time.sleep({seconds})
+        self.may_answer.set()
+        return super().place_order(request)
+
+BROKERS["slow"] = Slow
+__file__ = {str(ROOT / "gunicorn.conf.py")!r}
+exec(compile(open(__file__).read(), __file__, "exec"))
+"""
+    )
+    return "-m", "gunicorn", "-c", str(conf)
+
+
+# --- starting ------------------------------------------------------------------------------------
+
+
+def test_the_program_serves_on_the_port_it_is_told(tmp_path):
+    """`python webhook_server.py --port N --config FILE` starts, says so, answers and stops with code 0."""
+    port = find_port()
+    arguments = ("--port", str(port), "--config", str(tmp_path / "config.yaml"))
+    environ = {**GUARDED, "PORT": "1", "CONFIG": ""}
+    with running(tmp_path, *arguments, command=PROGRAM, port=port, environ=environ) as server:
+        assert server.post(**BUY)[1]["status"] == "filled"
+        said = server.said()
+        assert f"http://127.0.0.1:{port}/webhook" in said
+        assert "paper: nothing real is traded" in said
+        assert server.terminate() == 0
+        assert SECRET not in server.said()
+        assert TOKEN not in server.said()
+    assert (tmp_path / "webhook_alerts.log").exists()
+
+
+def test_gunicorn_alone_serves_what_config_names(tmp_path):
+    """`CONFIG=… gunicorn` in the folder of the program is enough: address and port come from the settings."""
+    with running(tmp_path, command=("-m", "gunicorn")) as server:
+        assert server.post(**BUY)[1]["status"] == "filled"
+        assert server.held() == {("default", "BTCUSDT"): 1}
+        assert server.terminate() == 0
+
+
+def test_preloading_works(tmp_path):
+    """What is loaded before the fork still trades: lock and threads belong to the process that serves."""
+    with running(tmp_path, "--preload") as server:
+        assert server.post(**BUY)[1]["status"] == "filled"
+        os.kill(server.worker(), signal.SIGKILL)
+        await_answer(server)
+        assert server.post(**BUY, strategy="b")[1]["status"] == "filled"
+        assert server.terminate() == 0
+    assert len(read_fills(server.state)) == 2
+
+
+def test_check_prints_the_settings_without_their_secrets(tmp_path):
+    """`--check` shows what holds, secrets as ***, and exits with 0; nothing is created."""
+    file = tmp_path / "config.yaml"
+    file.write_text("strategies: {a: {secret: 77c1a0b2d3e4f5061728}}\nwebhook: {port: 3333}\n")
+    done = run("--check", "--config", str(file), **GUARDED)
+    assert done.returncode == 0
+    assert "port: 3333" in done.stdout
+    assert '"***"' in done.stdout
+    assert not any(s in done.stdout + done.stderr for s in (SECRET, TOKEN, "77c1a0b2d3e4f5061728"))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_bad_settings_stop_the_start_with_every_problem(tmp_path):
+    """All problems at once, each with its place; neither --check nor the server runs."""
+    file = tmp_path / "config.yaml"
+    file.write_text("webhook: {threads: 0, hots: x}\ndefault_quantity: 10k\n")
+    for arguments in (("--check",), ()):
+        done = run(*arguments, "--config", str(file))
+        assert done.returncode == 2
+        for place in ("webhook.threads", "webhook.hots", "default_quantity"):
+            assert place in done.stderr
+        assert "Traceback" not in done.stderr
+    server = launch(tmp_path)
+    assert server.process.wait(20) != 0
+    assert "webhook.threads" in server.said()
+
+
+def test_listening_to_the_world_without_a_secret_is_refused(tmp_path):
+    """Beyond loopback a secret is needed; the refusal brings one to paste."""
+    done = run("--host", "0.0.0.0", "--config", str(tmp_path / "config.yaml"))
+    assert done.returncode == 2
+    (tmp_path / "config.yaml").write_text("")
+    done = run("--host", "0.0.0.0", "--config", str(tmp_path / "config.yaml"))
+    assert done.returncode == 2
+    assert "TRADINGVIEW_WEBHOOK_SECRET=" in done.stderr
+
+
+@pytest.mark.parametrize("command", [PROGRAM, ("-m", "gunicorn")])
+def test_a_second_process_on_the_same_state_is_refused(tmp_path, command):
+    """Exit code 3 and a text that says who holds the state; the first one goes on."""
+    with running(tmp_path) as first:
+        second = launch(tmp_path, command=command)
+        second.output = first.output
+        assert second.process.wait(20) == 3
+        said = first.said()
+        assert f"process {first.worker()} already uses this state" in said
+        assert "Stop it first" in said
+        assert "Traceback" not in said
+        assert first.post(**BUY)[1]["status"] == "filled"
+    assert len(read_fills(first.state)) == 1
+
+
+def test_a_state_that_is_no_database_stops_the_start(tmp_path):
+    """Exit code 3, the file by name, and the file untouched."""
+    state = tmp_path / "state.db"
+    state.write_bytes(b"garbage " * 1000)
+    server = launch(tmp_path)
+    assert server.process.wait(20) == 3
+    assert f"{state} cannot be used as the state" in server.said()
+    assert "Traceback" not in server.said()
+    assert state.read_bytes() == b"garbage " * 1000
+
+
+# --- ending --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "http", "status"), [(1.0, 200, "filled"), (3.0, 202, "pending")]
+)
+def test_a_stop_lets_what_is_on_its_way_come_back(tmp_path, seconds, http, status):
+    """SIGTERM while a venue takes its time: the answer arrives, the outcome is recorded."""
+    answers = []
+    with running(tmp_path, command=serve_venue(tmp_path, seconds)) as server:
+        thread = threading.Thread(target=lambda: answers.append(server.post(**BUY)))
+        thread.start()
+        await_true(lambda: server.get("/history")["count"])
+        assert server.terminate() == 0
+        thread.join()
+    [(got, answer)] = answers
+    assert (got, answer["status"]) == (http, status)
+    with read_state(server.state) as db:
+        row = db.execute("SELECT alert_id, status, settled FROM alerts").fetchone()
+    assert row == (answer["alert_id"], "filled", 1)
+    assert len(read_fills(server.state)) == 1
+
+
+def test_a_reload_hands_the_state_over(tmp_path):
+    """SIGHUP: the new worker waits for the old one, no alert is lost and none is doubled."""
+    with running(tmp_path) as server:
+        assert server.post(**BUY)[1]["status"] == "filled"
+        old = server.worker()
+        server.process.send_signal(signal.SIGHUP)
+
+        def is_handed_over():
+            try:
+                return server.worker() != old and server.post(**BUY)[1]["duplicate"]
+            except OSError:
+                return False
+
+        await_true(is_handed_over, 30)
+        assert server.post(**BUY, strategy="b")[1]["status"] == "filled"
+        assert server.terminate() == 0
+    assert len(read_fills(server.state)) == 2
+
+
+def test_after_a_kill_everything_is_there_again(tmp_path):
+    """Kill -9 of all processes, then a start: positions, working orders, cash and history are complete."""
+    with running(tmp_path) as server:
+        for number in range(8):
+            side = "sell" if number % 3 == 2 else "buy"
+            symbol = "ETHUSDT.P" if number > 5 else "BTCUSDT.P"
+            alert = {**BUY, "action": side, "price": 100 + number, "symbol": symbol}
+            assert server.post(**alert, strategy=f"s{number % 2}")[0] == 200
+        server.post(**BUY, strategy="protected", stop_loss=90, take_profit=130)
+        resting = {"order_type": "limit", "limit_price": 80, "symbol": "SOLUSDT"}
+        assert server.post(**{**BUY, **resting})[1]["status"] == "accepted"
+        before = [server.get(page) for page in PAGES]
+        server.kill()
+    with read_state(server.state) as db:
+        cash = dict(db.execute("SELECT account, amount FROM cash"))
+    with running(tmp_path, port=find_port()) as again:
+        assert [again.get(page) for page in PAGES] == before
+        with read_state(again.state) as db:
+            assert dict(db.execute("SELECT account, amount FROM cash")) == cash
+        price = {"action": "buy", "symbol": "SOLUSDT", "quantity": 1, "price": 79, "strategy": "x"}
+        again.post(**price)
+        assert again.held()["default", "SOLUSDT"] == 1
+        closed = again.post(action="close", symbol="BTCUSDT", price=100, strategy="protected")
+        assert closed[1]["status"] == "filled"
+        assert ("protected", "BTCUSDT") not in again.held()
+
+
+def test_a_killed_worker_is_replaced_and_remembers(tmp_path):
+    """Kill -9 of the worker alone: the next one answers in a moment and knows every alert."""
+    body = json.dumps({"secret": SECRET, **BUY, "idempotency_key": "k"})
+    with running(tmp_path) as server:
+        for _ in range(3):
+            status, answer = server.request("POST", "/webhook", body)
+            assert (status, json.loads(answer)["status"]) == (200, "filled")
+            os.kill(server.worker(), signal.SIGKILL)
+            await_answer(server)
+        assert server.get("/history")["alerts"][0]["deliveries"] == 3
+        assert server.held() == {("default", "BTCUSDT"): Decimal(1)}
+    assert len(read_fills(server.state)) == 1
