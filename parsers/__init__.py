@@ -67,9 +67,14 @@ def _build(order: Order, secrets: list[str]) -> Alert | ParseError:
             raise order.error
         alert = build(order.claims)
     except ParseError as error:
-        error.message = hide(error.message, secrets)
-        return error
+        return _hide_in_error(error, secrets)
     return _hide_secrets(alert, secrets) if secrets else alert
+
+
+def _hide_in_error(error: ParseError, secrets: list[str]) -> ParseError:
+    error.message = hide(error.message, secrets)
+    error.args = (error.message,)
+    return error
 
 
 def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
@@ -90,9 +95,8 @@ def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
 def _fail(text: str, error: ParseError) -> Message:
     """Answer for a body in which not even the orders could be told apart."""
     secrets = find_secrets(text)
-    error.message = hide(error.message, secrets)
     return Message(
-        alerts=(error,),
+        alerts=(_hide_in_error(error, secrets),),
         secrets=tuple(dict.fromkeys(secrets)),
         masked=mask_unread(text, secrets),
         strategies=(None,),

@@ -96,7 +96,7 @@ def _settle_amount(claims: Claims) -> None:
 def _settle_units(claims: Claims) -> None:
     for key, value in claims.take("units_type"):
         if fold(str(value)) != "absolute" and not is_off(value):
-            claims.refuse(key, value, "only absolute is supported", is_amount=True)
+            raise refuse(f"{key} {show(value)} is not supported: send absolute units.", key)
 
 
 def _settle_notional(claims: Claims) -> None:
@@ -128,22 +128,22 @@ def _settle_trigger(claims: Claims) -> None:
             claims.refuse(key, value, "a reference or a stop? Send price or stop_price")
 
 
-def _settle_levels(claims: Claims) -> None:
-    """Keep AlgoWay's `take_profit` apart: beside `order_action` it is a distance in points."""
-    has_prices = "take_profit_price" in claims.fields or "stop_loss_price" in claims.fields
-    if not has_prices and "orderaction" not in claims.keys:
+def _settle_distances(claims: Claims) -> None:
+    """Keep AlgoWay's `take_profit` apart: beside `order_action` it is a distance in points.
+
+    Inside `strategy: {…}` that key is TradingView's own placeholder, not AlgoWay's.
+    """
+    if not any(normalise(key) == "orderaction" for key, _ in claims.fields.get("action", ())):
         return
-    # Inside `strategy: {…}` the key is TradingView's own placeholder, not AlgoWay's.
-    is_algoway = any(normalise(key) == "orderaction" for key, _ in claims.fields.get("action", ()))
     for concept in ("take_profit", "stop_loss"):
-        claims_of_it = claims.take(concept)
-        if is_algoway:
-            for key, value in claims_of_it:
-                if not is_off(value):
-                    reason = "a price or a distance? Send tp_price and sl_price"
-                    claims.refuse(key, value, reason)
-        else:
-            claims.add(concept, claims_of_it)
+        for key, value in claims.take(concept):
+            if not is_off(value):
+                claims.refuse(key, value, "a price or a distance? Send tp_price and sl_price")
+
+
+def _settle_level_prices(claims: Claims) -> None:
+    """Read `tp_price` and `sl_price`, which are prices in every dialect."""
+    for concept in ("take_profit", "stop_loss"):
         claims.add(concept, claims.take(concept + "_price"))
 
 
@@ -268,10 +268,10 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("amount", _settle_amount),
     ("notional", _settle_notional),
     ("trigger_price", _settle_trigger),
-    ("take_profit", _settle_levels),
-    ("stop_loss", _settle_levels),
-    ("take_profit_price", _settle_levels),
-    ("stop_loss_price", _settle_levels),
+    ("take_profit", _settle_distances),
+    ("stop_loss", _settle_distances),
+    ("take_profit_price", _settle_level_prices),
+    ("stop_loss_price", _settle_level_prices),
     ("market", _settle_market),
     ("kind", _settle_kind),
     ("bar", _settle_bar),

@@ -150,9 +150,9 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
         elif name == "type" and label == "stop_loss" and _STOP_TYPES.get(fold(str(value))):
             stop_type = _STOP_TYPES[fold(str(value))]
         elif name in table:
-            number = _read_member(path, value, label)
+            number = _read_member(key, value)
             if found.setdefault(table[name], number) != number:
-                raise ParseError(f"{path} says twice what it is: send one of them.", field=label)
+                raise ValueError(f"{key} is there twice and disagrees: send one of them.")
         elif not is_off(value):
             claims.refuse(path, value, "not supported")
             is_foreign = True
@@ -161,24 +161,22 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
     if not found and not stop_type:
         claims.warnings.append(f"{label}: the object is empty. Left out.")
         return None
-    return _check_level(Level(**found), label, stop_type)
+    return _check_level(Level(**found), stop_type)
 
 
-def _read_member(path: str, value: object, label: str) -> Decimal:
+def _read_member(key: str, value: object) -> Decimal:
     if judge(value) is not None:
-        raise ParseError(f"{path}: {show(value)} is no value.", field=label)
+        raise ValueError(f"{key} {show(value)} is no value.")
     try:
         return read_amount(value)
     except ValueError as error:
-        raise ParseError(f"{path}: {error}", field=label) from None
+        raise ValueError(f"{key} {error}") from None
 
 
-def _check_level(level: Level, label: str, stop_type: str) -> Level:
+def _check_level(level: Level, stop_type: str) -> Level:
     stated = [part for part in (level.price, level.percent, level.amount) if part is not None]
     if len(stated) != 1:
-        raise ParseError(f"{label}: send exactly one of price, percent and amount.", field=label)
+        raise ValueError("send exactly one of price, percent and amount.")
     if stop_type and (stop_type == "stop_limit") != (level.limit_price is not None):
-        raise ParseError(
-            f"{label}: limitPrice belongs to type stop_limit, and only there.", field=label
-        )
+        raise ValueError("limitPrice belongs to type stop_limit, and only there.")
     return level

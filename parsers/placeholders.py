@@ -147,11 +147,10 @@ def _take_value(scan: _Scan, kind: str, token: str, at: int) -> None:
 
 
 def _mark(scan: _Scan, text: str) -> None:
+    """Put a marker for what is no value; whoever reads the field reports it."""
     scan.markers.append(text)
     scan.pieces.append("NaN")
     scan.last = "value"
-    found = "nothing stood" if not text else f"{text!a} stood without a value"
-    scan.repairs.append(f"{scan.key}: {found} in the JSON.")
 
 
 def _explain_word(key: str, token: str) -> str:

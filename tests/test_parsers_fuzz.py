@@ -147,7 +147,7 @@ def test_a_secret_is_shown_nowhere(secret, key, write):
             shown += [*alert.warnings, *alert.unsupported, alert.comment or ""]
             shown += [text for note in alert.notes for text in note]
         else:
-            shown.append(alert.message)
+            shown += [alert.message, repr(alert)]
     for text in shown:
         assert secret not in text
         assert json.dumps(secret)[1:-1] not in text

@@ -469,6 +469,9 @@ def test_an_exit_never_fails_because_of_its_decoration():
     limit = read(CLOSE | {"order_type": "limit", "price": "{{close}}"})
     assert (limit.order_type, len(limit.warnings)) == (None, 2)
     assert read(CLOSE | {"sl": 3}).stop_loss == Level(price=Decimal(3))
+    for level in ({"stopPrice": "NaN"}, {"percent": 1, "amount": 2}, {"type": "stop"}):
+        alert = read(CLOSE | {"stopLoss": level})
+        assert (alert.stop_loss, len(alert.warnings)) == (None, 1)
 
 
 @pytest.mark.parametrize("key", ["comment", "message", "reason", "order_id"])
@@ -493,9 +496,12 @@ def test_a_dialect_is_told_by_its_keys():
     assert read(BUY | {"size": 75, "stub": "main"}).quantity_type == "cash"
     assert refuse(BUY | {"size": "5%", "stub": "main"}).code == "UNSUPPORTED"
     assert refuse(BUY | {"amount": 5}).code == "UNSUPPORTED"
+    assert refuse(BUY | {"units": 5, "unitsType": "percent"}).code == "UNSUPPORTED"
     assert refuse({"data": "long", "token": "tok-000", "symbol": "X"}).code == "UNSUPPORTED"
     assert read({"order_action": "buy", "symbol": "X", "sl": 15}).unsupported
     assert read({"order_action": "buy", "symbol": "X", "strategy": "s", "sl": 15}).unsupported
+    mixed = read({"order_action": "buy", "symbol": "X", "tp": 15, "sl_price": 3})
+    assert (len(mixed.unsupported), mixed.stop_loss) == (1, Level(price=Decimal(3)))
     assert read({"strategy": {"order_action": "buy"}, "symbol": "X", "sl": 15}).stop_loss
     assert refuse({"action": "buy", "market": "NASDAQ", "stock": "AAPL"}).field == "symbol"
     assert read(BUY | {"enabled": False}).unsupported
