@@ -299,6 +299,15 @@ def test_every_file_that_is_named_exists() -> None:
             assert not anchor or anchor in anchors, target
 
 
+def test_every_route_and_every_variable_is_named() -> None:
+    """README knows each address the server answers and each variable that .env may hold."""
+    server = (ROOT / "webhook_server.py").read_text()
+    for route in re.findall(r'@app\.(?:get|post)\("([^"]+)"\)', server):
+        assert f"`{route}`" in README or f" {route}`" in README, route
+    for name in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
+        assert f"`{name}`" in README, name
+
+
 FIELDS = {
     "action, symbol": ("action", "symbol"),
     "quantity": ("quantity",),
