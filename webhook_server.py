@@ -171,8 +171,9 @@ def _add_safe_headers(serve: Callable[..., Iterable[bytes]]) -> Callable[..., It
 
 def _add_alert_routes(app: Flask, reception: Reception) -> None:
     def receive(**how: bool) -> Response:
-        args = request.args
-        secrets = [*args.getlist("secret"), *args.getlist("auth_token")] if args else []
+        secrets: list[str] = []
+        if request.query_string:
+            secrets += request.args.getlist("secret") + request.args.getlist("auth_token")
         return _send(reception.receive(_caller(), _read_body(), secrets, **how))
 
     @app.post("/webhook")
@@ -263,12 +264,13 @@ def _caller() -> Caller:
 
 def _read_body() -> bytes:
     """Return the whole body. Without a length gunicorn would silently cut it at the limit."""
-    if request.content_length is None:
+    length = request.content_length
+    if length is None:
         raise Refusal(411, "LENGTH_REQUIRED", "Send the alert with a Content-Length.")
-    if request.content_length > MAX_BODY:
+    if length > MAX_BODY:
         raise Refusal(413, "TOO_LARGE", TOO_LARGE)
-    body = request.get_data(cache=False)
-    if len(body) != request.content_length:  # the sender hung up: qty=1 may have been qty=1000
+    body: bytes = request.environ["wsgi.input"].read(length)
+    if len(body) != length:  # the sender hung up: qty=1 may have been qty=1000
         raise Refusal(400, "UNREADABLE", "The body ended before its Content-Length.")
     return body
 

@@ -24,6 +24,7 @@ MOST_LINES = 100_000
 """More lines than this are not kept waiting: the disk is full or gone, and orders do not wait for it."""
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _QUERY_SECRET = re.compile(r"(?i)((?:secret|auth_token|token|signature|password)=)[^&\s\"']+")
+_SECRET_WORDS = ("secret=", "token=", "signature=", "password=")
 _PLAIN = re.compile(r"[\w.:/@!+-]*")
 
 
@@ -56,7 +57,10 @@ def clean(text: str) -> str:
     """Escape what could break a line, and mask secrets of a query."""
     if _UNSAFE.search(text):
         text = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-    return _QUERY_SECRET.sub(r"\1***", text)
+    lowered = text.lower()
+    if any(word in lowered for word in _SECRET_WORDS):
+        text = _QUERY_SECRET.sub(r"\1***", text)
+    return text
 
 
 class Gathering(logging.Handler):

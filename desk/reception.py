@@ -140,9 +140,10 @@ class Reception:
     ) -> tuple[tuple[str, ...], bool]:
         """Ask the gate about every strategy a body names. Raises `Refusal` with 401 or 429."""
         signature = caller.headers.get("x-webhook-signature")
+        names = set(message.strategies) if message.is_array else message.strategies
         verdicts = [
             self._gate.check_credentials(body, url_secrets, signature, message.secrets, name)
-            for name in set(message.strategies) or {None}
+            for name in names or (None,)
         ]
         is_allowed = all(each.allowed for each in verdicts)
         is_authenticated = all(each.is_authenticated for each in verdicts)
