@@ -11,12 +11,16 @@ from dataclasses import replace
 from .alert import Alert, Message, ParseError
 from .containers import Order, open_body
 from .fields import build
-from .masking import find_secrets, hide, mask, mask_unread
+from .masking import MASK, find_secrets, hide, mask, mask_unread
 
 __all__ = ["parse"]
 
 MAX_BYTES = 262_144
 """Far above the limit of the server, which answers 413; this only bounds the time."""
+MAX_SECRETS = 16
+"""How many credentials of one body reach the gate: a body is one guess, not a list of guesses."""
+MAX_HIDDEN = 100
+"""A body with more of them is not read and not shown at all."""
 
 
 def parse(body: bytes) -> Message:
@@ -51,11 +55,13 @@ def _read(text: str, orders: list[Order], *, is_array: bool) -> Message:
     if any(order.error for order in orders):
         found += find_secrets(text)
     secrets = list(dict.fromkeys(found))
+    if len(secrets) > MAX_HIDDEN:
+        return _fail(MASK, ParseError(f"The body has more than {MAX_HIDDEN} credentials."))
     alerts = tuple(_build(order, secrets) for order in orders)
     return Message(
         alerts=alerts,
         is_array=is_array,
-        secrets=tuple(secrets),
+        secrets=tuple(secrets[:MAX_SECRETS]),
         masked=mask(text, secrets) if secrets else text,
         strategies=strategies,
     )
@@ -95,9 +101,11 @@ def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
 def _fail(text: str, error: ParseError) -> Message:
     """Answer for a body in which not even the orders could be told apart."""
     secrets = find_secrets(text)
+    if len(secrets) > MAX_HIDDEN:
+        text, secrets = MASK, secrets[:MAX_HIDDEN]
     return Message(
         alerts=(_hide_in_error(error, secrets),),
-        secrets=tuple(dict.fromkeys(secrets)),
+        secrets=tuple(secrets[:MAX_SECRETS]),
         masked=mask_unread(text, secrets),
         strategies=(None,),
     )

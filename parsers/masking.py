@@ -34,15 +34,18 @@ def find_secrets(text: str) -> list[str]:
     first = _FIRST_LINE.match(text)
     if first and any(letter.isdigit() for letter in first["value"]):
         found.append(first["value"])
-    return [secret for secret in found if secret.strip()]
+    return list(dict.fromkeys(secret for secret in found if secret.strip()))
 
 
 def _find_values(text: str) -> Iterator[re.Match[str]]:
     """Yield the value behind each key that names a credential, nested strings included."""
+    end = 0
     for key in _KEY.finditer(text):
-        if is_secret(key["key"]):
+        # What stands inside a secret is masked with it; looking again would be quadratic.
+        if key.start() >= end and is_secret(key["key"]):
             value = _VALUE.match(text, key.end())
             if value:
+                end = value.end()
                 yield value
 
 
@@ -66,10 +69,9 @@ def _mask_values(text: str) -> str:
     pieces: list[str] = []
     end = 0
     for value in _find_values(text):
-        if value.start() >= end:
-            quote = value[0][0] if value[0][0] in "\"'“”" else ""
-            pieces += [text[end : value.start()], quote, MASK, "”" if quote == "“" else quote]
-            end = value.end()
+        quote = value[0][0] if value[0][0] in "\"'“”" else ""
+        pieces += [text[end : value.start()], quote, MASK, "”" if quote == "“" else quote]
+        end = value.end()
     return "".join([*pieces, text[end:]])
 
 

@@ -140,6 +140,20 @@ def test_a_secret_with_escapes_is_masked_too():
         assert '"k"' not in message.masked
 
 
+def test_a_body_is_one_guess_and_not_a_list_of_guesses():
+    """Few credentials of one body reach the gate; with very many it is not read at all."""
+    guesses = [BUY | {"secret": f"guess-{n}"} for n in range(40)]
+    message = parse(json.dumps(guesses).encode())
+    assert len(message.secrets) == 16
+    assert "guess" not in message.masked
+    many = json.dumps(BUY | {"x": {f"token{n}": f"guess-{n}" for n in range(300)}})
+    for body in (many, many[:-1], "key=key=" * 8000, "key=guess " * 6000):
+        message = parse(body.encode())
+        assert isinstance(message.alerts[0], ParseError)
+        assert len(message.secrets) <= 16
+        assert "guess" not in message.masked
+
+
 @pytest.mark.parametrize("key", sorted(claims.NESTED))
 def test_every_nested_shape_is_proven_by_its_sample(key):
     """The members of a known object mean what they would mean outside."""
