@@ -8,6 +8,7 @@ under us. Nothing is ever read back from the log.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import re
@@ -84,7 +85,8 @@ class Gathering(logging.Handler):
         self._is_over.set()
         self._thread.join(5)
         for handler in self._handlers:
-            handler.close()
+            with contextlib.suppress(OSError):  # a full disk
+                handler.close()
 
     def _run(self) -> None:
         while not self._is_over.wait(GATHER_SECONDS):
