@@ -285,7 +285,8 @@ def _read_options(known: set[str]) -> dict[str, Any]:
         names = ", ".join(sorted(known))
         raise Refusal(422, "UNREADABLE", f"Send a JSON object with no other keys than {names}.")
     options = {name: value for name, value in shape.items() if value is not None}
-    if any(not isinstance(value, str) for name, value in options.items() if name != "confirm"):
+    names = [value for name, value in options.items() if name != "confirm"]
+    if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise Refusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options
 
