@@ -41,7 +41,7 @@ format: $(VENV)/dev.stamp
 	@$(PY) -m ruff format .
 
 drill: $(VENV)/dev.stamp
-	@$(PY) -m pytest -q -m drill $(ARGS)
+	@$(PY) -m pytest -q -s -m drill $(ARGS)
 
 bench: $(VENV)/run.stamp
 	@$(PY) -m bench
