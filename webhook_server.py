@@ -7,6 +7,7 @@ decision is made here, nothing is hashed and nothing is computed.
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import json
 import logging
@@ -100,7 +101,8 @@ def create_app(
         log_writer.stop()
         lock.release()
 
-    return _build(Reception(settings, desk, gate, parse), stop_desk)
+    read = functools.partial(parse, known=settings.known_secrets)
+    return _build(Reception(settings, desk, gate, read), stop_desk)
 
 
 class Receiver:
@@ -285,8 +287,8 @@ def _read_options(known: set[str]) -> dict[str, Any]:
         names = ", ".join(sorted(known))
         raise Refusal(422, "UNREADABLE", f"Send a JSON object with no other keys than {names}.")
     options = {name: value for name, value in shape.items() if value is not None}
-    names = [value for name, value in options.items() if name != "confirm"]
-    if not all(isinstance(name, str) and name.isprintable() for name in names):
+    given = [value for name, value in options.items() if name != "confirm"]
+    if not all(isinstance(each, str) and each.isprintable() for each in given):
         raise Refusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options
 

@@ -332,6 +332,13 @@ class Settings(Options):
         secrets = [self.webhook.secret, *(each.secret for each in self.strategies.values())]
         return not self.live_accounts and is_loopback(self.webhook.host) and not any(secrets)
 
+    @property
+    def known_secrets(self) -> tuple[str, ...]:
+        """Return every secret there is, to keep them out of what is shown."""
+        found = [self.webhook.secret, self.admin_token]
+        found += [each.secret for each in self.strategies.values()]
+        return tuple(each.get_secret_value() for each in found if each)
+
     def find_account(self, name: str) -> str | None:
         """Return the configured name of the account an alert calls `name`; case does not matter."""
         if name in self.accounts:

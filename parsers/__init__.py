@@ -6,6 +6,7 @@ is known in the modules beside this one; whether anything is traded, elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .alert import Alert, Message, ParseError
@@ -23,18 +24,22 @@ MAX_HIDDEN = 100
 """A body with more of them is not read and not shown at all."""
 
 
-def parse(body: bytes) -> Message:
-    """Return what `body` says: its alerts, or the error that stands in an alert's place."""
+def parse(body: bytes, known: Sequence[str] = ()) -> Message:
+    """Return what `body` says: its alerts, or the error that stands in an alert's place.
+
+    `known` are secrets that are masked wherever they stand: a comment, or under a key of any name.
+    """
     text = body[:MAX_BYTES].decode("utf-8", "backslashreplace")
+    known = [each for each in known if each in text or "\\u" in text]
     try:
         orders, is_array = open_body(_decode(body))
         if body.startswith(b"\xef\xbb\xbf"):
             orders[0].claims.warnings.append("A byte-order mark before the text was taken out.")
-        return _read(text, orders, is_array=is_array)
+        return _read(text, orders, known, is_array=is_array)
     except ParseError as error:
-        return _fail(text, error)
+        return _fail(text, error, known)
     except Exception:  # noqa: BLE001 - a fault of ours answered 5xx would be sent three times more
-        return _fail(text, ParseError("The body could not be read."))
+        return _fail(text, ParseError("The body could not be read."), known)
 
 
 def _decode(body: bytes) -> str:
@@ -48,7 +53,7 @@ def _decode(body: bytes) -> str:
         raise ParseError(f"Byte {error.start + 1} of the body is not UTF-8.") from None
 
 
-def _read(text: str, orders: list[Order], *, is_array: bool) -> Message:
+def _read(text: str, orders: list[Order], known: Sequence[str], *, is_array: bool) -> Message:
     """Build each order; an error takes its place and changes no other."""
     strategies = tuple(order.strategy for order in orders)
     found = [value for order in orders for _, value in order.claims.secrets]
@@ -57,12 +62,13 @@ def _read(text: str, orders: list[Order], *, is_array: bool) -> Message:
     secrets = list(dict.fromkeys(found))
     if len(secrets) > MAX_HIDDEN:
         return _fail(MASK, ParseError(f"The body has more than {MAX_HIDDEN} credentials."))
-    alerts = tuple(_build(order, secrets) for order in orders)
+    hidden = [*secrets, *known]
+    alerts = tuple(_build(order, hidden) for order in orders)
     return Message(
         alerts=alerts,
         is_array=is_array,
         secrets=tuple(secrets[:MAX_SECRETS]),
-        masked=mask(text, secrets) if secrets else text,
+        masked=mask(text, hidden) if hidden else text,
         strategies=strategies,
     )
 
@@ -98,14 +104,15 @@ def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
     )
 
 
-def _fail(text: str, error: ParseError) -> Message:
+def _fail(text: str, error: ParseError, known: Sequence[str] = ()) -> Message:
     """Answer for a body in which not even the orders could be told apart."""
     secrets = find_secrets(text)
     if len(secrets) > MAX_HIDDEN:
         text, secrets = MASK, secrets[:MAX_HIDDEN]
+    hidden = [*secrets, *known]
     return Message(
-        alerts=(_hide_in_error(error, secrets),),
+        alerts=(_hide_in_error(error, hidden),),
         secrets=tuple(secrets[:MAX_SECRETS]),
-        masked=mask_unread(text, secrets),
+        masked=mask_unread(text, hidden),
         strategies=(None,),
     )

@@ -573,6 +573,27 @@ def test_the_secret_may_stand_in_body_url_or_signature(receiver):
     assert SECRET not in receiver.log()
 
 
+def test_a_secret_is_masked_wherever_it_stands(receiver):
+    """In a comment, under a key of any name, spelled with escapes, in a broken body: never shown or kept."""
+    spelled = "".join(f"\\u{ord(letter):04x}" for letter in SECRET)
+    bodies = [
+        json.dumps({**BUY, "comment": f"my {SECRET}", "mot_de_passe": SECRET}),
+        json.dumps({**BUY, "comment": "X", "n": 1}).replace("X", spelled),
+        f'{{"action": buy", "whatever": "{SECRET}"',
+        f"BUY BTCUSDT qty=0.1 {SECRET}",
+    ]
+    shown = []
+    for body in bodies:
+        shown.append(receiver.client.post("/webhook", data=body, query_string={"secret": SECRET}))
+        alert_id = shown[-1].get_json()["alert_id"]
+        shown.append(receiver.client.get(f"/history/{alert_id}", headers=OWNER))
+    shown.append(receiver.client.get("/history", headers=OWNER))
+    receiver.stop()
+    texts = [each.get_data(as_text=True) for each in shown] + [receiver.log()]
+    assert not any(SECRET in text or spelled in text for text in texts)
+    assert SECRET.encode() not in receiver.settings.state_path.read_bytes()
+
+
 def test_every_refused_credential_has_one_answer(start):
     """Missing, wrong, empty, unreadable: always the same 401, and nothing is recorded."""
     receiver = start("webhook: {rate_limit: 1000/minute}")
