@@ -1,0 +1,1 @@
+"""Long runs, behind the marker `drill`: each prints its figures."""
