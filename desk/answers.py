@@ -250,7 +250,10 @@ def _part_status(part: Part, orders: list[Order]) -> str:
         exits = {order.status for order in orders}
         return "pending" if part.owes or "pending" in exits else "denied"
     if orders:
-        return "pending" if part.owes and orders[-1].status == "refused" else orders[-1].status
+        last = orders[-1]
+        if part.owes and not last.is_live and last.status not in ("filled", "partly_filled"):
+            return "unreached" if last.code == "UNREACHED" else "pending"
+        return last.status
     if part.owes:
         return "pending"
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"

@@ -220,12 +220,15 @@ def _entered(share: Share, order: Order, fill: Fill, book: Book) -> Share:
 
 
 def _reduced(share: Share, order: Order, fill: Fill, before: Decimal) -> Share:
-    """Count a resting exit down; what went beyond zero is a share that must not stay."""
+    """Count a resting exit down; what a reducing order opened beyond zero must not stay."""
     if order.kind == EXIT and order.rests and share.exit is not None:
         left = share.exit.quantity - fill.quantity
         share = evolve(share, exit=_smaller(share.exit, left))
-    if share.quantity and before and (share.quantity > 0) != (before > 0):
-        share = evolve(share, keep=ZERO, owed=order.cause)
+    way = 1 if order.side == "buy" else -1
+    if share.quantity * way > 0:
+        stays = abs(before) if before * way > 0 else ZERO
+        keep = stays if share.keep is None else min(stays, share.keep)
+        share = evolve(share, keep=keep, owed=order.cause, owed_since=fill.at)
     return share
 
 
@@ -283,20 +286,19 @@ def _miss(book: Book, order: Order, now: int) -> Book:
 
 def _unreached(book: Book, order: Order, now: int) -> Book:
     """Try an entry again under a new id while it is young; an exit is pursued by its wish."""
-    book = book.with_order(evolve(order, status="unreached", code="UNREACHED"))
+    # This attempt certainly does not exist; what goes on is the next one, under its own id.
+    book = book.with_order(evolve(order, status="absent", code="UNREACHED"))
     if order.attempt == 1:
         text = f"{_named(book, order)} could not be sent: the venue cannot be reached."
         book = book.telling("order_unreached", text, order.cause.alert_id)
     if order.kind != ENTRY or order.ends:
-        dead = evolve(book.orders[order.client_id], status="expired")
-        return _failed(book.with_order(dead), order, now)
+        return _failed(book, order, now)
     attempt = order.attempt + 1
     cid = book.name_order(order.cause.alert_id, order.kind, attempt)
     again = evolve(
         order, client_id=cid, attempt=attempt, status="unreached", sent_at=None, due_at=now + 1_000
     )
-    orders = {k: o for k, o in book.orders.items() if k != order.client_id}
-    return evolve(book, orders=orders).with_order(again)
+    return book.with_order(again)
 
 
 def _refuse(book: Book, order: Order, now: int) -> Book:

@@ -110,6 +110,7 @@ class Desk:
         simulate: Simulate,
         symbol_key: Callable[[str], str],
         clock: Callable[[], int] = wall_clock,
+        make_pool: Callable[..., Pool] = Pool,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -121,7 +122,7 @@ class Desk:
         self._brokers = brokers
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
-        self._pool = Pool(brokers, parallel, self._deliver)
+        self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self.floor = Floor(self.state, store, rates, self.can_of, self._catalogue.find, symbol_key)
         self._due: dict[Key, int] = {}
@@ -326,15 +327,17 @@ class Desk:
     def _take(self, ask: Ask, now: int) -> None:
         delivery, state, first = ask.delivery, self.state, 0
         ask.entries = []
+        queued = time.perf_counter() - ask.arrived
         for place in range(len(delivery.entries)):
+            began = time.perf_counter()
             entry = take_in(self.floor, delivery, place, first, now)
             ask.entries.append(entry)
             if isinstance(entry, Duplicate):
                 count_delivery(state, self.store, entry)
             else:
                 first = first or entry.seq
-                waited = (time.perf_counter() - ask.arrived) * 1000
-                entry.story.timings["queue_and_decide"] = round(waited, 3)
+                entry.story.timings["queue"] = round(queued * 1000, 3)
+                entry.story.timings["decide"] = round((time.perf_counter() - began) * 1000, 3)
 
     def _blame(self, event: Event, fault: Exception, key: Key | None, now: int) -> None:
         """Say where a fault happened, and let nothing be opened there until a restart."""

@@ -41,10 +41,14 @@ def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
     live = book.live()
     if step := _end_orders(book, live, now):
         return step
+    if step := _look_up(live, now):
+        return step
     for share in wishing:
+        if _cancels_first(can) and _is_leaving(share, now):
+            continue
         if step := _protect(book, share, now):
             return step
-    return (_look_up(live, now) or _release(book, live, now)) if live else None
+    return _release(book, live, now)
 
 
 def wakes_at(book: Book) -> int | None:
@@ -103,7 +107,7 @@ def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | No
     if needed <= 0:
         return None
     in_the_way = [order for order in exits if order.rests]
-    if "locks_balance" in can or "reduce_only" not in can:
+    if _cancels_first(can):
         in_the_way += book.live(share.strategy, STOP_LOSS, TAKE_PROFIT)
     for order in in_the_way:
         if order.status == "accepted" and _is_due(order, now):
@@ -111,6 +115,17 @@ def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | No
     if in_the_way:
         return None
     return Send(_reducing(book, share, EXIT, share.owed, (needed, "market", None, None), now))
+
+
+def _cancels_first(can: frozenset[str]) -> bool:
+    """Whether an exit can only leave once what protects the share is gone."""
+    return "locks_balance" in can or "reduce_only" not in can
+
+
+def _is_leaving(share: Share, now: int) -> bool:
+    """Whether an exit is to be sent now: until it failed, its protection is not put back."""
+    owes = share.keep is not None and abs(share.quantity) > share.keep
+    return owes and now >= share.leaving.retry_at
 
 
 def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
