@@ -30,7 +30,7 @@ class StateLock:
         self._file = -1
 
     def acquire(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        """Take the lock, waiting only for a process that is leaving or has our parent.
+        """Take the lock, waiting only for a process that is leaving, has our parent or has lost its own.
 
         Raises `StateLocked`.
         """
@@ -43,7 +43,8 @@ class StateLock:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 holder, parent, state = self._read()
-                is_leaving = state == "leaving" or parent == str(os.getppid())
+                is_sibling = parent == str(os.getppid())
+                is_leaving = state == "leaving" or is_sibling or _has_died(parent)
                 if not is_leaving or time.monotonic() > deadline:
                     raise StateLocked(
                         f"{self.path}: process {holder} already uses this state. Two would trade "
@@ -72,3 +73,14 @@ class StateLock:
     def _read(self) -> tuple[str, str, str]:
         words = os.pread(self._file, 100, 0).decode("ascii", "replace").split()
         return (words[0], words[1], words[2]) if len(words) == 3 else ("?", "?", "?")
+
+
+def _has_died(process: str) -> bool:
+    """Whether a process is gone: a worker of gunicorn ends soon after its master was killed."""
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, PermissionError):
+        return False
+    except OSError:
+        return True
+    return False
