@@ -8,7 +8,10 @@ import pytest
 from tests.drills.noise import Judge, Noise
 from tests.running import OWNER, SECRET, receivers, running
 
-CONFIG = "webhook: {rate_limit: 1000000/minute}\naccounts: {paper_simulator: {broker: paper, cash: 1000000000000}}"
+CONFIG = """
+webhook: {rate_limit: 1000000/minute}
+accounts: {paper_simulator: {broker: paper, cash: 1000000000000}}
+"""
 
 
 @pytest.fixture

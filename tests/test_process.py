@@ -195,6 +195,20 @@ def test_a_stop_lets_what_is_on_its_way_come_back(tmp_path, seconds, http, statu
     assert len(read_fills(server.state)) == 1
 
 
+def test_a_start_waits_for_the_worker_of_a_killed_master(tmp_path):
+    """Kill -9 of gunicorn's master alone: its worker ends by itself, and the next start waits for that."""
+    with running(tmp_path) as first:
+        worker = first.worker()
+        assert first.post(**BUY)[1]["status"] == "filled"
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait()
+        with running(tmp_path, port=find_port()) as second:
+            assert second.worker() != worker
+            assert second.post(**BUY)[1]["duplicate"] is True
+            assert second.terminate() == 0
+    assert len(read_fills(first.state)) == 1
+
+
 def test_a_reload_hands_the_state_over(tmp_path):
     """SIGHUP: the new worker waits for the old one, no alert is lost and none is doubled."""
     with running(tmp_path) as server:
@@ -239,6 +253,26 @@ def test_after_a_kill_everything_is_there_again(tmp_path):
         closed = again.post(action="close", symbol="BTCUSDT", price=100, strategy="protected")
         assert closed[1]["status"] == "filled"
         assert ("protected", "BTCUSDT") not in again.held()
+
+
+def test_an_order_on_its_way_at_a_kill_is_unknown_and_not_sent_again(tmp_path):
+    """What the venue may have heard is looked up; meanwhile nothing more is opened there, elsewhere it is."""
+    command = serve_venue(tmp_path, 60)
+    with running(tmp_path, command=command) as server:
+        alert_id = server.post("/webhook/tradingview", **BUY)[1]["alert_id"]
+        page = f"/history/{alert_id}"
+        await_true(lambda: [each["sent_at"] for each in server.get(page)["requests"]])
+        server.kill()
+    with running(tmp_path, command=command, port=find_port()) as again:
+        assert again.get(page)["status"] == "unknown"
+        assert [each["status"] for each in again.get(page)["requests"]] == ["unknown"]
+        assert again.get("/status")["open"]["unknown_orders"]
+        assert again.post(**BUY)[1]["duplicate"] is True
+        refused = again.post(**BUY, comment="another")
+        assert (refused[0], refused[1]["code"]) == (422, "ORDER_UNRESOLVED")
+        assert again.post(**{**BUY, "symbol": "ETHUSDT"})[0] == 202
+        assert len(again.get(page)["requests"]) == 1
+    assert read_fills(tmp_path / "state.db") == []
 
 
 def test_a_killed_worker_is_replaced_and_remembers(tmp_path):

@@ -6,7 +6,7 @@ from tests.drills.noise import Judge, Noise
 from tests.running import receivers
 from tests.test_fuzz import CONFIG
 
-REQUESTS = 25_000
+REQUESTS = 15_000
 
 
 @pytest.mark.drill
