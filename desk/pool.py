@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from brokers.protocol import Broker, Receipt, Refused, Uncertain, Unreachable
 from desk.floor import Call
@@ -59,7 +60,7 @@ class Pool:
         while True:
             _, _, call = waiting.get()
             if call is not None:
-                self._deliver(call, carry_out(self._brokers[account], call))
+                self._deliver(call, _make_writable(carry_out(self._brokers[account], call)))
 
 
 def carry_out(broker: Broker, call: Call) -> Receipt:
@@ -93,3 +94,12 @@ def _look(broker: Broker, call: Call) -> Receipt:
     except Exception:
         log.exception("broker_fault", extra={"account": call.key[0], "call": call.what})
         return Receipt(call.request.client_id, "unknown")
+
+
+def _make_writable(receipt: Receipt) -> Receipt:
+    """Return a receipt that can be recorded: JSON of a venue may hold half a surrogate pair."""
+    texts = {name: getattr(receipt, name) for name in ("broker_id", "code", "message")}
+    if all(text is None or text.isascii() for text in texts.values()):
+        return receipt
+    clean = {n: t and t.encode("utf-8", "backslashreplace").decode() for n, t in texts.items()}
+    return replace(receipt, **clean)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from brokers.protocol import Refused
 from desk.store import Store, StoreUnavailable
 from tests.fakes import HangingBroker
 from tests.running import GUARDED, HANGING, OWNER, SECRET, TOKEN, await_true, receivers
@@ -809,6 +810,20 @@ def test_at_most_half_of_the_threads_wait(start, venue):
     venue.may_answer.set()
     for thread in waiting:
         thread.join()
+
+
+def test_words_of_a_venue_that_cannot_be_written_stop_nobody(start):
+    """Half a surrogate pair in a refusal is recorded as an escape, and the next alerts trade."""
+
+    class Mumbling(HangingBroker):
+        def place_order(self, request):
+            raise Refused("no \ud800 é")
+
+    receiver = hanging(start, Mumbling())
+    answer = receiver.buy(account_group="venue").get_json()
+    assert (answer["status"], answer["code"]) == ("refused", "REFUSED")
+    assert answer["orders"][0]["message"] == "no \\ud800 é"
+    assert receiver.buy().status_code == 200
 
 
 # --- what cannot be recorded ---------------------------------------------------------------------
