@@ -65,7 +65,7 @@ token: $(VENV)/run.stamp
 	    { print } \
 	    END { if (!done) print "ADMIN_TOKEN=" ENVIRON["TOKEN"] }' .env > .env.new && \
 	cat .env.new > .env && rm .env.new && \
-	echo 'Wrote an ADMIN_TOKEN to .env: the dashboard and the controls ask for it.'
+	echo 'Wrote an ADMIN_TOKEN to .env: the history and the controls ask for it.'
 
 # --- the environment -------------------------------------------------------------------------------
 # Installed again only when the requirements changed; what pip says is kept in .venv/install.log.

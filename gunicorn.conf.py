@@ -5,6 +5,7 @@ is longer than any call to a broker, so that what is on its way comes back befor
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ control_socket_disable = True
 
 def post_worker_init(worker):
     """Start the desk in the process that serves, also where it was loaded before the fork."""
+    # Ctrl+C reaches this process beside the master's own signal; taking both hangs gunicorn's stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = getattr(worker.wsgi, "start", None)
     if start:
         start()

@@ -28,7 +28,7 @@ from brokers.paper import Paper
 from brokers.protocol import Broker
 from brokers.symbols import canonical
 from desk import overview
-from desk.answers import iso
+from desk.answers import OUTCOMES, iso
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
@@ -46,7 +46,7 @@ EXIT_LOCKED = 3
 TOO_LARGE = f"An alert may have {MAX_BODY} bytes."
 HTTP_ERRORS = {
     404: ("NOT_FOUND", "There is no such page. Alerts go to POST /webhook."),
-    405: ("NOT_FOUND", "This page does not take that method. Alerts are sent by POST."),
+    405: ("METHOD_NOT_ALLOWED", "This page does not take that method. Alerts are sent by POST."),
     413: ("TOO_LARGE", TOO_LARGE),
 }
 SAFE_HEADERS = [
@@ -67,11 +67,13 @@ def create_app(
         settings = load_settings_or_exit(os.environ.get("CONFIG"), brokers=brokers)
     lock = StateLock(settings.state_path)
     try:
+        for path in (settings.state_path, settings.log_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
         store = Store(settings.state_path)
+        log_writer = start_logging(settings.log_path, settings.logging.level)
     except (StateLocked, StoreDamaged, OSError) as error:
         _give_up(error)
-    log_writer = start_logging(settings.log_path, settings.logging.level)
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
     real = {
@@ -217,6 +219,8 @@ def _add_reading_routes(app: Flask, reception: Reception) -> None:
         reception.require_reader(_caller())
         names = ("strategy", "symbol", "status")
         filters = {name: request.args[name] for name in names if name in request.args}
+        if filters.get("status", OUTCOMES[0]) not in OUTCOMES:
+            raise Refusal(400, "UNREADABLE", f"status must be one of {', '.join(OUTCOMES)}.")
         return _send(Sent(200, overview.show_history(desk, filters, _read_limit())))
 
     @app.get("/history/<alert_id>")
@@ -261,7 +265,8 @@ def _add_control_routes(app: Flask, reception: Reception) -> None:
 def _caller() -> Caller:
     environ = request.environ
     peer, host = environ.get("REMOTE_ADDR") or "", environ.get("HTTP_HOST") or ""
-    return Caller(peer, host, request.path, request.headers)
+    is_reading = request.method in ("GET", "HEAD")
+    return Caller(peer, host, request.path, is_reading, request.headers)
 
 
 def _read_body() -> bytes:
@@ -394,7 +399,7 @@ def banner(settings: Settings) -> list[str]:
         f"  state, log  {settings.state_path}, {settings.log_path}",
     ]
     token = (
-        "ADMIN_TOKEN in .env"
+        f"ADMIN_TOKEN in {'the environment' if os.environ.get('ADMIN_TOKEN') else '.env'}"
         if settings.admin_token
         else "not set: no controls (make run writes one)"
     )

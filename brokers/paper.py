@@ -209,8 +209,8 @@ class Paper:
         free = self.rows.free_cash()
         if cost > free:
             text = (
-                f"The order needs {cost:.2f} {self.terms.currency} and {free:.2f} is free "
-                "(accounts: cash, leverage)."
+                f"The order needs {cost:.2f} {self.terms.currency} and {free:.2f} is free. "
+                "Send a smaller quantity, or set more cash for the account in config.yaml."
             )
             raise Refused(text, code)
 

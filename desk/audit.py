@@ -76,7 +76,7 @@ def explain(detail: Mapping[str, Any], path: Location) -> str:
 
 def _found(path: Location, value: object) -> str:
     """Quote what was found, unless it may hold a secret."""
-    if path[-1] in ("secret", "state", "base_url"):
+    if path[-1] in ("secret", "state"):
         return ""
     if isinstance(value, str):
         shown = repr(value[:40])[1:-1].replace('"', "'")

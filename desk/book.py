@@ -141,11 +141,13 @@ class Pursuit:
 class Marks:
     """What the alerts of one strategy have said so far about this instrument, for the rules of time.
 
-    `executed` is the number of the last body of which an order was filled or accepted; the others are
-    the latest moments of firing, in milliseconds, that are known.
+    `executed` is the number of the last body of which an order was filled or accepted, `closed` that of
+    the last alert that left nothing of the share; the others are the latest moments of firing, in
+    milliseconds, that are known.
     """
 
     executed: int = 0
+    closed: int = 0
     fired: int = 0
     opened: int = 0
     stated: int = 0

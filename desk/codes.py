@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     "LENGTH_REQUIRED": "The request has no Content-Length.",
     "NOT_RECORDED": "The alert could not be recorded, so nothing was done. Send it again.",
     "NOT_CONFIRMED": 'The request needs `"confirm": true`.',
+    "METHOD_NOT_ALLOWED": "This page does not take that method. Alerts are sent by POST.",
     "NOT_FOUND": "There is no such thing here.",
     "INTERNAL": "A fault of ours; it is in the log. GET /history shows what was recorded.",
 }

@@ -104,6 +104,8 @@ def _asks(alert: Alert, held: Decimal, price: Decimal | None, rules: Rules) -> D
 
 def _allow(cut: Cut, alert: Alert, book: Book, rules: Rules) -> Cut:
     """Bound the opening part by the stated position and by the strategy's direction."""
+    if cut.opens == 0 and cut.reduces > 0:
+        return cut
     way = "long" if cut.side == "buy" else "short"
     stated = alert.market_position
     if stated is not None and stated != way:

@@ -59,6 +59,11 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
         order, denial = bear(verdict.book, alert, cut, cause, rules)
         if denial:
             return evolve(verdict, denials=(denial,))
+        if order.quantity != cut.opens and cut.opens is not None:
+            text = (
+                f"{plain(cut.opens)} was rounded down to {plain(order.quantity)}, the nearest step"
+            )
+            verdict = evolve(verdict, warnings=(*verdict.warnings, text))
         return evolve(verdict, book=verdict.book.with_order(order), opening=order)
     if cut.reduces == 0:
         code, text = _nothing(share, cut, rules, book)
@@ -75,7 +80,8 @@ def too_late(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Denial | N
             "Add position_size, or market_position with market_position_size."
         )
         return Denial("NO_TARGET", text)
-    if alert.action == "cancel" or (cause.fired_at is None and not rules.times.expired):
+    is_last = cause.fired_at is None and cause.seq >= share.marks.closed
+    if alert.action == "cancel" or (is_last and not rules.times.expired):
         return None
     cut = cut_at_zero(alert, share, book, rules)
     if _is_stale(alert, share, cut, cause, rules):
@@ -94,7 +100,7 @@ def _is_stale(alert: Alert, share: Share, cut: Cut, cause: Cause, rules: Rules) 
         before = signal_before(alert, cut.side)
         partial = before is not None and alert.quantity is not None and before > alert.quantity
         return is_stale_reducing(marks, fired, partial)
-    return cut.opens != 0 and is_stale_opening(marks, fired, cut.side)
+    return cut.opens != 0 and is_stale_opening(marks, cause, cut.side)
 
 
 def _cancel(verdict: Verdict, share: Share) -> Verdict:
@@ -116,7 +122,7 @@ def _previous(alert: Alert, rules: Rules) -> Decimal | None:
 def _said(share: Share, alert: Alert, cut: Cut, cause: Cause) -> Marks:
     closes_all = alert.only_reduces and alert.quantity is None
     closes_all = closes_all or (cut.reduces > 0 and cut.reduces == abs(share.staying))
-    return mark_said(share.marks, cause.fired_at, alert.market_position, closes_all)
+    return mark_said(share.marks, cause, closes_all=closes_all)
 
 
 def _cancel_working(

@@ -116,11 +116,10 @@ def _register(floor: Floor, record: Record, alert: Alert, now: int) -> None:
         return
     state.put(state.strategies, name, now)
     state.batch.strategies[name] = now
-    if alert.strategy is not None:
-        record.story.warnings.append(
-            f'Strategy not registered: "{name}" was created, on paper. Write it under strategies in '
-            "config.yaml to configure it."
-        )
+    record.story.warnings.append(
+        f'Strategy not registered: "{name}" was created, on paper. Write it under strategies in '
+        "config.yaml to configure it."
+    )
 
 
 def _process(
@@ -136,15 +135,21 @@ def _process(
     if isinstance(targets, Denial):
         record.story.denial = targets
         return
-    if record.story.todo:
+    is_retry = bool(record.story.todo)
+    if is_retry:
         targets = tuple(each for each in targets if each.account in record.story.todo)
     record.story.todo = []
     found = _gather(floor, record, alert, targets, now)
+    if record.story.todo:
+        floor.state.put(floor.state.waiting, record.alert_id, record)
+    else:
+        floor.state.drop(floor.state.waiting, record.alert_id)
     who = Who(record.strategy, is_authenticated)
     max_age = floor.state.settings.webhook.max_age_seconds * 1000
     times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
-    if found and not times.expired and not _is_overtaken(floor, who, alert, found, times, cause):
+    is_news = not is_retry and not times.expired
+    if found and is_news and not _is_overtaken(floor, who, alert, found, times, cause):
         _move_price(floor, alert, [book for _, book in found], now)
     for target, before in found:
         book = floor.state.books.get(key_of(before), before)
@@ -167,12 +172,26 @@ def _gather(
         if books is None:
             story.todo.append(target.account)
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
-        elif not alert.only_reduces and any(book.is_calling for _, book in books):
+        elif not alert.only_reduces and (
+            any(book.is_calling for _, book in books) or _is_behind(floor, record, target)
+        ):
             story.todo.append(target.account)
             story.waits_for = f"an order for {alert.symbol} is on its way on {target.account}"
         else:
             found += books
     return found
+
+
+def _is_behind(floor: Floor, record: Record, target: Target) -> bool:
+    """Whether an earlier alert of the strategy on the symbol still waits there: this one comes after."""
+    name = floor.symbol_key(record.symbol)
+    return any(
+        other.seq < record.seq
+        and target.account in other.story.todo
+        and other.strategy == record.strategy
+        and floor.symbol_key(other.symbol) == name
+        for other in floor.state.waiting.values()
+    )
 
 
 def _is_overtaken(

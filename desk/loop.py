@@ -17,6 +17,7 @@ from typing import Any
 
 from brokers.protocol import Broker, Receipt
 from desk.apply import InvariantBroken, receive
+from desk.book import Book, Order, Row
 from desk.catalogue import Catalogue, Fact
 from desk.codes import Denial
 from desk.duplicates import Duplicate
@@ -219,10 +220,10 @@ class Desk:
             return
         except Exception as fault:
             log.exception("desk_fault")
-            self._undo(events, StoreUnavailable(f"internal error: {type(fault).__name__}"))
+            self._isolate(events, fault)
             return
         self.failure = None
-        told, calls = state.batch.told, self.floor.calls
+        told, calls, journal = state.batch.told, self.floor.calls, state.batch.journal
         self.floor.calls = []
         state.committed()
         remember(state, rendered)
@@ -239,8 +240,30 @@ class Desk:
             self._out[call.request.client_id] = (call, now)
             self._pool.submit(call)
         log_outcomes(rendered)
+        if log.isEnabledFor(logging.DEBUG):
+            _log_orders(journal)
         for _, each in told:
             log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+
+    def _isolate(self, events: Sequence[Event], fault: Exception) -> None:
+        """Take the events of a batch that failed for another reason than the store one by one.
+
+        The one that fails by itself is dropped, so that it cannot keep every other from being recorded.
+        """
+        self._take_back()
+        if len(events) > 1:
+            for event in events:
+                self.turn([event])
+            return
+        self.failure = f"internal error: {type(fault).__name__}"
+        for event in events:
+            if isinstance(event, Ask | Command):
+                event.reply.fail(StoreUnavailable(self.failure))
+            elif isinstance(event, Answered):
+                # As if it never came back: at the deadline the order is unknown and looked up.
+                self._out[event.receipt.client_id] = (event.call, self.clock())
+                self.state.blocked[event.call.key] = f"{self.failure} while recording a receipt"
+        time.sleep(RETRY_SECONDS)
 
     def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
         """Take a batch back that could not be recorded; receipts and facts are tried again."""
@@ -372,7 +395,7 @@ class Desk:
         return found
 
     def _retry_waiting(self, now: int) -> None:
-        for record in [each for each in self.state.records.values() if each.story.todo]:
+        for record in list(self.state.waiting.values()):
             self.state.touch(record)
             retry(self.floor, record, now)
 
@@ -389,3 +412,12 @@ class Desk:
 def _is_wanted(event: Event) -> bool:
     """Whether anything is to be done: not where the sender was told meanwhile that nothing will be."""
     return not (isinstance(event, Ask) and event.reply.is_withdrawn)
+
+
+def _log_orders(journal: Sequence[tuple[Book, Row]]) -> None:
+    """Write one line for each state an order went through."""
+    for book, row in journal:
+        if isinstance(row, Order):
+            text = f"{row.kind} {row.side} {row.quantity} {row.client_id} {row.status} {row.call}"
+            where = {"account": book.account, "strategy": row.strategy, "text": text.rstrip()}
+            log.debug("order", extra={**where, "symbol": book.instrument.symbol})

@@ -76,10 +76,10 @@ def _reasons(
     """Yield every reason of ours against an opening part, the weightiest first."""
     symbol = book.instrument.symbol
     if alert.unsupported:
-        yield "UNSUPPORTED", f"Not supported: {'; '.join(alert.unsupported)}. Remove it and resend."
+        yield "UNSUPPORTED", f"{'; '.join(alert.unsupported)}. Remove it and send again."
     if rules.times.expired:
         yield "EXPIRED", rules.times.expired
-    if is_stale_opening(book.share(rules.strategy).marks, order.cause.fired_at, cut.side):
+    if is_stale_opening(book.share(rules.strategy).marks, order.cause, cut.side):
         yield "STALE_ORDER", "A later alert has already ended this position."
     yield from _book_reasons(book, rules)
     if cut.opens is None:
@@ -114,12 +114,13 @@ def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:
     if alert.quantity_type == "percent_of_position":
         return (
             "NO_QUANTITY",
-            f"{rules.strategy} holds nothing here, so a percentage of it is nothing.",
+            f'Strategy "{rules.strategy}" holds nothing here, so a percentage of it is nothing.',
         )
     if alert.quantity_type != "fixed":
         return "UNSUPPORTED", f"Not supported: quantity type {alert.quantity_type}."
-    text = "The alert has no quantity"
-    return "NO_QUANTITY", f"{text} and {rules.strategy} has no default_quantity. Add either."
+    name = rules.strategy
+    text = f'The alert has no quantity and strategy "{name}" has no default_quantity. Add either.'
+    return "NO_QUANTITY", text
 
 
 def _owner(book: Book, rules: Rules) -> str | None:

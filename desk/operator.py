@@ -74,10 +74,16 @@ def halt(floor: Floor, scope: str, reason: str, now: int) -> str:
             changed = changed.with_order(evolve(order, ends="cancelled", due_at=None))
         if changed is not book:
             pursue(floor, changed, now)
-    what = "Everything" if scope == "all" else f"{kind.capitalize()} {name}"
-    text = f"{what} is halted: nothing is opened until POST /resume. Exits still work."
+    text = (
+        f"{_scope_name(scope)} is halted: nothing is opened until POST /resume. Exits still work."
+    )
     state.tell("halted", f"{text} ({reason})", now)
     return text
+
+
+def _scope_name(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f"{kind.capitalize()} {name}" if name else "Everything"
 
 
 def _resume(floor: Floor, scope: str, now: int) -> str:
@@ -88,7 +94,8 @@ def _resume(floor: Floor, scope: str, now: int) -> str:
     for each in ended:
         state.drop(state.halts, each)
         state.batch.switches[each] = None
-    text = f"Resumed: {', '.join(ended)}. Opening orders are allowed again."
+    names = [_scope_name(each) for each in ended]
+    text = f"{', '.join(names)}: resumed, opening orders are allowed again."
     state.tell("resumed", text, now)
     return text
 

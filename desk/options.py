@@ -131,11 +131,6 @@ def _is_name(value: str) -> bool:
     return bool(value.strip())
 
 
-def _is_base_url(value: str) -> bool:
-    found = re.fullmatch(r"(https?)://(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?/?", value)
-    return found is not None and (found[1] == "https" or is_loopback(found[2].strip("[]")))
-
-
 def _split_day(value: str) -> tuple[time, ZoneInfo]:
     clock, _, zone = value.partition(" ")
     if not re.fullmatch(r"[0-2][0-9]:[0-5][0-9]", clock) or not zone:
@@ -238,9 +233,6 @@ class Account(_Settings):
     market: Literal["spot", "linear", "futures", "equity"] | None = None
     live: bool = False
     sandbox: bool = False
-    base_url: (
-        Annotated[str, _text("https://host (http:// only on this machine)", _is_base_url)] | None
-    ) = None
     cash: Annotated[Decimal, _number("0")] = Decimal(100000)
     currency: Annotated[str, _text("a currency like USD", _is_currency), _upper] = "USD"
     day: Annotated[str, _text('a time and a zone like "17:00 America/Chicago"', _is_day)] = (
@@ -250,7 +242,6 @@ class Account(_Settings):
         default_factory=_nothing
     )
     parallel: Annotated[int, _whole(1, 64)] = 4
-    on_unprotected: Literal["close", "tell"] = "close"
     fee_bp: _Cost = None
     slippage_bp: _Cost = None
     fee_per_contract: _Cost = None

@@ -139,7 +139,7 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
                 return Cancel(order.client_id, order.ends)
             if order.expires_at and now >= order.expires_at:
                 return Cancel(order.client_id, "expired")
-            if order.kind in LEGS and order.rests and not _is_wanted(book, order):
+            if order.kind in LEGS and not _is_wanted(book, order):
                 return Cancel(order.client_id, "cancelled")
     return None
 
@@ -154,7 +154,10 @@ def _end_waiting(order: Order, now: int) -> Step | None:
 
 
 def _is_wanted(book: Book, order: Order) -> bool:
-    want = wanted_leg(book.share(order.strategy), order.kind)
+    share = book.share(order.strategy)
+    if not order.rests:  # an exit at the market that still works: until nothing is left to leave
+        return share.keep is not None and abs(share.quantity) > share.keep
+    want = wanted_leg(share, order.kind)
     return want is not None and _stands(order, want)
 
 

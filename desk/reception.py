@@ -55,6 +55,7 @@ class Caller:
     peer: str
     host: str
     path: str
+    is_reading: bool
     headers: Headers
 
 
@@ -198,7 +199,8 @@ class Reception:
     def _demand_token(self, caller: Caller) -> None:
         where = "in .env" if self.settings.admin_token else "which make run writes to .env"
         url = f"http://{caller.host}{caller.path}"
-        curl = f'curl -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
+        post = "" if caller.is_reading else " -X POST"
+        curl = f'curl{post} -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
         raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
 
     # --- controls ------------------------------------------------------------------------------------
@@ -262,7 +264,7 @@ def _sent(reply: Reply, message: Message) -> Sent:
 def _received(reply: Reply, message: Message) -> Sent:
     """Answer at once that alerts are ours; what can never trade, and duplicates, are answered in full."""
     for answer in reply.answers:
-        is_certain = answer.http == 400 or answer.shape["code"] == "NO_ACCOUNT"
+        is_certain = answer.shape["action"] is None or answer.shape["code"] == "NO_ACCOUNT"
         is_known = answer.shape["duplicate"] and answer.shape["status"] != "pending"
         if is_certain or is_known:
             return _sent(reply, message)

@@ -30,6 +30,8 @@ def restore(state: State, store: Store, now: int) -> None:
         if not row.settled:
             record = _reopen(row, store)
             state.records[record.alert_id] = record
+            if record.story.todo:
+                state.waiting[record.alert_id] = record
         state.history[row.alert_id] = history_row(row)
     state.batch.books.clear()
 

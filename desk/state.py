@@ -67,6 +67,8 @@ class State:
         self.strategies: dict[str, int] = {}
         self.blocked: dict[Key, str] = {}
         self.records: dict[str, Record] = {}
+        self.waiting: dict[str, Record] = {}
+        """The alerts that could not be decided on every account yet."""
         self.claims: dict[bytes, tuple[str, int]] = {}
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
         self.active: dict[str, dict[Key, None]] = {}
@@ -173,7 +175,7 @@ class State:
         """Return why opening orders of a strategy on an account are halted, or None."""
         for scope in ("all", f"strategy:{strategy}", f"account:{account}"):
             if scope in self.halts:
-                return f"{_scope_name(scope)} halted: {self.halts[scope][0]}"
+                return f"{_scope_name(scope)} halted ({self.halts[scope][0]})"
         return None
 
     def free_cash(self, account: str) -> Decimal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.book import Marks
+from desk.book import Cause, Marks
 from desk.evolve import evolve
 from parsers.alert import Alert
 
@@ -64,8 +64,14 @@ def is_stale_reducing(marks: Marks, fired: int | None, partial: bool) -> bool:
     return marks.opened > fired or (not partial and marks.stated > fired)
 
 
-def is_stale_opening(marks: Marks, fired: int | None, side: str) -> bool:
-    """Tell whether a later alert closed the share, stated flat or stated the other side."""
+def is_stale_opening(marks: Marks, cause: Cause, side: str) -> bool:
+    """Tell whether a later alert closed the share, stated flat or stated the other side.
+
+    An alert that had to wait here may also be overtaken by one that came after it.
+    """
+    fired = cause.fired_at
+    if cause.seq < marks.closed:
+        return True
     if fired is None:
         return False
     other = marks.short if side == "buy" else marks.long
@@ -84,11 +90,15 @@ def is_stale_target(
     return fired < marks.fired
 
 
-def mark_said(marks: Marks, fired: int | None, stated: str | None, closes_all: bool) -> Marks:
+def mark_said(marks: Marks, cause: Cause, *, closes_all: bool) -> Marks:
     """Remember when an alert closed the share or stated a side, also where it found nothing to do."""
+    fired, stated = cause.fired_at, cause.stated
+    closes_all = closes_all or stated == "flat"
+    if closes_all:
+        marks = evolve(marks, closed=max(marks.closed, cause.seq))
     if fired is None:
         return marks
-    if closes_all or stated == "flat":
+    if closes_all:
         marks = evolve(marks, flat=max(marks.flat, fired))
     if stated == "long":
         marks = evolve(marks, long=max(marks.long, fired))

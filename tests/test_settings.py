@@ -232,8 +232,6 @@ VALUES = [
      '"17:00 America/Chicago", found "17:00 Chicago"')),
     ("accounts: {paper_simulator: {broker: paper, symbols: {a b: c}}}",
      'accounts.paper_simulator.symbols: expected lines like NQ1!: MNQ1!; "a b" is none'),
-    ("accounts: {paper_simulator: {broker: paper, base_url: 'http://api.example.com'}}",
-     "accounts.paper_simulator.base_url: expected https://host (http:// only on this machine)"),
     ("state: postgresql://desk:hunter2@db/desk",
      ("state: expected sqlite:///state.db (a path beside config.yaml) or "
      "sqlite:////absolute/state.db; no other kind of state is supported")),
