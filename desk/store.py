@@ -7,6 +7,7 @@ searched by. Nothing here decides anything, and nothing is ever read back from t
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
@@ -62,6 +63,48 @@ CREATE TABLE events (
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+ROWS_AT_ONCE = 64
+_INSERTS = {
+    "alerts": (
+        "seq, alert_id, received_at, strategy, symbol, status, settled, deliveries, body, answer, record",
+        "ON CONFLICT (seq) DO UPDATE SET status = excluded.status, settled = excluded.settled, "
+        "deliveries = excluded.deliveries, answer = excluded.answer, record = excluded.record",
+    ),
+    "identities": (
+        "digest, alert_id, number, until",
+        "ON CONFLICT (digest) DO UPDATE SET alert_id = excluded.alert_id, "
+        "number = excluded.number, until = excluded.until",
+    ),
+    "books": (
+        "account, paper, instrument, data",
+        "ON CONFLICT (account, paper, instrument) DO UPDATE SET data = excluded.data",
+    ),
+    "shares": (
+        "account, paper, instrument, strategy, quantity, data",
+        "ON CONFLICT (account, paper, instrument, strategy) DO UPDATE SET "
+        "quantity = excluded.quantity, data = excluded.data",
+    ),
+    "orders": (
+        "client_id, account, paper, instrument, alert_id, kind, status, live, data",
+        "ON CONFLICT (client_id) DO UPDATE SET status = excluded.status, live = excluded.live, "
+        "data = excluded.data",
+    ),
+    "fills": (
+        "account, paper, trade_id, instrument, strategy, client_id, side, quantity, price, fee, "
+        "fee_coin, at",
+        "",
+    ),
+    "trades": ("account, paper, instrument, strategy, closed_at, data", ""),
+    "cash": ("account, amount", "ON CONFLICT (account) DO UPDATE SET amount = excluded.amount"),
+    "prices": (
+        "instrument, price, at",
+        "ON CONFLICT (instrument) DO UPDATE SET price = excluded.price, at = excluded.at",
+    ),
+    "switches": ("scope, reason, at", ""),
+    "strategies": ("name, created_at", "ON CONFLICT (name) DO NOTHING"),
+    "events": ("at, event, message, alert_id", ""),
+}
+"""The columns that are written, and what happens to a row that is there already."""
 _FACTS = {
     "cash": "SELECT * FROM cash",
     "prices": "SELECT * FROM prices",
@@ -129,7 +172,9 @@ class Store:
         self.path = path
         _create_private(path)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, cached_statements=512
+            )
             self._prepare()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -188,88 +233,34 @@ class Store:
                 self._db.execute("ROLLBACK")
 
     def _write(self, batch: Batch) -> None:
-        run = self._db.executemany
-        if batch.alerts:
-            run(
-                "INSERT INTO alerts VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (seq) DO UPDATE SET "
-                "status = excluded.status, settled = excluded.settled, "
-                "deliveries = excluded.deliveries, answer = excluded.answer, "
-                "record = excluded.record",
-                [_alert_columns(row) for row in batch.alerts.values()],
-            )
-        if batch.identities:
-            run(
-                "INSERT INTO identities VALUES (?,?,?,?) ON CONFLICT (digest) DO UPDATE SET "
-                "alert_id = excluded.alert_id, number = excluded.number, until = excluded.until",
-                batch.identities,
-            )
-        if batch.deliveries:
-            run(
-                "UPDATE alerts SET deliveries = ? WHERE alert_id = ?",
-                [(count, alert_id) for alert_id, count in batch.deliveries],
-            )
-        self._write_books(batch)
-        self._write_facts(batch)
-
-    def _write_books(self, batch: Batch) -> None:
-        run = self._db.executemany
-        if batch.books:
-            run(
-                "INSERT INTO books VALUES (?,?,?,?) ON CONFLICT (account, paper, instrument) "
-                "DO UPDATE SET data = excluded.data",
-                [(*_key(book), _dump(INSTRUMENT, book.instrument)) for book in batch.books],
-            )
         shares, orders, fills, trades = _sort(batch.journal)
-        if shares:
-            run(
-                "INSERT INTO shares VALUES (?,?,?,?,?,?) ON CONFLICT "
-                "(account, paper, instrument, strategy) "
-                "DO UPDATE SET quantity = excluded.quantity, data = excluded.data",
-                shares,
-            )
-        if orders:
-            run(
-                "INSERT INTO orders VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (client_id) DO UPDATE SET "
-                "status = excluded.status, live = excluded.live, data = excluded.data",
-                orders,
-            )
-        if fills:
-            run("INSERT INTO fills VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", fills)
-        if trades:
-            run(
-                "INSERT INTO trades (account, paper, instrument, strategy, closed_at, data) "
-                "VALUES (?,?,?,?,?,?)",
-                trades,
-            )
-
-    def _write_facts(self, batch: Batch) -> None:
-        run = self._db.executemany
-        if batch.cash:
-            run(
-                "INSERT INTO cash VALUES (?,?) ON CONFLICT (account) DO UPDATE SET "
-                "amount = excluded.amount",
-                list(batch.cash.items()),
-            )
-        if batch.prices:
-            run(
-                "INSERT INTO prices VALUES (?,?,?) ON CONFLICT (instrument) DO UPDATE SET "
-                "price = excluded.price, at = excluded.at",
-                [(name, price, at) for name, (price, at) in batch.prices.items()],
-            )
+        self._insert("alerts", [_alert_columns(row) for row in batch.alerts.values()])
+        self._insert("identities", list({row[0]: row for row in batch.identities}.values()))
+        books = {_key(book): book for book in batch.books}
+        rows = [(*key, _dump(INSTRUMENT, book.instrument)) for key, book in books.items()]
+        self._insert("books", rows)
+        self._insert("shares", shares)
+        self._insert("orders", orders)
+        self._insert("fills", fills)
+        self._insert("trades", trades)
+        self._insert("cash", list(batch.cash.items()))
+        self._insert("prices", [(name, price, at) for name, (price, at) in batch.prices.items()])
+        self._insert("strategies", list(batch.strategies.items()))
+        self._insert("events", [(at, t.event, t.message, t.alert_id) for at, t in batch.told])
         for scope, switch in batch.switches.items():
             self._db.execute("DELETE FROM switches WHERE scope = ?", (scope,))
             if switch:
-                self._db.execute("INSERT INTO switches VALUES (?,?,?)", (scope, *switch))
-        if batch.strategies:
-            run(
-                "INSERT INTO strategies VALUES (?,?) ON CONFLICT (name) DO NOTHING",
-                list(batch.strategies.items()),
-            )
-        if batch.told:
-            run(
-                "INSERT INTO events (at, event, message, alert_id) VALUES (?,?,?,?)",
-                [(at, told.event, told.message, told.alert_id) for at, told in batch.told],
-            )
+                self._insert("switches", [(scope, *switch)])
+        for alert_id, count in batch.deliveries:
+            row = (count, alert_id)
+            self._db.execute("UPDATE alerts SET deliveries = ? WHERE alert_id = ?", row)
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Write rows in one statement: each statement lets every waiting thread run before the next."""
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[start : start + ROWS_AT_ONCE]
+            values = [value for row in some for value in row]
+            self._db.execute(_statement(table, len(some)), values)
 
     def find_identity(self, digest: bytes, now: int) -> tuple[str, int] | None:
         """Return the alert that claimed a digest and the number of its body, while the claim lasts."""
@@ -383,6 +374,15 @@ class Reader:
             {"at": at, "event": event, "message": message, "alert_id": alert_id}
             for at, event, message, alert_id in rows
         ]
+
+
+@functools.cache
+def _statement(table: str, count: int) -> str:
+    """Return the INSERT of so many rows; every part of it is written above."""
+    columns, conflict = _INSERTS[table]
+    marks = ",".join("?" for _ in columns.split(","))
+    rows = ",".join([f"({marks})"] * count)
+    return f"INSERT INTO {table} ({columns}) VALUES {rows} {conflict}"
 
 
 def _create_private(path: Path) -> None:
