@@ -32,10 +32,12 @@ def find_duplicate(
     has_key = alert.idempotency_key is not None
     if _span_ms(floor, alert) == 0:
         return None
-    found = floor.state.claims.get(mark) or floor.store.find_identity(mark, now)
-    if found is None:
+    found = floor.state.claims.get(mark)
+    if found is None and has_key:
+        found = floor.store.find_identity(mark, now)
+    if found is None or found[2] <= now:
         return None
-    alert_id, number = found
+    alert_id, number, _ = found
     if not has_key and _was_executed_since(floor, strategy, alert.symbol, number):
         return None
     return Duplicate(alert_id, has_key)
@@ -45,9 +47,27 @@ def claim(floor: Floor, mark: bytes, alert: Alert, record: Record, now: int) -> 
     """Remember an alert, so that its next delivery is recognised."""
     span = _span_ms(floor, alert)
     if span:
-        number = record.story.number
-        floor.state.put(floor.state.claims, mark, (record.alert_id, number))
-        floor.state.batch.identities.append((mark, record.alert_id, number, now + span))
+        number, until = record.story.number, now + span
+        floor.state.put(floor.state.claims, mark, (record.alert_id, number, until))
+        floor.state.batch.identities.append((mark, record.alert_id, number, until))
+        if alert.idempotency_key is not None:
+            floor.state.keyed.append(mark)
+
+
+def forget_claims(floor: Floor, now: int) -> None:
+    """Keep in memory only the claims without a key that still hold: seconds' worth.
+
+    Those with a key hold for a day and are looked up in the store.
+    """
+    claims = floor.state.claims
+    for mark in floor.state.keyed:
+        claims.pop(mark, None)
+    floor.state.keyed.clear()
+    while claims:
+        oldest = next(iter(claims))
+        if claims[oldest][2] > now:
+            return
+        del claims[oldest]
 
 
 def _span_ms(floor: Floor, alert: Alert) -> int:

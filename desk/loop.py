@@ -20,7 +20,7 @@ from desk.apply import InvariantBroken, receive
 from desk.book import Book, Order, Row
 from desk.catalogue import Catalogue, Fact
 from desk.codes import Denial
-from desk.duplicates import Duplicate
+from desk.duplicates import Duplicate, forget_claims
 from desk.floor import Call, Floor, Rates
 from desk.intake import refuse, retry, take_in
 from desk.operator import Command, halt, obey
@@ -226,6 +226,7 @@ class Desk:
         told, calls, journal = state.batch.told, self.floor.calls, state.batch.journal
         self.floor.calls = []
         state.committed()
+        forget_claims(self.floor, now)
         remember(state, rendered)
         settle_waiting(state, self.store, rendered)
         for event in events:

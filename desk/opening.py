@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from desk.book import ENTRY, Book, Cause, Order
+from desk.book import BLANK, ENTRY, Book, Cause, Order
 from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
+from desk.evolve import evolve
 from desk.sizing import fits, nearest_to, plain
 from desk.timing import is_stale_opening
 from parsers.alert import Alert, Level
@@ -26,7 +27,8 @@ def bear(
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
     order_type, limit, stop = _entry_kind(alert, rules, book)
-    order = Order(
+    order = evolve(
+        BLANK,
         client_id=book.name_order(cause.alert_id, ENTRY, 1),
         cause=cause,
         strategy=rules.strategy,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from desk.book import (
+    BLANK,
     ENTRY,
     EXIT,
     STOP_LOSS,
@@ -25,6 +26,7 @@ from desk.book import (
     Share,
     Step,
 )
+from desk.evolve import evolve
 
 ZERO = Decimal(0)
 LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
@@ -190,7 +192,8 @@ def _reducing(
 ) -> Order:
     attempt = share.serial + 1
     quantity, order_type, limit_price, stop_price = want
-    return Order(
+    return evolve(
+        BLANK,
         client_id=book.name_order(cause.alert_id, kind, attempt),
         cause=cause,
         strategy=share.strategy,

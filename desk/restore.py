@@ -25,6 +25,8 @@ def restore(state: State, store: Store, now: int) -> None:
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
     state.strategies.update(store.load_facts("strategies"))
+    window = state.settings.webhook.dedupe_seconds * 1000
+    state.claims.update(store.load_identities(now, now + window))
     state.seq = store.last_seq()
     for row in store.load_last(state.settings.webhook.max_history):
         if not row.settled:

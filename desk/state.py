@@ -69,7 +69,9 @@ class State:
         self.records: dict[str, Record] = {}
         self.waiting: dict[str, Record] = {}
         """The alerts that could not be decided on every account yet."""
-        self.claims: dict[bytes, tuple[str, int]] = {}
+        self.claims: dict[bytes, tuple[str, int, int]] = {}
+        """Alert, number of its body and end of each claim: without a key, and the keyed ones of this batch."""
+        self.keyed: list[bytes] = []
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
         self.active: dict[str, dict[Key, None]] = {}
         """Where each strategy holds or works something."""
@@ -112,7 +114,6 @@ class State:
     def committed(self) -> None:
         """Forget the way back: what was done is on disk."""
         self._undo.clear()
-        self.claims.clear()
         self.touched = {}
         self.changed.clear()
         self.batch = Batch()

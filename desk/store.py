@@ -262,12 +262,22 @@ class Store:
             values = [value for row in some for value in row]
             self._db.execute(_statement(table, len(some)), values)
 
-    def find_identity(self, digest: bytes, now: int) -> tuple[str, int] | None:
-        """Return the alert that claimed a digest and the number of its body, while the claim lasts."""
+    def find_identity(self, digest: bytes, now: int) -> tuple[str, int, int] | None:
+        """Return the alert that claimed a digest, the number of its body and the end of the claim."""
         found = self._db.execute(
-            "SELECT alert_id, number FROM identities WHERE digest = ? AND until > ?", (digest, now)
+            "SELECT alert_id, number, until FROM identities WHERE digest = ? AND until > ?",
+            (digest, now),
         ).fetchone()
-        return (found[0], found[1]) if found else None
+        return (found[0], found[1], found[2]) if found else None
+
+    def load_identities(self, now: int, until: int) -> Iterator[tuple[bytes, tuple[str, int, int]]]:
+        """Yield the claims that end between two moments, the first to end first."""
+        for digest, alert_id, number, end in self._db.execute(
+            "SELECT digest, alert_id, number, until FROM identities WHERE until > ? AND until <= ? "
+            "ORDER BY until",
+            (now, until),
+        ):
+            yield digest, (alert_id, number, end)
 
     def forget_identities(self, now: int) -> None:
         """Drop the claims that have run out."""

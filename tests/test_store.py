@@ -300,7 +300,7 @@ def test_an_identity_is_found_until_it_runs_out(store):
     """A claim is found while it lasts, not after, and is forgotten then."""
     mark = b"m" * 16
     store.write(batch_of(row(), identities=[(mark, "alert_1", 1, START + 1000)]))
-    assert store.find_identity(mark, START + 999) == ("alert_1", 1)
+    assert store.find_identity(mark, START + 999) == ("alert_1", 1, START + 1000)
     assert store.find_identity(mark, START + 1000) is None
     store.forget_identities(START + 999)
     assert store.find_identity(mark, START) is not None
