@@ -70,7 +70,7 @@ class State:
         self.waiting: dict[str, Record] = {}
         """The alerts that could not be decided on every account yet."""
         self.claims: dict[bytes, tuple[str, int, int]] = {}
-        """Alert, number of its body and end of each claim: without a key, and the keyed ones of this batch."""
+        """Alert, body and end of each claim: those without a key, and the keyed ones of this batch."""
         self.keyed: list[bytes] = []
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
         self.active: dict[str, dict[Key, None]] = {}
