@@ -164,7 +164,7 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
     if position.quantity == 0 or trade:
         share = evolve(share, leaving=CALM)
     book = book.with_share(share)
-    gross = trade.realized + trade.fees if trade else position.gross
+    gross = trade.gross if trade else position.gross
     realized = gross - before.gross
     symbol = book.instrument.symbol
     rows: tuple[Row, ...] = (

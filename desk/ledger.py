@@ -72,11 +72,16 @@ class Trade:
     quantity: Decimal
     entry_price: Decimal
     exit_price: Decimal
+    gross: Decimal
     fees: Decimal
-    realized: Decimal
     approximate: bool
     opened_at: int
     closed_at: int
+
+    @property
+    def realized(self) -> Decimal:
+        """Profit and loss net of every fee."""
+        return self.gross - self.fees
 
 
 def book_fill(position: Position, fill: Execution) -> tuple[Position, Trade | None]:
@@ -147,8 +152,8 @@ def _close(before: Position, after: Position, at: int) -> Trade:
         quantity=after.opened,
         entry_price=after.entry_value / after.opened,
         exit_price=after.exit_value / after.closed,
+        gross=after.gross,
         fees=after.fees,
-        realized=after.realized,
         approximate=after.approximate,
         opened_at=after.opened_at,
         closed_at=at,

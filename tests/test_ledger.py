@@ -55,7 +55,7 @@ def test_first_in_first_out_agrees_with_single_units(fills):
     assert sum((lot.quantity for lot in position.lots), Decimal(0)) == len(units)
     lots = [lot.price for lot in position.lots for _ in range(int(lot.quantity))]
     assert lots == [price for _, price in units]
-    closed = sum((trade.realized + trade.fees for trade in trades), Decimal(0))
+    closed = sum((trade.gross for trade in trades), Decimal(0))
     assert closed + position.gross == gross
 
 
