@@ -70,8 +70,10 @@ def show(value: object) -> str:
     """Return `value` for a message: quoted as in JSON, ASCII only, cut at 60 characters."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
-    text = str(value) if isinstance(value, (Number, Unreadable)) else write(value)
-    if isinstance(value, str) and not isinstance(value, (Number, Unreadable)):
+    text = write(value)
+    # A placeholder looks the same whether it stood in quotes or not.
+    is_bare = isinstance(value, (Number, Unreadable)) or (text[:2], text[-2:]) == ("{{", "}}")
+    if isinstance(value, str) and not is_bare:
         text = json.dumps(str(value))
     text = text.encode("ascii", "backslashreplace").decode()
     return text if len(text) <= 60 else text[:57] + "..."
