@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from brokers.protocol import Broker, Receipt
@@ -21,6 +20,7 @@ from desk.book import Book, Order, Row
 from desk.catalogue import Catalogue, Fact
 from desk.codes import Denial
 from desk.duplicates import Duplicate, forget_claims
+from desk.events import Answered, Ask, Due, Event
 from desk.floor import Call, Floor, Rates
 from desk.intake import refuse, retry, take_in
 from desk.operator import Command, halt, obey
@@ -28,7 +28,6 @@ from desk.options import Settings
 from desk.plan import wakes_at
 from desk.pool import Pool
 from desk.pursue import pursue
-from desk.record import Record
 from desk.reply import Answer, Delivery, Reply
 from desk.report import (
     answer_delivery,
@@ -54,32 +53,6 @@ LOCAL = frozenset({"local", "reduce_only", "stop"})
 """What the simulator can do."""
 
 
-@dataclass(slots=True)
-class Ask:
-    """A delivery in the inbox, and who waits for it."""
-
-    delivery: Delivery
-    reply: Reply
-    arrived: float
-    entries: list[Record | Duplicate] = field(default_factory=list)
-    previews: list[Answer] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A receipt that came back from a venue."""
-
-    call: Call
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A moment has come for one book."""
-
-    key: Key
-
-
 FAULTY = Answer(
     422,
     {
@@ -91,7 +64,6 @@ FAULTY = Answer(
     "",
 )
 """What is answered where only asking failed."""
-Event = Ask | Command | Answered | Fact | Due
 
 
 def wall_clock() -> int:

@@ -1,4 +1,4 @@
-"""Keep the durable record: the only module that speaks SQL.
+"""Keep the durable record: with its schema the only module that speaks SQL.
 
 One connection belongs to the desk thread and writes each batch in one transaction; readers open their own.
 Plain SQL that SQLite and PostgreSQL both accept. The nouns are kept as JSON beside the columns that are
@@ -7,7 +7,6 @@ searched by. Nothing here decides anything, and nothing is ever read back from t
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sqlite3
@@ -22,95 +21,8 @@ from pydantic import TypeAdapter
 from brokers.protocol import Fill, Instrument
 from desk.book import Book, FillRow, Order, Row, Share, Told, TradeRow
 from desk.ledger import Trade
+from desk.schema import FACTS, ROWS_AT_ONCE, SCHEMA, VERSION, write_insert
 
-VERSION = 1
-SCHEMA = """
-CREATE TABLE alerts (
-    seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,
-    strategy TEXT NOT NULL, symbol TEXT NOT NULL, status TEXT NOT NULL, settled INTEGER NOT NULL,
-    deliveries INTEGER NOT NULL, body TEXT NOT NULL, answer TEXT NOT NULL, record TEXT NOT NULL);
-CREATE INDEX alerts_open ON alerts (settled) WHERE settled = 0;
-CREATE TABLE identities (
-    digest BLOB PRIMARY KEY, alert_id TEXT NOT NULL, number BIGINT NOT NULL, until BIGINT NOT NULL);
-CREATE INDEX identities_until ON identities (until);
-CREATE TABLE books (
-    account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, data TEXT NOT NULL,
-    PRIMARY KEY (account, paper, instrument));
-CREATE TABLE shares (
-    account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, strategy TEXT NOT NULL,
-    quantity TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (account, paper, instrument, strategy));
-CREATE TABLE orders (
-    client_id TEXT PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL,
-    instrument TEXT NOT NULL, alert_id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,
-    live INTEGER NOT NULL, data TEXT NOT NULL);
-CREATE INDEX orders_live ON orders (live) WHERE live = 1;
-CREATE INDEX orders_alert ON orders (alert_id);
-CREATE TABLE fills (
-    account TEXT NOT NULL, paper INTEGER NOT NULL, trade_id TEXT NOT NULL, instrument TEXT NOT NULL,
-    strategy TEXT NOT NULL, client_id TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL,
-    price TEXT NOT NULL, fee TEXT NOT NULL, fee_coin TEXT NOT NULL, at BIGINT NOT NULL,
-    PRIMARY KEY (client_id, trade_id));
-CREATE TABLE trades (
-    id INTEGER PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL,
-    strategy TEXT NOT NULL, closed_at BIGINT NOT NULL, data TEXT NOT NULL);
-CREATE TABLE cash (account TEXT PRIMARY KEY, amount TEXT NOT NULL);
-CREATE TABLE prices (instrument TEXT PRIMARY KEY, price TEXT NOT NULL, at BIGINT NOT NULL);
-CREATE TABLE switches (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, at BIGINT NOT NULL);
-CREATE TABLE strategies (name TEXT PRIMARY KEY, created_at BIGINT NOT NULL);
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY, at BIGINT NOT NULL, event TEXT NOT NULL, message TEXT NOT NULL,
-    alert_id TEXT);
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
-
-ROWS_AT_ONCE = 64
-_INSERTS = {
-    "alerts": (
-        "seq, alert_id, received_at, strategy, symbol, status, settled, deliveries, body, answer, record",
-        "ON CONFLICT (seq) DO UPDATE SET status = excluded.status, settled = excluded.settled, "
-        "deliveries = excluded.deliveries, answer = excluded.answer, record = excluded.record",
-    ),
-    "identities": (
-        "digest, alert_id, number, until",
-        "ON CONFLICT (digest) DO UPDATE SET alert_id = excluded.alert_id, "
-        "number = excluded.number, until = excluded.until",
-    ),
-    "books": (
-        "account, paper, instrument, data",
-        "ON CONFLICT (account, paper, instrument) DO UPDATE SET data = excluded.data",
-    ),
-    "shares": (
-        "account, paper, instrument, strategy, quantity, data",
-        "ON CONFLICT (account, paper, instrument, strategy) DO UPDATE SET "
-        "quantity = excluded.quantity, data = excluded.data",
-    ),
-    "orders": (
-        "client_id, account, paper, instrument, alert_id, kind, status, live, data",
-        "ON CONFLICT (client_id) DO UPDATE SET status = excluded.status, live = excluded.live, "
-        "data = excluded.data",
-    ),
-    "fills": (
-        "account, paper, trade_id, instrument, strategy, client_id, side, quantity, price, fee, "
-        "fee_coin, at",
-        "",
-    ),
-    "trades": ("account, paper, instrument, strategy, closed_at, data", ""),
-    "cash": ("account, amount", "ON CONFLICT (account) DO UPDATE SET amount = excluded.amount"),
-    "prices": (
-        "instrument, price, at",
-        "ON CONFLICT (instrument) DO UPDATE SET price = excluded.price, at = excluded.at",
-    ),
-    "switches": ("scope, reason, at", ""),
-    "strategies": ("name, created_at", "ON CONFLICT (name) DO NOTHING"),
-    "events": ("at, event, message, alert_id", ""),
-}
-"""The columns that are written, and what happens to a row that is there already."""
-_FACTS = {
-    "cash": "SELECT * FROM cash",
-    "prices": "SELECT * FROM prices",
-    "switches": "SELECT * FROM switches",
-    "strategies": "SELECT * FROM strategies",
-}
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 SHARE: TypeAdapter[Share] = TypeAdapter(Share)
 TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
@@ -260,7 +172,7 @@ class Store:
         for start in range(0, len(rows), ROWS_AT_ONCE):
             some = rows[start : start + ROWS_AT_ONCE]
             values = [value for row in some for value in row]
-            self._db.execute(_statement(table, len(some)), values)
+            self._db.execute(write_insert(table, len(some)), values)
 
     def find_identity(self, digest: bytes, now: int) -> tuple[str, int, int] | None:
         """Return the alert that claimed a digest, the number of its body and the end of the claim."""
@@ -311,7 +223,7 @@ class Store:
 
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of one of the small tables: cash, prices, switches, strategies."""
-        return self._db.execute(_FACTS[table]).fetchall()
+        return self._db.execute(FACTS[table]).fetchall()
 
     def load_last(self, limit: int) -> list[AlertRow]:
         """Return the newest alerts, oldest first, and every alert that is not settled."""
@@ -384,15 +296,6 @@ class Reader:
             {"at": at, "event": event, "message": message, "alert_id": alert_id}
             for at, event, message, alert_id in rows
         ]
-
-
-@functools.cache
-def _statement(table: str, count: int) -> str:
-    """Return the INSERT of so many rows; every part of it is written above."""
-    columns, conflict = _INSERTS[table]
-    marks = ",".join("?" for _ in columns.split(","))
-    rows = ",".join([f"({marks})"] * count)
-    return f"INSERT INTO {table} ({columns}) VALUES {rows} {conflict}"
 
 
 def _create_private(path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from brokers.paper import Paper
 from brokers.protocol import Fill, Instrument, OrderRequest, Receipt, Snapshot
 from brokers.symbols import canonical, classify
-from desk.loop import Ask, Desk
+from desk.events import Ask
+from desk.loop import Desk
 from desk.operator import Command
 from desk.overview import show_positions
 from desk.rates import Rates

@@ -29,7 +29,8 @@ from brokers.protocol import (
 )
 from brokers.symbols import canonical, classify
 from desk.floor import Call
-from desk.loop import Answered, Ask, Desk
+from desk.events import Answered, Ask
+from desk.loop import Desk
 from desk.pool import carry_out
 from desk.pursue import request_of
 from desk.rates import Rates
