@@ -28,8 +28,8 @@ from brokers.protocol import (
     Unreachable,
 )
 from brokers.symbols import canonical, classify
-from desk.floor import Call
 from desk.events import Answered, Ask
+from desk.floor import Call
 from desk.loop import Desk
 from desk.pool import carry_out
 from desk.pursue import request_of
