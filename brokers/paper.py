@@ -15,6 +15,7 @@ from datetime import date
 from decimal import Decimal
 
 from brokers.protocol import (
+    Check,
     Fill,
     Instrument,
     OrderRequest,
@@ -89,6 +90,10 @@ class Paper:
     def snapshot(self) -> Snapshot:
         """Return nothing: the caller's rows are the account."""
         return Snapshot()
+
+    def check(self) -> Check:
+        """Tell that all is well: there is nobody to ask."""
+        return Check(may_trade=True)
 
     def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> Receipt | None:
         """Let a resting order meet a price; None where nothing happens to it.

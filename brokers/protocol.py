@@ -7,7 +7,8 @@ and no strategy, and imports nothing of ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -15,13 +16,26 @@ from typing import Protocol
 ZERO = Decimal(0)
 
 
-class Refused(Exception):
-    """The broker said no: the order certainly was not placed. `code` is ours, `message` the broker's."""
+THROTTLED, CROSSED, KEYS_REFUSED = "THROTTLED", "CROSSED", "KEYS_REFUSED"
+"""Codes of a refusal the desk acts on: too many requests; the price has already passed the level of a stop
+or target; the venue does not accept our credentials."""
+WRONG_ORDER = "WRONG_ORDER"
+"""The code of a doubt the desk acts on: a venue answered about another order than the one asked for."""
 
-    def __init__(self, message: str, code: str = "REFUSED") -> None:
+
+class Refused(Exception):
+    """The broker said no: the order certainly was not placed. `code` is ours, `message` the broker's.
+
+    `retry_after` are the seconds until the venue listens again, where it said so.
+    """
+
+    def __init__(
+        self, message: str, code: str = "REFUSED", retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
+        self.retry_after = retry_after
 
 
 class Unreachable(Exception):
@@ -30,6 +44,10 @@ class Unreachable(Exception):
 
 class Uncertain(Exception):
     """The order may or may not exist: it must be looked up, never sent again."""
+
+    def __init__(self, message: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,11 @@ class Instrument:
     """What a plain name was taken to mean here, for a warning."""
 
     @property
+    def holding(self) -> str:
+        """The name under which a snapshot lists what is held: the coin on spot, else the symbol."""
+        return self.base if self.kind == "spot" and self.base else self.symbol
+
+    @property
     def may_short(self) -> bool:
         """Whether a position below zero is possible: never on spot and equities."""
         return self.kind not in ("spot", "equity")
@@ -79,6 +102,10 @@ class OrderRequest:
     stop_price: Decimal | None = None
     reduces: bool = False
     """True for whatever may only make a position smaller: send it reduce-only where the venue can."""
+    cash: Decimal | None = None
+    """Spend this much of the quote coin instead of buying `quantity`, at the market (`can`: cash)."""
+    legs: tuple[OrderRequest, ...] = ()
+    """A stop and a target that the venue works once this entry has filled (`can`: bracket)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,23 +140,64 @@ class Receipt:
     fills: tuple[Fill, ...] = ()
     code: str | None = None
     message: str | None = None
+    retry_after: float | None = None
+    """Seconds until the venue listens again, where it refused because of too many requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What an account holds at one moment: signed positions by symbol, working orders, equity."""
+    """What an account holds at one moment."""
 
-    positions: tuple[tuple[str, Decimal], ...] = ()
+    positions: Mapping[str, Decimal] = field(default_factory=dict)
+    """Signed quantities by `Instrument.holding`, what working orders lock included; zero may be left out."""
     working: tuple[Receipt, ...] = ()
+    """Every working order with its client id, and what of it has filled."""
     equity: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a venue says of an account when it is asked; None where it does not tell."""
+
+    may_trade: bool | None = None
+    may_withdraw: bool | None = None
+    clock_offset_ms: int | None = None
+    """The venue's clock less ours."""
+    position_mode: str | None = None
+    balance: Mapping[str, Decimal] = field(default_factory=dict)
+    problem: str | None = None
+    """Why it could not be asked: unreachable, keys refused, and what to do."""
+
+
+class Connection(Protocol):
+    """What a broker is told about the account it works for."""
+
+    @property
+    def market(self) -> str | None:
+        """spot, linear, futures or equity; None: the broker's only one."""
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether to use the venue's own test system."""
+
+    @property
+    def base_url(self) -> str | None:
+        """Scheme and host of every call instead of the venue's own."""
+
+    @property
+    def credentials(self) -> Mapping[str, str]:
+        """What `needs` names, by those names; never to be shown."""
 
 
 class Broker(Protocol):
     """What every broker can do. `can` tells the desk which of a venue's tools it may count on."""
 
     can: frozenset[str]
-    """Of: local, reduce_only, stop, oco, bracket, locks_balance, authoritative_lookup."""
+    """Of: local (lives in this process), reduce_only, stop, oco (`protect` links its two orders), bracket
+    (an entry carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what
+    they sell)."""
     poll_seconds: float
+    """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the rules of `symbol` (a TradingView spelling). Raises `Refused` where it is unknown."""
@@ -144,7 +212,7 @@ class Broker(Protocol):
         """Reduce with one order, never beyond the position. Raises as `place_order`."""
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
-        """Place a stop, a target, or both linked where the venue can. Raises as `place_order`."""
+        """Place a stop and a target that end one another (`can`: oco). Raises as `place_order`."""
 
     def cancel(self, request: OrderRequest) -> Receipt:
         """Cancel a working order and return its final state."""
@@ -153,10 +221,13 @@ class Broker(Protocol):
         """Look an order up by its client id; status `absent` where the venue certainly has none."""
 
     def fills(self, since: int) -> tuple[Fill, ...]:
-        """Return the executions since a time in milliseconds."""
+        """Return the executions since a time in milliseconds, each with the client id of its order."""
 
     def snapshot(self) -> Snapshot:
         """Return positions, working orders and equity as they are now."""
+
+    def check(self) -> Check:
+        """Ask whether the keys are good and what they may do. Raises nothing."""
 
 
 class Terms(Protocol):

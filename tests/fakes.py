@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brokers.paper import Paper
-from brokers.protocol import Fill, Instrument, OrderRequest, Receipt, Snapshot
+from brokers.protocol import Check, Fill, Instrument, OrderRequest, Receipt, Snapshot
 from brokers.symbols import canonical, classify
 from desk.events import Ask
 from desk.loop import Desk
@@ -197,3 +197,6 @@ class HangingBroker:
 
     def snapshot(self) -> Snapshot:
         return Snapshot()
+
+    def check(self) -> Check:
+        return Check()

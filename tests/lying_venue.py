@@ -18,6 +18,7 @@ from typing import Any
 
 from brokers.paper import Paper
 from brokers.protocol import (
+    Check,
     Fill,
     Instrument,
     OrderRequest,
@@ -122,6 +123,9 @@ class LyingVenue:
 
     def snapshot(self) -> Snapshot:
         return Snapshot()
+
+    def check(self) -> Check:
+        return Check()
 
     def receipt(self, client_id: str) -> Receipt:
         """Return what is true of an order."""
