@@ -20,7 +20,7 @@ from desk.store import AlertRow, Store
 def restore(state: State, store: Store, now: int) -> None:
     """Fill an empty state from the store."""
     for book in store.load_books():
-        state.put_book(_doubt_what_was_sent(book, now), now)
+        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))

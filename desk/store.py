@@ -251,6 +251,13 @@ class Store:
         )
         return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
 
+    def find_order(self, client_id: str) -> tuple[str, int, str, Order] | None:
+        """Return account, paper, instrument and order of a client id."""
+        row = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE client_id = ?", (client_id,)
+        ).fetchone()
+        return (*row[:3], ORDER.validate_json(row[3])) if row else None
+
     def reader(self) -> Reader:
         """Return a reader for another thread."""
         return Reader(self.path)
