@@ -37,6 +37,8 @@ class Rules:
     """A reason known beforehand why nothing may be opened: disabled, halted, not allowed, too many."""
     nets: bool = False
     """Whether the venue nets orders of different strategies on this instrument."""
+    manual: Decimal = ZERO
+    """What the venue holds of the instrument beyond the shares."""
     price: Decimal | None = None
     """The last price seen, the alert's own included."""
     limit_ms: int = 300_000

@@ -179,6 +179,13 @@ class State:
             self._index(key, kept, strategy)
         return kept
 
+    def changed_order(self, client_id: str) -> Order | None:
+        """Return an order as this batch has left it, or None where the batch did not touch it."""
+        for _, row in reversed(self.batch.journal):
+            if isinstance(row, Order) and row.client_id == client_id:
+                return row
+        return None
+
     def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""
         self.batch.told.append((now, Told(event, message, alert_id)))
@@ -198,6 +205,14 @@ class State:
             rows = _Rows(self, account, now)
             self._papers[account] = self._simulate(self.settings.accounts[account], rows, today)
         return self._papers[account]
+
+    def nets(self, account: str) -> bool:
+        """Whether an account's venue adds all that is held of an instrument up to one position."""
+        return "locks_balance" not in self._can_of(account, False)
+
+    def manual(self, book: Book) -> Decimal:
+        """Return what the venue holds of a book's instrument beyond the shares."""
+        return self.beyond.get(book.account, {}).get(book.instrument.holding, ZERO)
 
     def halted(self, strategy: str, account: str) -> str | None:
         """Return why opening orders of a strategy on an account are halted, or None."""
