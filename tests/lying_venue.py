@@ -47,6 +47,7 @@ KEY = ("venue", False, SYMBOL)
 CONFIG = """
 trading: live
 webhook: {rate_limit: 100000/minute, secret: a-secret-for-the-venue-drill}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
 default_account: venue
 accounts: {venue: {broker: lying, sandbox: true}}
 """
