@@ -77,6 +77,11 @@ class Instrument:
     """What a plain name was taken to mean here, for a warning."""
 
     @property
+    def smallest(self) -> Decimal:
+        """The smallest quantity that can be ordered."""
+        return max(self.step, self.min_quantity)
+
+    @property
     def holding(self) -> str:
         """The name under which a snapshot lists what is held: the coin on spot, else the symbol."""
         return self.base if self.kind == "spot" and self.base else self.symbol
@@ -142,6 +147,8 @@ class Receipt:
     message: str | None = None
     retry_after: float | None = None
     """Seconds until the venue listens again, where it refused because of too many requests."""
+    linked: tuple[Receipt, ...] = ()
+    """What the same answer said of orders that the venue links to this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
-"""Apply what happened to a book: a step that was taken, a receipt that came back.
+"""Apply what happened to a book: a step that was taken, a receipt that came back, an order that was seen.
 
 Nothing here decides what to do next (that is `plan`) or what an alert means (that is `decide`). A receipt is
-believed once: fills are told apart by the venue's trade ids and never beyond the order's filled quantity.
+believed once; what fills do to a share stands in `fills`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from brokers.protocol import Fill, Receipt
+from brokers.protocol import CROSSED, THROTTLED, Receipt
 from desk.book import (
-    CALM,
     ENTRY,
     EXIT,
+    KEEP,
     LOOK_UPS,
     NOBODY,
     STOP_LOSS,
@@ -20,24 +21,28 @@ from desk.book import (
     Book,
     Cancel,
     Drop,
-    FillRow,
     Look,
-    Marks,
     Order,
-    RestingExit,
-    Row,
+    Read,
     Send,
+    SendPair,
     Share,
     Step,
-    TradeRow,
 )
 from desk.evolve import evolve
-from desk.ledger import Execution, book_fill
-from desk.sizing import place_level
+from desk.fills import mark_executed, take_fills, write_off
+from desk.plan import is_protected
+from desk.sizing import plain
 
 ZERO = Decimal(0)
 ABSENT_AFTER_LOOKS = 3
 ABSENT_AFTER_MS = 10_000
+HOPELESS_AFTER = 2
+"""How often a stop may be refused before the share counts as one that cannot be protected."""
+BARE_MS = 5_000
+"""How long a share that is meant to be protected may be bare before the user hears of it."""
+TOO_SMALL = "TOO_SMALL"
+FINAL = frozenset({"filled", "partly_filled", "cancelled", "expired", "refused"})
 
 
 class InvariantBroken(Exception):
@@ -46,30 +51,40 @@ class InvariantBroken(Exception):
 
 def take_step(book: Book, step: Step, now: int) -> Book:
     """Return the book once `step` is on its way. Raises `InvariantBroken` instead of overselling."""
+    if isinstance(step, Read):
+        return evolve(book, sight=replace(book.sight, wanted=now))
+    if not book.paper:
+        book = evolve(book, acted_at=now)
     if isinstance(step, Send):
-        order = step.order
-        if order.kind != ENTRY:
-            _check_reducing(book, order)
-            share = book.share(order.strategy)
-            book = book.with_share(evolve(share, serial=share.serial + 1))
-        return book.with_order(evolve(order, call="place", sent_at=now))
+        return _send(book, step.order, now)
+    if isinstance(step, SendPair):
+        for order in step.orders:
+            book = _send(book, order, now)
+        return book
     order = book.orders[step.client_id]
     if isinstance(step, Cancel):
         return book.with_order(evolve(order, call="cancel", ends=order.ends or step.ends))
     if isinstance(step, Look):
         return book.with_order(evolve(order, call="look"))
-    return _drop(book, order, step)
+    return _drop(book, order, step, now)
 
 
 def receive(book: Book, receipt: Receipt, now: int) -> Book:
-    """Return the book after what a venue said of one order. An order that is not ours changes nothing."""
+    """Return the book after what a venue said of one order, and of those linked to it.
+
+    An order that is not ours changes nothing.
+    """
+    for linked in receipt.linked:
+        book = receive(book, linked, now)
     order = book.orders.get(receipt.client_id)
     if order is None:
         return book
-    book = _take_fills(book, order, receipt)
+    book = take_fills(book, order, receipt)
     order = book.orders[receipt.client_id]
     if not order.is_live:
         return book
+    if not book.paper:
+        book = evolve(book, acted_at=now)
     order = evolve(
         order,
         call="",
@@ -87,23 +102,81 @@ def receive(book: Book, receipt: Receipt, now: int) -> Book:
         case "unreached":
             book = _unreached(book, order, now)
         case "refused":
-            book = _refuse(book, order, now)
+            book = _refuse(book, order, receipt, now)
         case _:
-            book = _end(book, order, receipt.status)
-    return settle(book, order.strategy)
+            book = _end(book, order, receipt.status, now)
+    return settle(book, order.strategy, now)
 
 
-def settle(book: Book, strategy: str) -> Book:
+def observe(book: Book, receipt: Receipt, now: int) -> Book:
+    """Return the book after a read saw one of its orders; a request about it may be on its way meanwhile.
+
+    Fills and an end are facts whatever else is going on; anything less changes nothing.
+    """
+    order = book.orders.get(receipt.client_id)
+    if order is None or not order.is_live:
+        return book
+    if receipt.status in FINAL or (receipt.status != order.status and not order.call):
+        return receive(book, receipt, now)
+    seen = take_fills(book, order, receipt)
+    return book if seen is book else settle(seen, order.strategy, now)
+
+
+def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
+    """Return the book after an operator said what became of an unknown order."""
+    if receipt.status != "absent":
+        return receive(book, receipt, now)
+    order = evolve(book.orders[receipt.client_id], call="", looks=ABSENT_AFTER_LOOKS)
+    return settle(_believe_absent(book.with_order(order), order, now), order.strategy, now)
+
+
+def settle(book: Book, strategy: str, now: int) -> Book:
     """Return the book with the wishes of one share ended that have come true."""
     share = book.share(strategy)
     if share.quantity == 0 and (share.stop or share.target or share.exit):
-        share = evolve(share, stop=None, target=None, exit=None, guarding=CALM)
-    if share.keep is not None and abs(share.quantity) <= share.keep:
+        share = evolve(share, stop=None, target=None, exit=None).calmed(
+            STOP_LOSS, TAKE_PROFIT, EXIT
+        )
+    if share.keep is not None:
+        rest = abs(share.quantity) - share.keep
         late = [o for o in book.live(strategy) if o.kind == ENTRY and o.cause.seq < share.owed.seq]
         leaving = [o for o in book.live(strategy, EXIT) if not o.rests]
-        if not late and not leaving:
-            share = evolve(share, keep=None, owed=NOBODY, owed_since=0, leaving=CALM)
-    return book.with_share(share)
+        if (rest <= 0 or rest < book.instrument.smallest) and not late and not leaving:
+            share = evolve(share, keep=None, owed=NOBODY, owed_since=0).calmed(KEEP)
+    book = book.with_share(share)
+    if 0 < abs(share.quantity) < book.instrument.smallest and not book.live(strategy):
+        return settle(write_off(book, share, now), strategy, now)
+    return book
+
+
+def watch_protection(book: Book, now: int) -> Book:
+    """Return the book with each share knowing since when it is bare; told once it was so for 5 seconds."""
+    for share in list(book.shares.values()):
+        if not (share.stop or share.target or share.bare_since):
+            continue
+        leaves = share.owes and any(not o.rests for o in book.live(share.strategy, EXIT))
+        if is_protected(book, share) is not False or leaves:
+            if share.bare_since:
+                book = book.with_share(evolve(share, bare_since=0, bare_told=False))
+        elif not share.bare_since:
+            book = book.with_share(evolve(share, bare_since=now))
+        elif not share.bare_told and now - share.bare_since >= BARE_MS:
+            text = (
+                f"{plain(abs(share.quantity))} {book.instrument.symbol} of {share.strategy} on "
+                f"{book.account} is without its protection for {(now - share.bare_since) // 1000} s; "
+                "it is being pursued. Look at the venue."
+            )
+            book = book.with_share(evolve(share, bare_told=True))
+            book = book.telling("bare_share", text, share.guarded_by.alert_id)
+    return book
+
+
+def _send(book: Book, order: Order, now: int) -> Book:
+    if order.kind != ENTRY:
+        _check_reducing(book, order)
+        share = book.share(order.strategy)
+        book = book.with_share(evolve(share, serial=share.serial + 1))
+    return book.with_order(evolve(order, call="place", sent_at=now))
 
 
 def _check_reducing(book: Book, order: Order) -> None:
@@ -116,148 +189,25 @@ def _check_reducing(book: Book, order: Order) -> None:
         )
 
 
-def _drop(book: Book, order: Order, step: Drop) -> Book:
+def _drop(book: Book, order: Order, step: Drop, now: int) -> Book:
     ended = evolve(order, status=step.status, code=step.code, message=step.message)
     book = book.with_order(ended)
     if step.status == "expired":
         book = book.telling("order_expired", step.message, order.cause.alert_id)
-    return settle(book, order.strategy)
-
-
-def _take_fills(book: Book, order: Order, receipt: Receipt) -> Book:
-    """Book the executions that are new; where only totals are known, one execution stands for them."""
-    missing = receipt.filled - order.filled
-    if missing <= 0:
-        return book
-    fresh = [fill for fill in receipt.fills if fill.trade_id not in order.trades]
-    if sum((fill.quantity for fill in fresh), ZERO) != missing:
-        value = (receipt.average_price or ZERO) * receipt.filled - order.value
-        at = max((fill.at for fill in receipt.fills), default=order.sent_at or 0)
-        name = f"{order.client_id}:{receipt.filled}"
-        price = value / missing
-        fresh = [Fill(name, order.client_id, order.side, missing, price, ZERO, "", at)]
-    for fill in fresh:
-        book = _book_fill(book, order.client_id, fill)
-    return book
-
-
-def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
-    order = book.orders[client_id]
-    fees = {**order.fees, fill.fee_coin: order.fees.get(fill.fee_coin, ZERO) + fill.fee}
-    order = evolve(
-        order,
-        filled=order.filled + fill.quantity,
-        value=order.value + fill.quantity * fill.price,
-        fees=fees if fill.fee_coin else order.fees,
-        trades=order.trades | {fill.trade_id},
-    )
-    book = book.with_order(order)
-    share = book.share(order.strategy)
-    before = share.position
-    judged = order.kind in (STOP_LOSS, TAKE_PROFIT) and book.approximate_levels
-    position, trade = book_fill(share.position, _execution(book, fill, judged))
-    share = evolve(share, position=position, marks=_mark(share.marks, order))
-    if order.kind == ENTRY:
-        share = _entered(share, order, fill, book)
-    else:
-        share = _reduced(share, order, fill, before.quantity)
-    if position.quantity == 0 or trade:
-        share = evolve(share, leaving=CALM)
-    book = book.with_share(share)
-    gross = trade.gross if trade else position.gross
-    realized = gross - before.gross
-    symbol = book.instrument.symbol
-    rows: tuple[Row, ...] = (
-        FillRow(fill, book.account, book.paper, symbol, order.strategy, realized),
-    )
-    if trade:
-        closed = TradeRow(
-            trade,
-            book.account,
-            book.paper,
-            symbol,
-            order.strategy,
-            share.symbol,
-            _closed_by(order),
-        )
-        rows = (*rows, closed)
-    return evolve(book, journal=(*book.journal, *rows))
-
-
-def _execution(book: Book, fill: Fill, judged: bool) -> Execution:
-    """Turn a fill into what the ledger books; a fee in another coin than the quote is approximate."""
-    in_quote = fill.fee_coin in ("", book.instrument.quote)
-    return Execution(
-        side=fill.side,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fill.fee if in_quote else ZERO,
-        at=fill.at,
-        point_value=book.instrument.point_value,
-        approximate=judged or not in_quote,
-    )
-
-
-def _closed_by(order: Order) -> str:
-    if order.kind in (STOP_LOSS, TAKE_PROFIT):
-        return order.kind
-    return "flatten" if order.cause.alert_id.startswith("flatten_") else "alert"
-
-
-def _entered(share: Share, order: Order, fill: Fill, book: Book) -> Share:
-    """Let what a later entry filled stay, and take the levels that it brought."""
-    if share.keep is not None and order.cause.seq >= share.owed.seq:
-        share = evolve(share, keep=share.keep + fill.quantity)
-    average = order.average_price or fill.price
-    tick, side = book.instrument.tick, order.side
-    if order.stop_loss is not None:
-        stop = place_level(order.stop_loss, average, side, STOP_LOSS, tick)
-        share = evolve(share, stop=stop, guarded_by=order.cause, guarding=CALM)
-    if order.take_profit is not None:
-        target = place_level(order.take_profit, average, side, TAKE_PROFIT, tick)
-        share = evolve(share, target=target, guarded_by=order.cause, guarding=CALM)
-    return share
-
-
-def _reduced(share: Share, order: Order, fill: Fill, before: Decimal) -> Share:
-    """Count a resting exit down; what a reducing order opened beyond zero must not stay."""
-    if order.kind == EXIT and order.rests and share.exit is not None:
-        left = share.exit.quantity - fill.quantity
-        share = evolve(share, exit=_smaller(share.exit, left))
-    way = 1 if order.side == "buy" else -1
-    if share.quantity * way > 0:
-        stays = abs(before) if before * way > 0 else ZERO
-        keep = stays if share.keep is None else min(stays, share.keep)
-        share = evolve(share, keep=keep, owed=order.cause, owed_since=fill.at)
-    return share
-
-
-def _smaller(resting: RestingExit, left: Decimal) -> RestingExit | None:
-    return evolve(resting, quantity=left) if left > 0 else None
-
-
-def _mark(marks: Marks, order: Order) -> Marks:
-    """Note that an order of an alert was executed; stops and targets are nobody's new alert."""
-    if order.kind not in (ENTRY, EXIT):
-        return marks
-    fired = order.cause.fired_at or 0
-    return evolve(
-        marks,
-        executed=max(marks.executed, order.cause.body),
-        fired=max(marks.fired, fired),
-        opened=max(marks.opened, fired) if order.kind == ENTRY else marks.opened,
-        stated=max(marks.stated, fired) if order.cause.stated else marks.stated,
-    )
+    return settle(book, order.strategy, now)
 
 
 def _accept(book: Book, order: Order, now: int) -> Book:
     if order.status != "accepted" and order.lives_ms is not None and order.expires_at is None:
         order = evolve(order, expires_at=now + order.lives_ms)
     triggered = order.triggered or order.code == "TRIGGERED"
-    pause = now + 1_000 if order.ends else None
-    book = book.with_order(evolve(order, status="accepted", triggered=triggered, due_at=pause))
+    # A cancel that did not end it is asked again, less and less often.
+    again = min(order.looks, len(LOOK_UPS) - 1)
+    pause, looks = (now + LOOK_UPS[again], order.looks + 1) if order.ends else (None, 0)
+    order = evolve(order, status="accepted", triggered=triggered, due_at=pause, looks=looks)
+    book = book.with_order(order)
     share = book.share(order.strategy)
-    return book.with_share(evolve(share, marks=_mark(share.marks, order)))
+    return book.with_share(evolve(share, marks=mark_executed(share.marks, order)))
 
 
 def _doubt(book: Book, order: Order, now: int) -> Book:
@@ -278,6 +228,10 @@ def _miss(book: Book, order: Order, now: int) -> Book:
     if missed < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
         due = now + LOOK_UPS[min(missed, len(LOOK_UPS) - 1)]
         return book.with_order(evolve(order, status="unknown", looks=missed, due_at=due))
+    return _believe_absent(book, order, now)
+
+
+def _believe_absent(book: Book, order: Order, now: int) -> Book:
     text = f"{_named(book, order)} never reached the venue."
     book = book.with_order(evolve(order, status="absent", code="ABSENT", message=text))
     book = book.telling("order_absent", text, order.cause.alert_id)
@@ -288,10 +242,12 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     """Try an entry again under a new id while it is young; an exit is pursued by its wish."""
     # This attempt certainly does not exist; what goes on is the next one, under its own id.
     book = book.with_order(evolve(order, status="absent", code="UNREACHED"))
-    if order.attempt == 1:
+    is_entry = order.kind == ENTRY
+    failures = book.share(order.strategy).pursuit(order.wish).failures
+    if (order.attempt == 1) if is_entry else (failures == 0):
         text = f"{_named(book, order)} could not be sent: the venue cannot be reached."
         book = book.telling("order_unreached", text, order.cause.alert_id)
-    if order.kind != ENTRY or order.ends:
+    if not is_entry or order.ends:
         return _failed(book, order, now)
     attempt = order.attempt + 1
     cid = book.name_order(order.cause.alert_id, order.kind, attempt)
@@ -301,28 +257,64 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     return book.with_order(again)
 
 
-def _refuse(book: Book, order: Order, now: int) -> Book:
+def _refuse(book: Book, order: Order, receipt: Receipt, now: int) -> Book:
     code = order.code or "REFUSED"
     book = book.with_order(evolve(order, status="refused", code=code))
     share = book.share(order.strategy)
-    pursuit = share.leaving if order.kind == EXIT else share.guarding
-    if order.kind == ENTRY or pursuit.failures == 0:
+    if order.kind == ENTRY or share.pursuit(order.wish).failures == 0:
         text = f"{_named(book, order)} was refused: {order.message or code}"
         book = book.telling("order_refused", text, order.cause.alert_id)
-    return _failed(book, order, now)
+    if order.kind == ENTRY:
+        return book
+    if code == THROTTLED:
+        until = now + int((receipt.retry_after or 10) * 1000)
+        pause = share.pursuit(order.wish).after_pause(until)
+        return book.with_share(share.pursuing(order.wish, pause))
+    if code == TOO_SMALL and _is_worthless(book, share) and not book.live(order.strategy):
+        return write_off(book, share, now)
+    return _judge_protection(_failed(book, order, now), order, code, now)
+
+
+def _is_worthless(book: Book, share: Share) -> bool:
+    """Whether a share is worth so little that the venue may really have no order small enough."""
+    worth = abs(share.quantity) * share.position.average_price * book.instrument.point_value
+    return worth < 2 * book.instrument.min_notional
+
+
+def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
+    """Close a share whose stop cannot be placed or whose level is already passed, or tell of it."""
+    share = book.share(order.strategy)
+    tries = share.pursuit(STOP_LOSS).failures
+    is_hopeless = order.kind == STOP_LOSS and tries >= HOPELESS_AFTER
+    is_crossed = code == CROSSED and order.kind in (STOP_LOSS, TAKE_PROFIT)
+    if not (is_hopeless or is_crossed) or share.quantity == 0 or share.keep == 0:
+        return book
+    what = f"{plain(abs(share.quantity))} {book.instrument.symbol} of {share.strategy}"
+    why = "its level is already passed" if is_crossed else "the venue refuses it"
+    text = f"The {order.kind.replace('_', ' ')} for {what} on {book.account} cannot stand: {why}."
+    if not book.closes_unprotected:
+        if tries > HOPELESS_AFTER:
+            return book
+        return book.telling("unprotected", f"{text} Nothing was closed.", order.cause.alert_id)
+    # One number later than the entry: what this very entry still fills must not stay either.
+    owed = replace(order.cause, seq=order.cause.seq + 1)
+    closing = evolve(share, keep=ZERO, owed=owed, owed_since=now, exit=None).calmed(KEEP)
+    book = book.with_share(closing)
+    for entry in book.live(order.strategy, ENTRY):
+        if entry.cause.seq < owed.seq:
+            book = book.with_order(evolve(entry, ends="cancelled", due_at=None))
+    return book.telling("unprotected", f"{text} It is closed.", order.cause.alert_id)
 
 
 def _failed(book: Book, order: Order, now: int) -> Book:
-    """Let the wish behind a reducing order back off; a resting exit that is refused is not repeated."""
+    """Let the wish behind a reducing order back off."""
+    if order.kind == ENTRY:
+        return book
     share = book.share(order.strategy)
-    if order.kind == EXIT and not order.rests:
-        share = evolve(share, leaving=share.leaving.after_failure(now))
-    elif order.kind != ENTRY:
-        share = evolve(share, guarding=share.guarding.after_failure(now))
-    return book.with_share(share)
+    return book.with_share(share.pursuing(order.wish, share.pursuit(order.wish).after_failure(now)))
 
 
-def _end(book: Book, order: Order, status: str) -> Book:
+def _end(book: Book, order: Order, status: str, now: int) -> Book:
     if status in ("cancelled", "expired") and order.ends:
         status = order.ends
     if status != "filled" and order.filled > 0:
@@ -331,6 +323,8 @@ def _end(book: Book, order: Order, status: str) -> Book:
     if status == "expired" and order.kind == ENTRY:
         text = f"{_named(book, order)} was not filled in time and has ended."
         book = book.telling("order_expired", text, order.cause.alert_id)
+    if status in ("cancelled", "expired") and not order.ends:  # the venue ended it unasked
+        book = _failed(book, order, now)
     return book
 
 

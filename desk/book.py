@@ -20,10 +20,13 @@ from parsers.alert import Level
 
 ZERO = Decimal(0)
 ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT = "entry", "exit", "stop_loss", "take_profit"
+KEEP = "keep"
+"""The wish behind an exit at the market; every other reducing order is named as its wish."""
 LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
 LOOK_UPS = (2_000, 5_000, 10_000, 20_000, 30_000, 60_000)
 """Milliseconds after which an unknown order is looked up again; the last repeats."""
+FORGIVEN_MS = 600_000
 PURSUIT_CEILING = 400_000
 """The longest pause between two attempts at a wish: under twenty attempts in any hour."""
 
@@ -104,6 +107,11 @@ class Order:
         """Whether the order has a level of its own and may wait at the venue."""
         return self.order_type != "market"
 
+    @property
+    def wish(self) -> str:
+        """The wish of the share that a reducing order pursues."""
+        return KEEP if self.kind == EXIT and self.order_type == "market" else self.kind
+
 
 BLANK = Order("", NOBODY, "", "", "", ZERO)
 """What a new order is made from with `evolve`: a third of the time its constructor takes."""
@@ -136,9 +144,14 @@ class Pursuit:
     retry_at: int = 0
 
     def after_failure(self, now: int) -> Pursuit:
-        """Back off: one second, doubling, up to the ceiling."""
-        pause = min(1_000 * 2 ** min(self.failures, 10), PURSUIT_CEILING)
-        return Pursuit(self.failures + 1, now + pause)
+        """Back off: one second, doubling, up to the ceiling; afresh after ten minutes without a failure."""
+        failures = self.failures if now - self.retry_at < FORGIVEN_MS else 0
+        pause = min(1_000 * 2 ** min(failures, 10), PURSUIT_CEILING)
+        return Pursuit(failures + 1, now + pause)
+
+    def after_pause(self, until: int) -> Pursuit:
+        """Wait as long as the venue asked for: it did not judge the order, so it is no failure."""
+        return Pursuit(self.failures, until)
 
 
 @dataclass(frozen=True)
@@ -181,8 +194,11 @@ class Share:
     stop: Guard | None = None
     target: Guard | None = None
     guarded_by: Cause = NOBODY
-    leaving: Pursuit = CALM
-    guarding: Pursuit = CALM
+    pursuits: Mapping[str, Pursuit] = field(default_factory=dict)
+    """How the wishes fare that have failed: keep, exit, stop_loss, take_profit."""
+    bare_since: int = 0
+    """Since when what was asked to protect the share does not stand; 0 while it does."""
+    bare_told: bool = False
     serial: int = 0
     marks: Marks = UNMARKED
 
@@ -203,6 +219,24 @@ class Share:
     def wishes(self) -> bool:
         """Whether anything is still wanted of this share."""
         return bool(self.keep is not None or self.exit or self.stop or self.target)
+
+    @property
+    def owes(self) -> bool:
+        """Whether more is held than may stay."""
+        return self.keep is not None and abs(self.position.quantity) > self.keep
+
+    def pursuit(self, wish: str) -> Pursuit:
+        """Return how a wish fares."""
+        return self.pursuits.get(wish, CALM)
+
+    def pursuing(self, wish: str, pursuit: Pursuit) -> Share:
+        """Return the share with a wish faring so."""
+        return evolve(self, pursuits={**self.pursuits, wish: pursuit})
+
+    def calmed(self, *wishes: str) -> Share:
+        """Return the share with these wishes tried afresh; without any named, all of them."""
+        left = {name: each for name, each in self.pursuits.items() if wishes and name not in wishes}
+        return self if len(left) == len(self.pursuits) else evolve(self, pursuits=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +301,18 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class SendPair:
+    """Place a stop and a target that the venue links: one ends the other."""
+
+    orders: tuple[Order, Order]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read what the account holds, because an exit must know it before it leaves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """End an entry that never left."""
 
@@ -276,7 +322,24 @@ class Drop:
     message: str
 
 
-Step = Send | Cancel | Look | Drop
+Step = Send | SendPair | Cancel | Look | Read | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the venue was last seen to hold here. Kept in memory only: after a start it is read anew.
+
+    `at` is when that read began and `held` what it said (None: it failed). `wanted` is when a read was last
+    asked for. `short` counts the reads in a row that saw less than the shares.
+    """
+
+    held: Decimal | None = None
+    at: int = 0
+    wanted: int = 0
+    short: int = 0
+
+
+UNSEEN = Sight()
 
 
 @dataclass(frozen=True)
@@ -291,6 +354,11 @@ class Book:
     journal: tuple[Row, ...] = ()
     approximate_levels: bool = True
     """Whether stops and targets are judged without a price feed here."""
+    closes_unprotected: bool = True
+    """Whether a share is closed that cannot be protected, or only told of."""
+    sight: Sight = UNSEEN
+    acted_at: int = 0
+    """When an order here last left or came back: a read that began earlier may not show it yet."""
 
     def share(self, strategy: str) -> Share:
         """Return the strategy's share, an empty one where it has none."""

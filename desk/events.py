@@ -12,6 +12,7 @@ from desk.catalogue import Fact
 from desk.duplicates import Duplicate
 from desk.floor import Call
 from desk.operator import Command
+from desk.reading import Reading
 from desk.record import Record
 from desk.reply import Answer, Delivery, Reply
 from desk.state import Key
@@ -43,4 +44,4 @@ class Due:
     key: Key
 
 
-Event = Ask | Command | Answered | Fact | Due
+Event = Ask | Command | Answered | Reading | Fact | Due

@@ -23,13 +23,15 @@ class Call:
 
     key: Key
     what: str
-    """place, close, cancel or look."""
+    """place, cancel or look."""
     request: OrderRequest
+    partner: OrderRequest | None = None
+    """The other order of a pair that the venue links."""
 
     @property
     def is_urgent(self) -> bool:
         """Whether it makes a position smaller or clearer: such calls leave first."""
-        return self.what != "place"
+        return self.what != "place" or self.request.reduces
 
 
 class Rates(Protocol):
@@ -57,6 +59,8 @@ class Floor:
     """A symbol without the exchange in front: what shares, prices and rates go by."""
     calls: list[Call] = field(default_factory=list)
     """What is to be sent after the commit."""
+    reads: set[str] = field(default_factory=set)
+    """The accounts to be read at once."""
     settled_rules: dict[tuple[str, Target], Rules] = field(default_factory=dict)
     """What config.yaml alone says of a strategy on an account: it never changes while we run."""
     limits: dict[tuple[str, str], tuple[Limits, Limits]] = field(default_factory=dict)

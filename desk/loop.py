@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from brokers.protocol import Broker, Receipt
+from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, Receipt
 from desk.apply import InvariantBroken, receive
 from desk.book import Book, Order, Row
 from desk.catalogue import Catalogue, Fact
@@ -26,8 +26,9 @@ from desk.intake import refuse, retry, take_in
 from desk.operator import Command, halt, obey
 from desk.options import Settings
 from desk.plan import wakes_at
-from desk.pool import Pool
+from desk.pool import Pool, time_out
 from desk.pursue import pursue
+from desk.reading import WORKING_MS, Readers, Reading, meet_reading, take_late
 from desk.reply import Answer, Delivery, Reply
 from desk.report import (
     answer_delivery,
@@ -39,13 +40,15 @@ from desk.report import (
     settle_waiting,
 )
 from desk.restore import restore
+from desk.routing import is_paper
 from desk.state import Key, Simulate, State
 from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
 BATCH = 64
 """The most events that share one commit."""
-CALL_DEADLINE_MS = 8_000
+CALL_DEADLINE_MS = 8_500
+"""When a call counts as unanswered; a broker's own deadline is a little shorter."""
 IDLE_SECONDS = 30.0
 FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
@@ -97,6 +100,7 @@ class Desk:
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
+        self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
         self.floor = Floor(self.state, store, rates, self.can_of, self._catalogue.find, symbol_key)
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
@@ -116,6 +120,9 @@ class Desk:
         with self.store.loading():
             restore(self.state, self.store, now)
         self._due = dict.fromkeys(self.state.books, now)
+        accounts = self.settings.accounts.items()
+        real = [name for name, e in accounts if not (is_paper(self.settings, e) or e.missing)]
+        self._readers.begin([name for name in real if name in self._brokers], now)
 
     def submit(self, delivery: Delivery) -> Reply:
         """Hand in a delivery. Raises `StoreUnavailable` while shutting down."""
@@ -173,6 +180,8 @@ class Desk:
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
+        if (read := self._readers.next_at()) is not None:
+            moments.append(read)
         soonest = min([*moments, *self._due.values()], default=None)
         if soonest is None:
             return IDLE_SECONDS
@@ -184,7 +193,7 @@ class Desk:
         try:
             self._preview(events, now)
             self._handle_all([*events, *self._find_due(now)], now)
-            self._schedule()
+            self._schedule(now)
             rendered = render(state)
             self.store.write(state.batch)
         except StoreUnavailable as error:
@@ -195,8 +204,7 @@ class Desk:
             self._isolate(events, fault)
             return
         self.failure = None
-        told, calls, journal = state.batch.told, self.floor.calls, state.batch.journal
-        self.floor.calls = []
+        told, journal = state.batch.told, state.batch.journal
         state.committed()
         forget_claims(self.floor, now)
         remember(state, rendered)
@@ -209,14 +217,25 @@ class Desk:
             elif isinstance(event, Command):
                 about = event.record
                 event.reply.record([rendered[about.alert_id][1]] if about else [], set())
-        for call in calls:
-            self._out[call.request.client_id] = (call, now)
-            self._pool.submit(call)
+        self._hand_out(now)
         log_outcomes(rendered)
         if log.isEnabledFor(logging.DEBUG):
             _log_orders(journal)
         for _, each in told:
             log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+
+    def _hand_out(self, now: int) -> None:
+        """Send what was committed on its way, and start the reads that are due."""
+        calls, self.floor.calls = self.floor.calls, []
+        for call in calls:
+            self._out[call.request.client_id] = (call, now)
+            self._pool.submit(call)
+            self._readers.want(call.key[0], now + WORKING_MS)
+        for account in self.floor.reads:
+            self._readers.want(account, now)
+        self.floor.reads.clear()
+        for failed in self._readers.start_due(now):
+            self._inbox.put(failed)
 
     def _isolate(self, events: Sequence[Event], fault: Exception) -> None:
         """Take the events of a batch that failed for another reason than the store one by one.
@@ -285,6 +304,7 @@ class Desk:
         """Undo everything since the last commit."""
         self.state.undo()
         self.floor.calls = []
+        self.floor.reads.clear()
 
     def _preview(self, events: Sequence[Event], now: int) -> None:
         """Answer what is only asked: take each such delivery in by itself, and undo it."""
@@ -309,9 +329,10 @@ class Desk:
                 if not event.delivery.is_dry:
                     self._take(event, now)
             case Answered():
-                key = self.floor.at = event.call.key
-                self._out.pop(event.receipt.client_id, None)
-                pursue(self.floor, receive(self.state.books[key], event.receipt, now), now)
+                self._take_receipt(event, now)
+            case Reading():
+                differs = meet_reading(self.floor, event, now)
+                self._readers.came_back(event, now, differs=differs)
             case Command():
                 obey(self.floor, event, now)
             case Fact():
@@ -319,6 +340,23 @@ class Desk:
             case Due():
                 self.floor.at = event.key
                 pursue(self.floor, self.state.books[event.key], now)
+
+    def _take_receipt(self, event: Answered, now: int) -> None:
+        key, receipt = event.call.key, event.receipt
+        self.floor.at = key
+        out = self._out.get(receipt.client_id)
+        if out is not None and out[0] is event.call:
+            del self._out[receipt.client_id]
+        book = self.state.books[key]
+        if receipt.client_id not in book.orders:
+            take_late(self.floor, receipt, now)
+            return
+        pursue(self.floor, receive(book, receipt, now), now)
+        scope = f"account:{key[0]}"
+        if receipt.code in (KEYS_REFUSED, WRONG_ORDER) and scope not in self.state.halts:
+            halt(self.floor, scope, f"{receipt.code}: {receipt.message or ''}", now)
+        if receipt.status in ("unknown", "unreached"):
+            self._readers.want(key[0], now)
 
     def _take(self, ask: Ask, now: int) -> None:
         delivery, state, first = ask.delivery, self.state, 0
@@ -357,9 +395,7 @@ class Desk:
         found: list[Event] = []
         for call, at in self._out.values():
             if now - at >= CALL_DEADLINE_MS:
-                status = "unknown" if call.what in ("place", "close", "look") else "accepted"
-                text = "no answer within the deadline"
-                found.append(Answered(call, Receipt(call.request.client_id, status, message=text)))
+                found.append(Answered(call, time_out(call)))
         found += [Due(key) for key, at in self._due.items() if at <= now]
         self.state.changed.update(key for key, at in self._due.items() if at <= now)
         if now - self._forgot_at > FORGET_EVERY_MS:
@@ -372,10 +408,10 @@ class Desk:
             self.state.touch(record)
             retry(self.floor, record, now)
 
-    def _schedule(self) -> None:
+    def _schedule(self, now: int) -> None:
         for key in self.state.changed:
             book = self.state.books.get(key)
-            at = wakes_at(book) if book else None
+            at = wakes_at(book, now) if book else None
             if at is None:
                 self._due.pop(key, None)
             else:

@@ -14,6 +14,7 @@ from desk.book import (
     BLANK,
     ENTRY,
     EXIT,
+    KEEP,
     STOP_LOSS,
     TAKE_PROFIT,
     Book,
@@ -22,14 +23,22 @@ from desk.book import (
     Drop,
     Look,
     Order,
+    Read,
     Send,
+    SendPair,
     Share,
     Step,
 )
 from desk.evolve import evolve
+from desk.sizing import floor_to
 
 ZERO = Decimal(0)
 LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
+PATIENCE_MS = 3_000
+"""How long a read is waited for before it is asked for again."""
+BARE_MS = 5_000
+Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
+"""Quantity, order type, limit and stop price of a leg."""
 
 
 def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
@@ -48,28 +57,30 @@ def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
     for share in wishing:
         if _cancels_first(can) and _is_leaving(share, now):
             continue
-        if step := _protect(book, share, now):
+        if step := _protect(book, share, can, now):
             return step
     return _release(book, live, now)
 
 
-def wakes_at(book: Book) -> int | None:
-    """Return the next moment at which time alone may change the plan."""
+def wakes_at(book: Book, now: int) -> int | None:
+    """Return the next moment at which time alone may change the plan; what was due by now was planned."""
     times: list[int] = []
     for order in book.live():
         times += [t for t in (order.due_at, order.expires_at, order.release_by) if t]
     for share in book.shares.values():
         if share.wishes:
-            times += [p.retry_at for p in (share.leaving, share.guarding) if p.failures]
-    return min(times, default=None)
+            times += [each.retry_at for each in share.pursuits.values()]
+            if share.owes and book.sight.wanted:
+                times.append(book.sight.wanted + PATIENCE_MS)
+        if share.bare_since and not share.bare_told:
+            times.append(share.bare_since + BARE_MS)
+    return min((at for at in times if at > now), default=None)
 
 
-def wanted_leg(
-    share: Share, kind: str
-) -> tuple[Decimal, str, Decimal | None, Decimal | None] | None:
-    """Return quantity, order type, limit and stop price of the leg a share wishes for, or None."""
-    held = abs(share.quantity)
-    if held == 0:
+def wanted_leg(book: Book, share: Share, kind: str) -> Leg | None:
+    """Return the leg a share wishes for, in what of the share can be ordered; None for no leg."""
+    held = floor_to(abs(share.quantity), book.instrument.step)
+    if held < book.instrument.smallest:
         return None
     if kind == STOP_LOSS and share.stop:
         order_type = "stop" if share.stop.limit_price is None else "stop_limit"
@@ -77,13 +88,8 @@ def wanted_leg(
     if kind == TAKE_PROFIT and share.target:
         return held, "limit", share.target.price, None
     if kind == EXIT and share.exit:
-        resting = share.exit
-        return (
-            min(held, resting.quantity),
-            resting.order_type,
-            resting.limit_price,
-            resting.stop_price,
-        )
+        rest = share.exit
+        return min(held, rest.quantity), rest.order_type, rest.limit_price, rest.stop_price
     return None
 
 
@@ -92,21 +98,24 @@ def is_protected(book: Book, share: Share) -> bool | None:
     if share.quantity == 0 or not (share.stop or share.target):
         return None
     for kind in (STOP_LOSS, TAKE_PROFIT):
-        want = wanted_leg(share, kind)
+        want = wanted_leg(book, share, kind)
         legs = [o for o in book.live(share.strategy, kind) if o.status == "accepted"]
         if want and not any(_stands(order, want) for order in legs):
             return False
     return True
 
 
+# --- leaving -----------------------------------------------------------------------------------------
+
+
 def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | None:
     """Send the exit that a lowered `keep` asks for, once nothing stands in its way."""
-    if share.keep is None or now < share.leaving.retry_at:
+    if share.keep is None or now < share.pursuit(KEEP).retry_at:
         return None
     exits = book.live(share.strategy, EXIT)
     leaving = sum((order.left for order in exits if not order.rests), ZERO)
-    needed = abs(share.quantity) - share.keep - leaving
-    if needed <= 0:
+    needed = floor_to(abs(share.quantity) - share.keep - leaving, book.instrument.step)
+    if needed < book.instrument.smallest:
         return None
     in_the_way = [order for order in exits if order.rests]
     if _cancels_first(can):
@@ -116,6 +125,12 @@ def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | No
             return Cancel(order.client_id, "cancelled")
     if in_the_way:
         return None
+    if "local" not in can and (_may_oversell(can) or share.pursuit(KEEP).failures):
+        if not _is_seen(book, share, can):
+            return _read(book, now)
+        needed = min(needed, _available(book, share))
+        if needed < book.instrument.smallest:
+            return None
     return Send(_reducing(book, share, EXIT, share.owed, (needed, "market", None, None), now))
 
 
@@ -124,10 +139,42 @@ def _cancels_first(can: frozenset[str]) -> bool:
     return "locks_balance" in can or "reduce_only" not in can
 
 
+def _may_oversell(can: frozenset[str]) -> bool:
+    """Whether the venue would let an exit that is too large open the other side."""
+    return "reduce_only" not in can and "locks_balance" not in can
+
+
+def _is_seen(book: Book, share: Share, can: frozenset[str]) -> bool:
+    """Whether the position was read since the last order here and since the exit was asked for.
+
+    Read before every exit where an exit could open the other side; elsewhere after a failure, because the
+    position may differ, and there a read that fails is not waited for again.
+    """
+    sight = book.sight
+    is_fresh = sight.at > 0 and sight.at >= max(book.acted_at, share.owed_since)
+    return is_fresh and (sight.held is not None or not _may_oversell(can))
+
+
+def _read(book: Book, now: int) -> Read | None:
+    """Ask for a read, unless one was asked for a moment ago."""
+    is_asked = book.sight.wanted >= max(book.acted_at, 1) and now < book.sight.wanted + PATIENCE_MS
+    return None if is_asked else Read()
+
+
+def _available(book: Book, share: Share) -> Decimal:
+    """Return what the venue was seen to hold for an exit to take; all of the share where the read failed."""
+    if book.sight.held is None:
+        return abs(share.quantity)
+    held = book.sight.held if share.quantity > 0 else -book.sight.held
+    return floor_to(max(held, ZERO), book.instrument.step)
+
+
 def _is_leaving(share: Share, now: int) -> bool:
     """Whether an exit is to be sent now: until it failed, its protection is not put back."""
-    owes = share.keep is not None and abs(share.quantity) > share.keep
-    return owes and now >= share.leaving.retry_at
+    return share.owes and now >= share.pursuit(KEEP).retry_at
+
+
+# --- ending ------------------------------------------------------------------------------------------
 
 
 def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
@@ -158,38 +205,72 @@ def _end_waiting(order: Order, now: int) -> Step | None:
 def _is_wanted(book: Book, order: Order) -> bool:
     share = book.share(order.strategy)
     if not order.rests:  # an exit at the market that still works: until nothing is left to leave
-        return share.keep is not None and abs(share.quantity) > share.keep
-    want = wanted_leg(share, order.kind)
+        return share.owes
+    want = wanted_leg(book, share, order.kind)
     return want is not None and _stands(order, want)
 
 
-def _stands(order: Order, want: tuple[Decimal, str, Decimal | None, Decimal | None]) -> bool:
+def _stands(order: Order, want: Leg) -> bool:
     return (order.left, order.order_type, order.limit_price, order.stop_price) == want
 
 
-def _protect(book: Book, share: Share, now: int) -> Step | None:
-    """Place the legs that are wished for and do not stand."""
-    if now < share.guarding.retry_at or not (share.stop or share.target or share.exit):
+# --- protecting --------------------------------------------------------------------------------------
+
+
+def _protect(book: Book, share: Share, can: frozenset[str], now: int) -> Step | None:
+    """Place the legs that are wished for and do not stand, linked where the venue links them."""
+    if not (share.stop or share.target or share.exit):
         return None
-    for kind in LEGS:
-        want = wanted_leg(share, kind)
-        if want is None or any(o.rests for o in book.live(share.strategy, kind)):
+    wants = {kind: want for kind in LEGS if (want := wanted_leg(book, share, kind))}
+    standing = {o.kind: o for o in book.live(share.strategy, *LEGS) if o.rests}
+    if "oco" in can and (pair := _linked(wants, can)):
+        missing = [kind for kind in pair if kind not in standing]
+        if len(missing) == 2:
+            return _place_pair(book, share, pair, wants, now)
+        if missing and "locks_balance" in can:  # one alone locks all that the pair needs
+            alone = next(standing[kind] for kind in pair if kind in standing)
+            may_end = alone.status == "accepted" and _is_due(alone, now)
+            return Cancel(alone.client_id, "cancelled") if may_end else None
+    for kind, want in wants.items():
+        if kind in standing or now < share.pursuit(kind).retry_at:
             continue
         if kind == EXIT and book.live(share.strategy, EXIT):
             continue
-        cause = share.exit.cause if kind == EXIT and share.exit else share.guarded_by
-        return Send(_reducing(book, share, kind, cause, want, now))
+        return Send(_reducing(book, share, kind, _cause(share, kind), want, now))
     return None
 
 
-def _reducing(
-    book: Book,
-    share: Share,
-    kind: str,
-    cause: Cause,
-    want: tuple[Decimal, str, Decimal | None, Decimal | None],
-    now: int,
-) -> Order:
+def _linked(wants: dict[str, Leg], can: frozenset[str]) -> tuple[str, str] | None:
+    """Return the two kinds that are placed as one pair, or None.
+
+    Where orders lock what they sell, a limit exit of an alert that takes the whole share stands in for the
+    target: both could not be placed.
+    """
+    if STOP_LOSS not in wants:
+        return None
+    exit_leg = wants.get(EXIT)
+    if exit_leg and "locks_balance" in can and exit_leg[:2] == (wants[STOP_LOSS][0], "limit"):
+        wants.pop(TAKE_PROFIT, None)
+        return STOP_LOSS, EXIT
+    return (STOP_LOSS, TAKE_PROFIT) if TAKE_PROFIT in wants else None
+
+
+def _place_pair(
+    book: Book, share: Share, pair: tuple[str, str], wants: dict[str, Leg], now: int
+) -> SendPair | None:
+    if any(now < share.pursuit(kind).retry_at for kind in pair):
+        return None
+    stop, other = (
+        _reducing(book, share, kind, _cause(share, kind), wants[kind], now) for kind in pair
+    )
+    return SendPair((stop, other))
+
+
+def _cause(share: Share, kind: str) -> Cause:
+    return share.exit.cause if kind == EXIT and share.exit else share.guarded_by
+
+
+def _reducing(book: Book, share: Share, kind: str, cause: Cause, want: Leg, now: int) -> Order:
     attempt = share.serial + 1
     quantity, order_type, limit_price, stop_price = want
     return evolve(
@@ -206,6 +287,9 @@ def _reducing(
         attempt=attempt,
         created_at=now,
     )
+
+
+# --- looking up and releasing ------------------------------------------------------------------------
 
 
 def _look_up(live: list[Order], now: int) -> Step | None:

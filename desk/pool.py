@@ -1,14 +1,17 @@
 """Call brokers from a bounded number of threads, one deadline a call, and bring every answer back.
 
-A call never raises: whatever a broker does becomes a receipt. Nothing here decides whether to call again.
+A call never raises: whatever a broker does becomes a receipt. Reducing calls leave before opening ones, and
+one that waited behind calls that hang leaves on a thread that is kept for it. Nothing here decides whether to
+call again.
 """
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import logging
-import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -16,19 +19,18 @@ from brokers.protocol import Broker, Receipt, Refused, Uncertain, Unreachable
 from desk.floor import Call
 
 log = logging.getLogger("desk")
-_order = itertools.count()
+SPARE_THREADS = 2
+"""How many threads of an account only carry out reducing calls that waited too long."""
+SPARE_AFTER_SECONDS = 0.3
+READERS = 2
+"""How many reads of one account may be out: a second one only where the first hangs."""
 # What an order is when the call about it failed: a cancel or a look-up that failed changes nothing.
-_AFTER_UNREACHABLE = {
-    "place": "unreached",
-    "close": "unreached",
-    "cancel": "accepted",
-    "look": "unknown",
-}
-_AFTER_UNCERTAIN = {"place": "unknown", "close": "unknown", "cancel": "accepted", "look": "unknown"}
+_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "unknown"}
+_AFTER_UNCERTAIN = {"place": "unknown", "cancel": "accepted", "look": "unknown"}
 
 
 class Pool:
-    """Threads that call one account's broker; reducing calls leave before opening ones."""
+    """Threads that call one account's broker."""
 
     def __init__(
         self,
@@ -39,51 +41,134 @@ class Pool:
         self._brokers = brokers
         self._deliver = deliver
         self._parallel = parallel
-        self._queues: dict[str, queue.PriorityQueue[tuple[int, int, Call | None]]] = {}
+        self._lanes: dict[str, _Lane] = {}
+        self._readers: dict[str, threading.Semaphore] = {}
 
     def submit(self, call: Call) -> None:
         """Hand one call out; its receipt comes back through `deliver`."""
         account = call.key[0]
-        if account not in self._queues:
-            self._queues[account] = queue.PriorityQueue()
-            for number in range(self._parallel.get(account, 4)):
+        if account not in self._lanes:
+            self._lanes[account] = lane = _Lane()
+            workers = self._parallel.get(account, 4)
+            for number in range(workers + SPARE_THREADS):
+                work = (account, lane, number >= workers)
                 name = f"broker-{account}-{number}"
-                threading.Thread(target=self._work, args=(account,), name=name, daemon=True).start()
-        self._queues[account].put((0 if call.is_urgent else 1, next(_order), call))
+                threading.Thread(target=self._work, args=work, name=name, daemon=True).start()
+        self._lanes[account].put(call)
 
     def fetch(self, account: str, job: Callable[[], None]) -> None:
         """Run a read for an account in a thread of its own: it is rare and must not wait for orders."""
         threading.Thread(target=job, name=f"fetch-{account}", daemon=True).start()
 
-    def _work(self, account: str) -> None:
-        waiting = self._queues[account]
+    def read(self, account: str, job: Callable[[], None]) -> bool:
+        """Run the regular read of an account; False where too many of them hang."""
+        slots = self._readers.setdefault(account, threading.Semaphore(READERS))
+        if not slots.acquire(blocking=False):
+            return False
+
+        def run() -> None:
+            try:
+                job()
+            finally:
+                slots.release()
+
+        threading.Thread(target=run, name=f"read-{account}", daemon=True).start()
+        return True
+
+    def _work(self, account: str, lane: _Lane, is_spare: bool) -> None:
         while True:
-            _, _, call = waiting.get()
-            if call is not None:
-                self._deliver(call, _make_writable(carry_out(self._brokers[account], call)))
+            call = lane.take_late() if is_spare else lane.take()
+            self._deliver(call, _make_writable(carry_out(self._brokers[account], call)))
+
+
+class _Lane:
+    """The calls of one account that wait for a thread."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[int, int, float, Call]] = []
+        self._changed = threading.Condition()
+
+    def put(self, call: Call) -> None:
+        """Queue a call: reducing before opening, else in order."""
+        rank = 0 if call.is_urgent else 1
+        with self._changed:
+            entry = (rank, next(self._numbers), time.monotonic(), call)
+            heapq.heappush(self._waiting, entry)
+            self._changed.notify_all()
+
+    def take(self) -> Call:
+        """Return the next call."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            return heapq.heappop(self._waiting)[3]
+
+    def take_late(self) -> Call:
+        """Return the next reducing call that has waited too long."""
+        with self._changed:
+            while True:
+                waits = self._waited_seconds()
+                if waits is not None and waits >= SPARE_AFTER_SECONDS:
+                    return heapq.heappop(self._waiting)[3]
+                self._changed.wait(None if waits is None else SPARE_AFTER_SECONDS - waits)
+
+    def _waited_seconds(self) -> float | None:
+        """Return how long the first reducing call has waited, or None where none does."""
+        if not self._waiting or self._waiting[0][0] != 0:
+            return None
+        return time.monotonic() - self._waiting[0][2]
 
 
 def carry_out(broker: Broker, call: Call) -> Receipt:
     """Make one call and return what is known afterwards; an order that may exist is `unknown`."""
-    request, cid = call.request, call.request.client_id
     try:
-        if call.what == "cancel":
-            return broker.cancel(request)
-        if call.what == "look":
-            return broker.find_order(request)
-        return broker.close(request) if request.reduces else broker.place_order(request)
+        return _ask(broker, call)
     except Refused as no:
         if call.what == "cancel":
             # A cancel is refused when the order is already gone: ask what became of it.
             return _look(broker, call)
-        return Receipt(cid, "refused", code=no.code, message=no.message)
+        return _for_all(call, "refused", no.code, no.message, no.retry_after)
     except Unreachable:
-        return Receipt(cid, _AFTER_UNREACHABLE[call.what])
+        return _for_all(call, _AFTER_UNREACHABLE[call.what])
     except Uncertain as doubt:
-        return Receipt(cid, _AFTER_UNCERTAIN[call.what], message=str(doubt))
+        return _for_all(call, _AFTER_UNCERTAIN[call.what], doubt.code, str(doubt) or None)
     except Exception:
         log.exception("broker_fault", extra={"account": call.key[0], "call": call.what})
-        return Receipt(cid, _AFTER_UNCERTAIN[call.what])
+        return _for_all(call, _AFTER_UNCERTAIN[call.what])
+
+
+def time_out(call: Call) -> Receipt:
+    """Return what is known of a call that did not come back."""
+    text = "no answer within the deadline"
+    return _for_all(call, _AFTER_UNCERTAIN[call.what], message=text)
+
+
+def _ask(broker: Broker, call: Call) -> Receipt:
+    request = call.request
+    if call.what == "cancel":
+        return broker.cancel(request)
+    if call.what == "look":
+        return broker.find_order(request)
+    if call.partner is not None:
+        first, second = broker.protect((request, call.partner))
+        return replace(first, linked=(*first.linked, second))
+    return broker.close(request) if request.reduces else broker.place_order(request)
+
+
+def _for_all(
+    call: Call,
+    status: str,
+    code: str | None = None,
+    message: str | None = None,
+    retry_after: float | None = None,
+) -> Receipt:
+    """Return a receipt that says the same of every order of a call."""
+    requests = [call.request] if call.partner is None else [call.request, call.partner]
+    first, *others = (
+        Receipt(each.client_id, status, code=code, message=message, retry_after=retry_after)
+        for each in requests
+    )
+    return replace(first, linked=tuple(others))
 
 
 def _look(broker: Broker, call: Call) -> Receipt:

@@ -9,8 +9,21 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.protocol import LocalBroker, OrderRequest, Receipt, Refused
-from desk.apply import InvariantBroken, receive, take_step
-from desk.book import ENTRY, STOP_LOSS, Book, Cancel, Drop, FillRow, Look, Order, Send, Step
+from desk.apply import InvariantBroken, receive, take_step, watch_protection
+from desk.book import (
+    ENTRY,
+    STOP_LOSS,
+    Book,
+    Cancel,
+    Drop,
+    FillRow,
+    Look,
+    Order,
+    Read,
+    Send,
+    SendPair,
+    Step,
+)
 from desk.floor import Call, Floor
 from desk.plan import next_step
 from desk.state import Key
@@ -39,29 +52,51 @@ def pursue(floor: Floor, book: Book, now: int) -> None:
     Raises `InvariantBroken` if the plan never comes to rest.
     """
     key = (book.account, book.paper, book.instrument.symbol)
-    state, can = floor.state, floor.can_of(key)
+    can = floor.can_of(key)
+    if "local" not in can:
+        _pursue_at_venue(floor, key, book, can, now)
+        return
+    state, local = floor.state, floor.state.paper(key[0], now)
     has_filled = any(isinstance(row, FillRow) for row in book.journal)
-    local = state.paper(key[0], now) if "local" in can else None
     for _ in range(STEPS_AT_ONCE):
         step = next_step(book, can, now)
         if step is None:
             if book.journal:
-                state.put_book(book, now)
+                state.put_book(watch_protection(book, now), now)
             return
         book = take_step(book, step, now)
         if isinstance(step, Drop):
             continue
         request, what = _ask(book, step)
-        if local is None:
-            state.put_book(book, now)
-            floor.calls.append(Call(key, what, request))
-            return
         if has_filled:  # the next order is judged by the cash that is left
             book = state.put_book(book, now)
         receipt = _answer_locally(local, what, request)
         has_filled = receipt.filled > 0
         book = receive(book, receipt, now)
     raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
+
+
+def _pursue_at_venue(floor: Floor, key: Key, book: Book, can: frozenset[str], now: int) -> None:
+    """Write steps down until one has to be carried out elsewhere, and hand that one out."""
+    call = None
+    for _ in range(STEPS_AT_ONCE):
+        step = next_step(book, can, now)
+        if step is None:
+            break
+        book = take_step(book, step, now)
+        if isinstance(step, Read):
+            floor.reads.add(key[0])
+            break
+        if not isinstance(step, Drop):
+            call = _call(key, book, step)
+            break
+    else:
+        raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
+    book = watch_protection(book, now)
+    if book.journal or (key in floor.state.books and book is not floor.state.books[key]):
+        floor.state.put_book(book, now)
+    if call:
+        floor.calls.append(call)
 
 
 def meet_price(floor: Floor, key: Key, price: Decimal, now: int) -> None:
@@ -87,10 +122,17 @@ def _first_touched(local: LocalBroker, book: Book, price: Decimal) -> Receipt | 
     return None
 
 
+def _call(key: Key, book: Book, step: Step) -> Call:
+    if isinstance(step, SendPair):
+        first, second = (request_of(book.orders[o.client_id], book) for o in step.orders)
+        return Call(key, "place", first, second)
+    request, what = _ask(book, step)
+    return Call(key, what, request)
+
+
 def _ask(book: Book, step: Step) -> tuple[OrderRequest, str]:
     if isinstance(step, Send):
-        order = book.orders[step.order.client_id]
-        return request_of(order, book), "place" if order.kind == ENTRY else "close"
+        return request_of(book.orders[step.order.client_id], book), "place"
     assert isinstance(step, Cancel | Look)
     return request_of(book.orders[step.client_id], book), (
         "cancel" if isinstance(step, Cancel) else "look"
@@ -103,6 +145,6 @@ def _answer_locally(local: LocalBroker, what: str, request: OrderRequest) -> Rec
             return local.cancel(request)
         if what == "look":
             return local.find_order(request)
-        return local.place_order(request) if what == "place" else local.close(request)
+        return local.close(request) if request.reduces else local.place_order(request)
     except Refused as no:
         return Receipt(request.client_id, "refused", code=no.code, message=no.message)

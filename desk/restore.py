@@ -27,7 +27,7 @@ def restore(state: State, store: Store, now: int) -> None:
     for book in store.load_books():
         if _is_left_alone(state, book, now):
             continue
-        state.put_book(_doubt_what_was_sent(book, now), now)
+        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))

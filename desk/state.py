@@ -18,6 +18,7 @@ from typing import Any
 from brokers.protocol import Instrument, LocalBroker, Rows, Terms
 from desk.answers import iso
 from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told, TradeRow
+from desk.evolve import evolve
 from desk.options import Risk, Settings
 from desk.record import Record
 from desk.store import Batch, to_json
@@ -78,6 +79,15 @@ class ClosedTrade:
     result: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Since when an account does not answer, and why."""
+
+    since: int
+    problem: str
+    told: bool = False
+
+
 class State:
     """The desk's memory, with a way back to the last commit."""
 
@@ -90,6 +100,10 @@ class State:
         self.halts: dict[str, tuple[str, int]] = {}
         self.strategies: dict[str, int] = {}
         self.blocked: dict[Key, str] = {}
+        self.silent: dict[str, Silence] = {}
+        """The accounts that do not answer."""
+        self.beyond: dict[str, dict[str, Decimal]] = {}
+        """What each account holds beyond the shares, by holding, as it was last read."""
         self.records: dict[str, Record] = {}
         self.waiting: dict[str, Record] = {}
         """The alerts that could not be decided on every account yet."""
@@ -154,7 +168,13 @@ class State:
     def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
         """Return the book of an instrument on an account, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
-        return known or Book(account, paper, instrument)
+        return known or self.furnish(Book(account, paper, instrument))
+
+    def furnish(self, book: Book) -> Book:
+        """Return a book with what the settings say of its account."""
+        settings = self.settings.accounts.get(book.account)
+        closes = settings is None or getattr(settings, "on_unprotected", "close") == "close"
+        return evolve(book, approximate_levels=book.paper, closes_unprotected=closes)
 
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""

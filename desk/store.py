@@ -273,6 +273,13 @@ class Store:
             found.append(TRADE.validate_json(data))
         return found[::-1]
 
+    def find_order(self, client_id: str) -> tuple[str, int, str, Order] | None:
+        """Return account, paper, instrument and order of a client id."""
+        row = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE client_id = ?", (client_id,)
+        ).fetchone()
+        return (*row[:3], ORDER.validate_json(row[3])) if row else None
+
     def reader(self) -> Reader:
         """Return a reader for another thread."""
         return Reader(self.path)

@@ -1,0 +1,211 @@
+"""Book executions on a share: what was filled, what was taken as a fee, what turned out to be gone.
+
+An execution is booked once: fills are told apart by the venue's trade ids and never exceed what the venue
+says an order has filled. Nothing here says what an order is now (`apply`) or what to do next (`plan`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.protocol import Fill, Receipt
+from desk.book import (
+    ENTRY,
+    EXIT,
+    KEEP,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    Book,
+    FillRow,
+    Marks,
+    Order,
+    RestingExit,
+    Row,
+    Share,
+    TradeRow,
+)
+from desk.evolve import evolve
+from desk.ledger import Execution, Position, Trade, book_fill
+from desk.sizing import place_level, plain
+
+ZERO = Decimal(0)
+
+
+def take_fills(book: Book, order: Order, receipt: Receipt) -> Book:
+    """Book the executions that are new; where only totals are known, one execution stands for them."""
+    missing = receipt.filled - order.filled
+    if missing <= 0:
+        return book
+    fresh = [fill for fill in receipt.fills if fill.trade_id not in order.trades]
+    if sum((fill.quantity for fill in fresh), ZERO) != missing:
+        fresh = [_sum_up(order, receipt, missing)]
+    for fill in fresh:
+        book = _book_fill(book, order.client_id, fill)
+    return book
+
+
+def mark_executed(marks: Marks, order: Order) -> Marks:
+    """Note that an order of an alert was executed; stops and targets are nobody's new alert."""
+    if order.kind not in (ENTRY, EXIT):
+        return marks
+    fired = order.cause.fired_at or 0
+    return evolve(
+        marks,
+        executed=max(marks.executed, order.cause.body),
+        fired=max(marks.fired, fired),
+        opened=max(marks.opened, fired) if order.kind == ENTRY else marks.opened,
+        stated=max(marks.stated, fired) if order.cause.stated else marks.stated,
+    )
+
+
+def shrink(book: Book, share: Share, gone: Decimal, price: Decimal | None, now: int) -> Book:
+    """Take from a share what the venue no longer holds: it was closed by another hand.
+
+    Without a price the average cost stands for it; the trade is approximate either way.
+    """
+    at = price if price is not None else share.position.average_price
+    book = _take_away(book, share, gone, at, now)
+    text = (
+        f"{share.strategy} holds {plain(gone)} {book.instrument.symbol} less on {book.account}: the venue "
+        "no longer has it. It was closed there by hand or by another program."
+    )
+    return book.telling("closed_elsewhere", text)
+
+
+def write_off(book: Book, share: Share, now: int) -> Book:
+    """Let go of what is too small to be sold, by name."""
+    left = abs(share.quantity)
+    book = _take_away(book, share, left, ZERO, now)
+    text = (
+        f"{plain(left)} {book.instrument.symbol} of {share.strategy} on {book.account} is too small to be "
+        "sold: it stays at the venue and is written off here."
+    )
+    return book.telling("written_off", text)
+
+
+def _take_away(book: Book, share: Share, gone: Decimal, price: Decimal, now: int) -> Book:
+    side = "sell" if share.quantity > 0 else "buy"
+    number = f"{book.account}:{book.instrument.symbol}:{share.strategy}:{now}:{share.serial}"
+    fill = Fill(number, "", side, gone, price, ZERO, "", now)
+    execution = Execution(
+        side, gone, price, ZERO, now, book.instrument.point_value, approximate=True
+    )
+    position, trade = book_fill(share.position, execution)
+    changed = book.with_share(evolve(share, position=position, serial=share.serial + 1))
+    return _write_down(changed, share, position, fill, trade, "venue")
+
+
+def _sum_up(order: Order, receipt: Receipt, missing: Decimal) -> Fill:
+    """Return one execution for all that is new, with the fees of all executions that were told."""
+    value = (receipt.average_price or ZERO) * receipt.filled - order.value
+    at = max((fill.at for fill in receipt.fills), default=order.sent_at or 0)
+    name = f"{order.client_id}:{receipt.filled}"
+    fees: dict[str, Decimal] = {}
+    if sum((fill.quantity for fill in receipt.fills), ZERO) == receipt.filled:
+        for fill in receipt.fills:
+            fees[fill.fee_coin] = fees.get(fill.fee_coin, ZERO) + fill.fee
+    coin = next(iter(fees)) if len(fees) == 1 else ""
+    fee = fees.get(coin, ZERO) - order.fees.get(coin, ZERO) if coin else ZERO
+    price = value / missing
+    return Fill(name, order.client_id, order.side, missing, price, fee, coin, at)
+
+
+def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
+    order = book.orders[client_id]
+    fees = {**order.fees, fill.fee_coin: order.fees.get(fill.fee_coin, ZERO) + fill.fee}
+    order = evolve(
+        order,
+        filled=order.filled + fill.quantity,
+        value=order.value + fill.quantity * fill.price,
+        fees=fees if fill.fee_coin else order.fees,
+        trades=order.trades | {fill.trade_id},
+    )
+    book = book.with_order(order)
+    share = book.share(order.strategy)
+    before = share.position
+    execution = _execution(book, order, fill, abs(before.quantity))
+    position, trade = book_fill(before, execution)
+    changed = evolve(share, position=position, marks=mark_executed(share.marks, order))
+    if order.kind == ENTRY:
+        changed = _entered(changed, order, execution, book)
+    else:
+        changed = _reduced(changed, order, execution, before.quantity)
+    if position.quantity == 0 or trade:
+        changed = changed.calmed(KEEP)
+    closed_by = _closed_by(order)
+    return _write_down(book.with_share(changed), share, position, fill, trade, closed_by)
+
+
+def _write_down(
+    book: Book, share: Share, position: Position, fill: Fill, trade: Trade | None, closed_by: str
+) -> Book:
+    """Note a fill, and the trade that it closed, for the store."""
+    gross = trade.gross if trade else position.gross
+    where = (book.account, book.paper, book.instrument.symbol, share.strategy)
+    rows: tuple[Row, ...] = (FillRow(fill, *where, gross - share.position.gross),)
+    if trade:
+        rows = (*rows, TradeRow(trade, *where, share.symbol, closed_by))
+    return evolve(book, journal=(*book.journal, *rows))
+
+
+def _execution(book: Book, order: Order, fill: Fill, held: Decimal) -> Execution:
+    """Turn a fill into what the ledger books.
+
+    A fee in the coin that is traded makes the share smaller and counts at the fill's price; one in any other
+    coin than the quote is not converted and makes the trade approximate.
+    """
+    quantity, fee, is_exact = fill.quantity, fill.fee, True
+    if fill.fee_coin == book.instrument.base and book.instrument.kind == "spot":
+        fee = fill.fee * fill.price
+        taken = fill.quantity - fill.fee if fill.side == "buy" else fill.quantity + fill.fee
+        quantity = taken if fill.side == "buy" else min(taken, max(held, fill.quantity))
+    elif fill.fee_coin not in ("", book.instrument.quote):
+        fee, is_exact = ZERO, False
+    judged = order.kind in (STOP_LOSS, TAKE_PROFIT) and book.approximate_levels
+    return Execution(
+        side=fill.side,
+        quantity=quantity,
+        price=fill.price,
+        fee=fee,
+        at=fill.at,
+        point_value=book.instrument.point_value,
+        approximate=judged or not is_exact,
+    )
+
+
+def _closed_by(order: Order) -> str:
+    if order.kind in (STOP_LOSS, TAKE_PROFIT):
+        return order.kind
+    return "flatten" if order.cause.alert_id.startswith("flatten_") else "alert"
+
+
+def _entered(share: Share, order: Order, execution: Execution, book: Book) -> Share:
+    """Let what a later entry filled stay, and take the levels that it brought."""
+    if share.keep is not None and order.cause.seq >= share.owed.seq:
+        share = evolve(share, keep=share.keep + execution.quantity)
+    average = order.average_price or execution.price
+    tick, side = book.instrument.tick, order.side
+    if order.stop_loss is not None:
+        stop = place_level(order.stop_loss, average, side, STOP_LOSS, tick)
+        share = evolve(share, stop=stop, guarded_by=order.cause).calmed(STOP_LOSS)
+    if order.take_profit is not None:
+        target = place_level(order.take_profit, average, side, TAKE_PROFIT, tick)
+        share = evolve(share, target=target, guarded_by=order.cause).calmed(TAKE_PROFIT)
+    return share
+
+
+def _reduced(share: Share, order: Order, execution: Execution, before: Decimal) -> Share:
+    """Count a resting exit down; what a reducing order opened beyond zero must not stay."""
+    if order.kind == EXIT and order.rests and share.exit is not None:
+        left = share.exit.quantity - execution.quantity
+        share = evolve(share, exit=_smaller(share.exit, left))
+    way = 1 if order.side == "buy" else -1
+    if share.quantity * way > 0:
+        stays = abs(before) if before * way > 0 else ZERO
+        keep = stays if share.keep is None else min(stays, share.keep)
+        share = evolve(share, keep=keep, owed=order.cause, owed_since=execution.at)
+    return share
+
+
+def _smaller(resting: RestingExit, left: Decimal) -> RestingExit | None:
+    return evolve(resting, quantity=left) if left > 0 else None

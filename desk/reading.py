@@ -1,0 +1,305 @@
+"""Read accounts regularly: what became of our orders there, and what the venue holds.
+
+A read is made by the pool and comes back as one event. Fills of our own orders are acted on at every read;
+quantities are judged by `compare`. Nothing here places or cancels an order by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.protocol import (
+    KEYS_REFUSED,
+    Broker,
+    Fill,
+    OrderRequest,
+    Receipt,
+    Refused,
+    Snapshot,
+    Uncertain,
+    Unreachable,
+)
+from desk.apply import observe, receive
+from desk.book import Book, Order
+from desk.compare import compare, miss_read
+from desk.evolve import evolve
+from desk.floor import Floor
+from desk.operator import halt
+from desk.pursue import pursue, request_of
+from desk.state import Key, Silence, State
+
+log = logging.getLogger("desk")
+ZERO = Decimal(0)
+WORKING_MS, HOLDING_MS, IDLE_MS = 2_000, 5_000, 60_000
+"""How often an account is read while an order works, while a position is held, and else."""
+SILENT_MS = 5_000
+"""How long an account may be silent before the user hears of it."""
+LOST_MS = 20_000
+"""After which a read that did not come back counts as failed."""
+LOOK_BACK_MS = 3_600_000
+"""How far back executions are asked for when quantities differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read of an account brought, or why it brought nothing."""
+
+    account: str
+    began: int
+    snapshot: Snapshot | None = None
+    receipts: tuple[Receipt, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    problem: str = ""
+    code: str = ""
+
+
+def read_account(
+    broker: Broker,
+    account: str,
+    watched: tuple[tuple[OrderRequest, Decimal], ...],
+    since: int | None,
+    began: int,
+) -> Reading:
+    """Ask a venue for everything at once; `watched` are our working orders and what of them is known.
+
+    An order that no longer works, or of which more has filled, is looked up by its id. Raises nothing.
+    """
+    try:
+        snapshot = broker.snapshot()
+        working = {each.client_id: each for each in snapshot.working}
+        receipts: list[Receipt] = []
+        for request, filled in watched:
+            seen = working.get(request.client_id)
+            if seen is None or seen.filled > filled:
+                seen = broker.find_order(request)
+            receipts.append(seen)
+        fills = broker.fills(since) if since is not None else ()
+    except Refused as no:
+        return Reading(account, began, problem=no.message, code=no.code)
+    except (Unreachable, Uncertain) as error:
+        return Reading(account, began, problem=str(error) or "it cannot be reached")
+    except Exception as fault:
+        log.exception("broker_fault", extra={"account": account, "call": "read"})
+        return Reading(account, began, problem=f"reading it failed: {type(fault).__name__}")
+    return Reading(account, began, snapshot, tuple(receipts), fills)
+
+
+class Readers:
+    """When each account of a venue is read next, and which reads are out."""
+
+    def __init__(
+        self,
+        state: State,
+        brokers: Mapping[str, Broker],
+        start: Callable[[str, Callable[[], None]], bool],
+        deliver: Callable[[Reading], None],
+    ) -> None:
+        self._state = state
+        self._brokers = brokers
+        self._start = start
+        self._deliver = deliver
+        self._due: dict[str, int] = {}
+        self._out: dict[str, int] = {}
+        self._clean: dict[str, int] = {}
+        self._differs: set[str] = set()
+
+    def begin(self, accounts: list[str], now: int) -> None:
+        """Have these accounts read from now on."""
+        self._due = dict.fromkeys(accounts, now)
+        self._clean = dict.fromkeys(accounts, now - LOOK_BACK_MS)
+
+    def want(self, account: str, now: int) -> None:
+        """Have an account read at `now`, or before if it is due before."""
+        if account in self._due:
+            self._due[account] = min(self._due[account], now)
+
+    def next_at(self) -> int | None:
+        """Return the next moment at which anything is to be done."""
+        lost = [began + LOST_MS for began in self._out.values()]
+        due = [at for name, at in self._due.items() if name not in self._out]
+        return min([*lost, *due], default=None)
+
+    def start_due(self, now: int) -> list[Reading]:
+        """Start what is due; return a failure for each read that never came back."""
+        lost = [name for name, began in self._out.items() if now - began >= LOST_MS]
+        failed = [Reading(name, self._out[name], problem="it does not answer") for name in lost]
+        for name, at in list(self._due.items()):
+            if at <= now and name not in self._out:
+                self._begin_one(name, now)
+        return failed
+
+    def came_back(self, reading: Reading, now: int, *, differs: bool) -> None:
+        """Say when an account is read next, after a read has come back."""
+        name = reading.account
+        if self._out.get(name) == reading.began:
+            del self._out[name]
+        if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
+            pause = max(_pause_ms(self._state, name), int(self._brokers[name].poll_seconds * 1000))
+            self._due[name] = now + (WORKING_MS if reading.snapshot is None or differs else pause)
+        if differs:
+            self._differs.add(name)
+        elif reading.snapshot is not None:
+            self._differs.discard(name)
+            self._clean[name] = reading.began
+
+    def _begin_one(self, name: str, now: int) -> None:
+        watched = tuple(
+            (request_of(order, book), order.filled)
+            for book in books_of(self._state, name)
+            for order in book.orders.values()
+            if order.status == "accepted"
+        )
+        since = self._clean[name] if name in self._differs else None
+        broker, deliver = self._brokers[name], self._deliver
+
+        def job() -> None:
+            deliver(read_account(broker, name, watched, since, now))
+
+        self._due[name] = now + IDLE_MS
+        if self._start(name, job):
+            self._out[name] = now
+        else:
+            self._due[name] = now + WORKING_MS
+
+
+def books_of(state: State, account: str) -> list[Book]:
+    """Return the books of an account at its venue."""
+    return [book for key, book in state.books.items() if key[0] == account and not key[1]]
+
+
+def meet_reading(floor: Floor, reading: Reading, now: int) -> bool:
+    """Take in what a read brought; return whether the venue's quantities differ from the shares."""
+    state, name = floor.state, reading.account
+    _hear(state, reading, now)
+    if reading.code == KEYS_REFUSED and f"account:{name}" not in state.halts:
+        halt(floor, f"account:{name}", f"{KEYS_REFUSED}: {reading.problem}", now)
+    if reading.snapshot is None:
+        for book in miss_read(books_of(state, name), reading.began):
+            _keep(floor, book, now)
+        return False
+    _take_orders(floor, reading, now)
+    _take_late_fills(floor, reading, now)
+    before = books_of(state, name)
+    after, beyond = compare(
+        before, reading.snapshot.positions, reading.began, now, state.prices.get
+    )
+    for book in after:
+        _keep(floor, book, now)
+    state.put(state.beyond, name, beyond)
+    known = {book.instrument.holding for book in before}
+    short = any(book.sight.short for book in after)
+    return short or any(amount and holding in known for holding, amount in beyond.items())
+
+
+def take_late(floor: Floor, receipt: Receipt, now: int) -> None:
+    """Book what a venue executed after all of an order that counted as ended."""
+    found = floor.store.find_order(receipt.client_id)
+    if found is None or receipt.filled <= found[3].filled:
+        return
+    account, paper, instrument, order = found
+    book = floor.state.books.get((account, bool(paper), instrument))
+    if book is None or receipt.client_id in book.orders:
+        return
+    floor.at = (account, bool(paper), instrument)
+    text = f"{order.client_id} was executed at {account} after it had counted as {order.status}."
+    book = book.telling("late_fill", text, order.cause.alert_id)
+    book = book.with_order(evolve(order, status="accepted", call="", due_at=None))
+    status = receipt.status if receipt.status != "absent" else "partly_filled"
+    pursue(floor, receive(book, evolve_receipt(receipt, status), now), now)
+
+
+def evolve_receipt(receipt: Receipt, status: str) -> Receipt:
+    """Return a receipt with another status."""
+    return Receipt(
+        receipt.client_id,
+        status,
+        receipt.broker_id,
+        receipt.filled,
+        receipt.average_price,
+        receipt.fills,
+    )
+
+
+def _keep(floor: Floor, book: Book, now: int) -> None:
+    key = (book.account, book.paper, book.instrument.symbol)
+    floor.at = key
+    if not book.journal:
+        floor.state.put(floor.state.books, key, book)
+        floor.state.changed.add(key)
+    pursue(floor, book, now)
+
+
+def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
+    state = floor.state
+    homes: dict[str, Key] = {
+        cid: (book.account, book.paper, book.instrument.symbol)
+        for book in books_of(state, reading.account)
+        for cid in book.orders
+    }
+    for receipt in reading.receipts:
+        key = homes.get(receipt.client_id)
+        if key is None:
+            continue
+        floor.at = key
+        book = observe(state.books[key], receipt, now)
+        if book is not state.books[key]:
+            pursue(floor, book, now)
+
+
+def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
+    """Find our orders behind executions that no order of a book explains."""
+    working = {cid for book in books_of(floor.state, reading.account) for cid in book.orders}
+    by_order: dict[str, list[Fill]] = {}
+    for fill in reading.fills:
+        if fill.client_id and fill.client_id not in working:
+            by_order.setdefault(fill.client_id, []).append(fill)
+    for client_id, fills in by_order.items():
+        found = floor.store.find_order(client_id)
+        if found is None or found[0] != reading.account:
+            continue
+        if receipt := _sum_late(found[3], fills):
+            take_late(floor, receipt, now)
+
+
+def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:
+    """Return what executions add to an order that has ended, or None where they were booked before."""
+    if any(name.startswith(f"{order.client_id}:") for name in order.trades):
+        return None  # a total was booked in place of executions: which ones is not known
+    fresh = tuple(fill for fill in fills if fill.trade_id not in order.trades)
+    filled = order.filled + sum((fill.quantity for fill in fresh), ZERO)
+    if not fresh or filled > order.quantity:
+        return None
+    value = order.value + sum((fill.quantity * fill.price for fill in fresh), ZERO)
+    status = "filled" if filled == order.quantity else "partly_filled"
+    return Receipt(order.client_id, status, order.broker_id, filled, value / filled, fresh)
+
+
+def _hear(state: State, reading: Reading, now: int) -> None:
+    """Note since when an account does not answer; tell after five seconds, and when it answers again."""
+    name, silence = reading.account, state.silent.get(reading.account)
+    if reading.snapshot is not None:
+        if silence and silence.told:
+            state.tell("account_answers", f"{name} answers again.", now)
+        state.drop(state.silent, name)
+        return
+    since = silence.since if silence else reading.began
+    told = bool(silence and silence.told)
+    if not told and now - since >= SILENT_MS:
+        told = True
+        text = (
+            f"{name} does not answer: {reading.problem}. Its orders and positions are not watched."
+        )
+        state.tell("account_silent", text, now)
+    state.put(state.silent, name, Silence(since, reading.problem, told))
+
+
+def _pause_ms(state: State, name: str) -> int:
+    books = books_of(state, name)
+    if any(book.orders for book in books):
+        return WORKING_MS
+    if any(share.quantity for book in books for share in book.shares.values()):
+        return HOLDING_MS
+    return IDLE_MS
