@@ -148,7 +148,8 @@ def _process(
     max_age = floor.state.settings.webhook.max_age_seconds * 1000
     times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
-    is_news = not is_retry and not times.expired
+    # What waited for an order has had its price read; on paper an alert only waits for its instrument.
+    is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
     if found and is_news and not _is_overtaken(floor, who, alert, found, times, cause):
         _move_price(floor, alert, [book for _, book in found], now)
     known = len(record.story.parts)

@@ -112,6 +112,7 @@ class Desk:
     def start(self) -> None:
         """Load what is recorded, plan every book anew, and begin."""
         self.load()
+        self.turn([])  # what the start itself has to tell is recorded before anybody asks
         self._thread.start()
 
     def load(self) -> None:

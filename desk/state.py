@@ -179,12 +179,8 @@ class State:
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
-        if key not in self.books:
-            self.batch.books.append(book)
-            index = self.by_instrument.setdefault(book.instrument.symbol, {})
-            self.put(index, key, None)
         orders: dict[str, Order] = {}
-        strategies: set[str] = set()
+        strategies = set() if key in self.books else self._open_book(key, book)
         for row in book.journal:
             self.batch.journal.append((book, row))
             if isinstance(row, Order):
@@ -207,6 +203,12 @@ class State:
         for strategy in strategies:
             self._index(key, kept, strategy)
         return kept
+
+    def _open_book(self, key: Key, book: Book) -> set[str]:
+        """Note a book that is new here; return the strategies in it, which its journal may not name."""
+        self.batch.books.append(book)
+        self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
+        return {*book.shares, *(order.strategy for order in book.orders.values())}
 
     def count_opening(self, key: Key, order: Order) -> None:
         """Count an opening order towards the limits of rate, once, whatever becomes of it."""
