@@ -235,7 +235,7 @@ def _believe_absent(book: Book, order: Order, now: int) -> Book:
     text = f"{_named(book, order)} never reached the venue."
     book = book.with_order(evolve(order, status="absent", code="ABSENT", message=text))
     book = book.telling("order_absent", text, order.cause.alert_id)
-    return _failed(book, order, now)
+    return _failed(book, order, now, is_lost=True)
 
 
 def _unreached(book: Book, order: Order, now: int) -> Book:
@@ -243,12 +243,12 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     # This attempt certainly does not exist; what goes on is the next one, under its own id.
     book = book.with_order(evolve(order, status="absent", code="UNREACHED"))
     is_entry = order.kind == ENTRY
-    failures = book.share(order.strategy).pursuit(order.wish).failures
-    if (order.attempt == 1) if is_entry else (failures == 0):
+    has_failed = book.share(order.strategy).pursuit(order.wish).has_failed
+    if (order.attempt == 1) if is_entry else not has_failed:
         text = f"{_named(book, order)} could not be sent: the venue cannot be reached."
         book = book.telling("order_unreached", text, order.cause.alert_id)
     if not is_entry or order.ends:
-        return _failed(book, order, now)
+        return _failed(book, order, now, is_lost=True)
     attempt = order.attempt + 1
     cid = book.name_order(order.cause.alert_id, order.kind, attempt)
     again = evolve(
@@ -306,12 +306,14 @@ def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
     return book.telling("unprotected", f"{text} It is closed.", order.cause.alert_id)
 
 
-def _failed(book: Book, order: Order, now: int) -> Book:
-    """Let the wish behind a reducing order back off."""
+def _failed(book: Book, order: Order, now: int, *, is_lost: bool = False) -> Book:
+    """Let the wish behind a reducing order back off; `is_lost`: it failed on the way."""
     if order.kind == ENTRY:
         return book
     share = book.share(order.strategy)
-    return book.with_share(share.pursuing(order.wish, share.pursuit(order.wish).after_failure(now)))
+    pursuit = share.pursuit(order.wish)
+    after = pursuit.after_loss(now) if is_lost else pursuit.after_refusal(now)
+    return book.with_share(share.pursuing(order.wish, after))
 
 
 def _end(book: Book, order: Order, status: str, now: int) -> Book:

@@ -26,6 +26,7 @@ LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
 LOOK_UPS = (2_000, 5_000, 10_000, 20_000, 30_000, 60_000)
 """Milliseconds after which an unknown order is looked up again; the last repeats."""
+LOSSES_AT_ONCE = 5
 FORGIVEN_MS = 600_000
 PURSUIT_CEILING = 400_000
 """The longest pause between two attempts at a wish: under twenty attempts in any hour."""
@@ -138,20 +139,31 @@ class RestingExit:
 
 @dataclass(frozen=True)
 class Pursuit:
-    """How often a wish failed in a row, and when it may be tried again."""
+    """How a wish fares: how often the venue refused it and the way failed, and when it is tried again."""
 
     failures: int = 0
+    lost: int = 0
     retry_at: int = 0
 
-    def after_failure(self, now: int) -> Pursuit:
-        """Back off: one second, doubling, up to the ceiling; afresh after ten minutes without a failure."""
+    def after_refusal(self, now: int) -> Pursuit:
+        """Back off: one second, doubling, up to the ceiling; afresh after ten minutes without a refusal."""
         failures = self.failures if now - self.retry_at < FORGIVEN_MS else 0
         pause = min(1_000 * 2 ** min(failures, 10), PURSUIT_CEILING)
-        return Pursuit(failures + 1, now + pause)
+        return Pursuit(failures + 1, self.lost, now + pause)
+
+    def after_loss(self, now: int) -> Pursuit:
+        """Try again soon where the way failed; after some tries less and less often."""
+        pause = min(1_000 * 2 ** min(max(0, self.lost - LOSSES_AT_ONCE), 10), PURSUIT_CEILING)
+        return Pursuit(self.failures, self.lost + 1, now + pause)
 
     def after_pause(self, until: int) -> Pursuit:
-        """Wait as long as the venue asked for: it did not judge the order, so it is no failure."""
-        return Pursuit(self.failures, until)
+        """Wait as long as the venue asked for: it did not judge the order, so it is no refusal."""
+        return Pursuit(self.failures, self.lost, until)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last try came to nothing."""
+        return bool(self.failures or self.lost)
 
 
 @dataclass(frozen=True)
@@ -237,6 +249,18 @@ class Share:
         """Return the share with these wishes tried afresh; without any named, all of them."""
         left = {name: each for name, each in self.pursuits.items() if wishes and name not in wishes}
         return self if len(left) == len(self.pursuits) else evolve(self, pursuits=left)
+
+    def heard(self, now: int) -> Share:
+        """Return the share with what failed on the way tried now: the venue answers again."""
+        if not any(each.lost for each in self.pursuits.values()):
+            return self
+        return evolve(
+            self,
+            pursuits={
+                name: evolve(each, lost=0, retry_at=min(each.retry_at, now)) if each.lost else each
+                for name, each in self.pursuits.items()
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +364,7 @@ class Sight:
 
 
 UNSEEN = Sight()
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -356,6 +381,8 @@ class Book:
     """Whether stops and targets are judged without a price feed here."""
     closes_unprotected: bool = True
     """Whether a share is closed that cannot be protected, or only told of."""
+    can: frozenset[str] = NOTHING
+    """What the venue can do (`Broker.can`)."""
     sight: Sight = UNSEEN
     acted_at: int = 0
     """When an order here last left or came back: a read that began earlier may not show it yet."""

@@ -7,7 +7,7 @@ with nothing under way, the shares shrink, largest first. Pure; who reads, and h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from desk.apply import settle
@@ -22,16 +22,27 @@ READS_IN_A_ROW = 2
 PriceOf = Callable[[str], Decimal | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of comparing an account.
+
+    `beyond` is what is held beyond the shares, by holding; nothing is said of one that an order is under way
+    for, and `is_certain` is False where there is such a one.
+    """
+
+    books: list[Book]
+    beyond: dict[str, Decimal]
+    differs: bool = False
+    is_certain: bool = True
+
+
 def compare(
     books: Sequence[Book], positions: Mapping[str, Decimal], began: int, now: int, price_of: PriceOf
-) -> tuple[list[Book], dict[str, Decimal]]:
-    """Return the books of an account after a read that began at `began`, and what is held beyond them.
-
-    What is beyond is given by holding, and only where it is certain: nothing is said of a holding that an
-    order is under way for.
-    """
+) -> Comparison:
+    """Return the books of an account as they are after a read that began at `began`."""
     beyond = {name: held for name, held in positions.items() if held != 0}
     done: list[Book] = []
+    is_certain, differs = True, False
     groups: dict[str, list[Book]] = {}
     for book in books:
         groups.setdefault(book.instrument.holding, []).append(book)
@@ -40,18 +51,20 @@ def compare(
         beyond.pop(name, None)
         if any(_is_busy(book, began) for book in group):
             done += [_see(book, held, began, 0) for book in group]
+            is_certain = False
             continue
         longs, shorts = _sum(group, 1), _sum(group, -1)
         apart = held - (longs - shorts)
         missing = min(longs, -apart) if apart < 0 else min(shorts, apart)
         beyond[name] = apart + missing if apart < 0 else apart - missing
+        differs = differs or apart != 0
         smallest = min(book.instrument.smallest for book in group)
         short = group[0].sight.short + 1 if missing >= smallest else 0
         seen = [_see(book, held, began, short) for book in group]
         if short >= READS_IN_A_ROW:
             seen = _shrink_largest(seen, missing, -1 if apart > 0 else 1, now, price_of)
         done += seen
-    return done, beyond
+    return Comparison(done, beyond, differs, is_certain)
 
 
 def miss_read(books: Sequence[Book], began: int) -> list[Book]:

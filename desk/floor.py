@@ -51,8 +51,6 @@ class Floor:
     state: State
     store: Store
     rates: Rates
-    can_of: Callable[[Key], frozenset[str]]
-    """What the venue behind a book can do."""
     instrument_of: Callable[[str, str, int], Instrument | None]
     """Account, symbol and now -> instrument; None while it is being fetched; raises `Refused`."""
     symbol_key: Callable[[str], str]

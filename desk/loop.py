@@ -90,18 +90,18 @@ class Desk:
     ) -> None:
         self.settings = settings
         self.store = store
-        self.state = State(settings, simulate)
+        self._brokers = brokers
+        self.state = State(settings, simulate, self._can_of)
         self.clock = clock
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
-        self._brokers = brokers
         self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
-        self.floor = Floor(self.state, store, rates, self.can_of, self._catalogue.find, symbol_key)
+        self.floor = Floor(self.state, store, rates, self._catalogue.find, symbol_key)
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
@@ -152,9 +152,11 @@ class Desk:
             self._thread.join(timeout=max(1.0, deadline - time.monotonic()))
         self.store.close()
 
-    def can_of(self, key: Key) -> frozenset[str]:
-        """Return what the venue behind a book can do; a paper book is simulated here."""
-        return LOCAL if key[1] else self._brokers[key[0]].can
+    def _can_of(self, account: str, paper: bool) -> frozenset[str]:
+        """Return what the venue of an account can do; on paper that is simulated here."""
+        if paper or account not in self._brokers:
+            return LOCAL if paper else frozenset()
+        return self._brokers[account].can
 
     def _deliver(self, call: Call, receipt: Receipt) -> None:
         self._inbox.put(Answered(call, receipt))
@@ -232,7 +234,7 @@ class Desk:
             self._out[call.request.client_id] = (call, now)
             self._pool.submit(call)
             self._readers.want(call.key[0], now + WORKING_MS)
-        for account in self.floor.reads:
+        for account in sorted(self.floor.reads):
             self._readers.want(account, now)
         self.floor.reads.clear()
         for failed in self._readers.start_due(now):
@@ -332,8 +334,8 @@ class Desk:
             case Answered():
                 self._take_receipt(event, now)
             case Reading():
-                differs = meet_reading(self.floor, event, now)
-                self._readers.came_back(event, now, differs=differs)
+                found = meet_reading(self.floor, event, now)
+                self._readers.came_back(event, found, now)
             case Command():
                 obey(self.floor, event, now)
             case Fact():
@@ -398,7 +400,9 @@ class Desk:
             if now - at >= CALL_DEADLINE_MS:
                 found.append(Answered(call, time_out(call)))
         found += [Due(key) for key, at in self._due.items() if at <= now]
-        self.state.changed.update(key for key, at in self._due.items() if at <= now)
+        self.state.changed.update(
+            dict.fromkeys(event.key for event in found if isinstance(event, Due))
+        )
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now
             self.store.forget_identities(now)

@@ -41,13 +41,13 @@ Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
 """Quantity, order type, limit and stop price of a leg."""
 
 
-def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
+def next_step(book: Book, now: int) -> Step | None:
     """Return the most urgent step for this instrument, or None while a request is out or all is well."""
     wishing = [share for share in book.shares.values() if share.wishes]
     if book.is_calling or not (wishing or book.orders):
         return None
     for share in wishing:
-        if step := _leave(book, share, can, now):
+        if step := _leave(book, share, now):
             return step
     live = book.live()
     if step := _end_orders(book, live, now):
@@ -55,9 +55,9 @@ def next_step(book: Book, can: frozenset[str], now: int) -> Step | None:
     if step := _look_up(live, now):
         return step
     for share in wishing:
-        if _cancels_first(can) and _is_leaving(share, now):
+        if _cancels_first(book.can) and _is_leaving(share, now):
             continue
-        if step := _protect(book, share, can, now):
+        if step := _protect(book, share, now):
             return step
     return _release(book, live, now)
 
@@ -77,30 +77,47 @@ def wakes_at(book: Book, now: int) -> int | None:
     return min((at for at in times if at > now), default=None)
 
 
-def wanted_leg(book: Book, share: Share, kind: str) -> Leg | None:
-    """Return the leg a share wishes for, in what of the share can be ordered; None for no leg."""
+def wanted_legs(book: Book, share: Share) -> dict[str, Leg]:
+    """Return the legs a share wishes for, by kind, in what of the share can be ordered.
+
+    Where working orders lock what they sell, only one of them can stand, or a linked pair. The stop comes
+    first; of target and resting exit, which the stop's pair has room for one of, the alert's exit where it
+    takes the whole share.
+    """
     held = floor_to(abs(share.quantity), book.instrument.step)
     if held < book.instrument.smallest:
-        return None
-    if kind == STOP_LOSS and share.stop:
-        order_type = "stop" if share.stop.limit_price is None else "stop_limit"
-        return held, order_type, share.stop.limit_price, share.stop.price
-    if kind == TAKE_PROFIT and share.target:
-        return held, "limit", share.target.price, None
-    if kind == EXIT and share.exit:
-        rest = share.exit
-        return min(held, rest.quantity), rest.order_type, rest.limit_price, rest.stop_price
-    return None
+        return {}
+    wants: dict[str, Leg] = {}
+    if stop := share.stop:
+        kind = "stop" if stop.limit_price is None else "stop_limit"
+        wants[STOP_LOSS] = (held, kind, stop.limit_price, stop.price)
+    if share.target:
+        wants[TAKE_PROFIT] = (held, "limit", share.target.price, None)
+    if rest := share.exit:
+        size = min(held, rest.quantity)
+        wants[EXIT] = (size, rest.order_type, rest.limit_price, rest.stop_price)
+    return _with_room(wants, book.can) if "locks_balance" in book.can and len(wants) > 1 else wants
+
+
+def _with_room(wants: dict[str, Leg], can: frozenset[str]) -> dict[str, Leg]:
+    """Leave only the legs that can stand beside one another where orders lock what they sell."""
+    first = STOP_LOSS if STOP_LOSS in wants else TAKE_PROFIT
+    kept = {first: wants[first]}
+    if first == STOP_LOSS and "oco" in can:
+        whole = (wants[STOP_LOSS][0], "limit")
+        for kind in (EXIT, TAKE_PROFIT):
+            if kind in wants and wants[kind][:2] == whole:
+                return {**kept, kind: wants[kind]}
+    return kept
 
 
 def is_protected(book: Book, share: Share) -> bool | None:
     """Tell whether what was asked to protect a share works for exactly the share; None if nothing was."""
     if share.quantity == 0 or not (share.stop or share.target):
         return None
-    for kind in (STOP_LOSS, TAKE_PROFIT):
-        want = wanted_leg(book, share, kind)
+    for kind, want in wanted_legs(book, share).items():
         legs = [o for o in book.live(share.strategy, kind) if o.status == "accepted"]
-        if want and not any(_stands(order, want) for order in legs):
+        if kind != EXIT and not any(_stands(order, want) for order in legs):
             return False
     return True
 
@@ -108,7 +125,7 @@ def is_protected(book: Book, share: Share) -> bool | None:
 # --- leaving -----------------------------------------------------------------------------------------
 
 
-def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | None:
+def _leave(book: Book, share: Share, now: int) -> Step | None:
     """Send the exit that a lowered `keep` asks for, once nothing stands in its way."""
     if share.keep is None or now < share.pursuit(KEEP).retry_at:
         return None
@@ -118,15 +135,15 @@ def _leave(book: Book, share: Share, can: frozenset[str], now: int) -> Step | No
     if needed < book.instrument.smallest:
         return None
     in_the_way = [order for order in exits if order.rests]
-    if _cancels_first(can):
+    if _cancels_first(book.can):
         in_the_way += book.live(share.strategy, STOP_LOSS, TAKE_PROFIT)
     for order in in_the_way:
         if order.status == "accepted" and _is_due(order, now):
             return Cancel(order.client_id, "cancelled")
     if in_the_way:
         return None
-    if "local" not in can and (_may_oversell(can) or share.pursuit(KEEP).failures):
-        if not _is_seen(book, share, can):
+    if "local" not in book.can and (_may_oversell(book.can) or share.pursuit(KEEP).has_failed):
+        if not _is_seen(book, share):
             return _read(book, now)
         needed = min(needed, _available(book, share))
         if needed < book.instrument.smallest:
@@ -144,7 +161,7 @@ def _may_oversell(can: frozenset[str]) -> bool:
     return "reduce_only" not in can and "locks_balance" not in can
 
 
-def _is_seen(book: Book, share: Share, can: frozenset[str]) -> bool:
+def _is_seen(book: Book, share: Share) -> bool:
     """Whether the position was read since the last order here and since the exit was asked for.
 
     Read before every exit where an exit could open the other side; elsewhere after a failure, because the
@@ -152,7 +169,7 @@ def _is_seen(book: Book, share: Share, can: frozenset[str]) -> bool:
     """
     sight = book.sight
     is_fresh = sight.at > 0 and sight.at >= max(book.acted_at, share.owed_since)
-    return is_fresh and (sight.held is not None or not _may_oversell(can))
+    return is_fresh and (sight.held is not None or not _may_oversell(book.can))
 
 
 def _read(book: Book, now: int) -> Read | None:
@@ -206,7 +223,7 @@ def _is_wanted(book: Book, order: Order) -> bool:
     share = book.share(order.strategy)
     if not order.rests:  # an exit at the market that still works: until nothing is left to leave
         return share.owes
-    want = wanted_leg(book, share, order.kind)
+    want = wanted_legs(book, share).get(order.kind)
     return want is not None and _stands(order, want)
 
 
@@ -217,18 +234,19 @@ def _stands(order: Order, want: Leg) -> bool:
 # --- protecting --------------------------------------------------------------------------------------
 
 
-def _protect(book: Book, share: Share, can: frozenset[str], now: int) -> Step | None:
+def _protect(book: Book, share: Share, now: int) -> Step | None:
     """Place the legs that are wished for and do not stand, linked where the venue links them."""
     if not (share.stop or share.target or share.exit):
         return None
-    wants = {kind: want for kind in LEGS if (want := wanted_leg(book, share, kind))}
+    wants = wanted_legs(book, share)
     standing = {o.kind: o for o in book.live(share.strategy, *LEGS) if o.rests}
-    if "oco" in can and (pair := _linked(wants, can)):
+    pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
+    if "oco" in book.can and len(pair) == 2 and pair[0] == STOP_LOSS:
         missing = [kind for kind in pair if kind not in standing]
-        if len(missing) == 2:
-            return _place_pair(book, share, pair, wants, now)
-        if missing and "locks_balance" in can:  # one alone locks all that the pair needs
-            alone = next(standing[kind] for kind in pair if kind in standing)
+        if len(missing) == 2 and EXIT not in standing:
+            return _place_pair(book, share, (pair[0], pair[1]), wants, now)
+        if missing and "locks_balance" in book.can:  # one alone locks all that the pair needs
+            alone = next(iter(standing.values()))
             may_end = alone.status == "accepted" and _is_due(alone, now)
             return Cancel(alone.client_id, "cancelled") if may_end else None
     for kind, want in wants.items():
@@ -238,21 +256,6 @@ def _protect(book: Book, share: Share, can: frozenset[str], now: int) -> Step | 
             continue
         return Send(_reducing(book, share, kind, _cause(share, kind), want, now))
     return None
-
-
-def _linked(wants: dict[str, Leg], can: frozenset[str]) -> tuple[str, str] | None:
-    """Return the two kinds that are placed as one pair, or None.
-
-    Where orders lock what they sell, a limit exit of an alert that takes the whole share stands in for the
-    target: both could not be placed.
-    """
-    if STOP_LOSS not in wants:
-        return None
-    exit_leg = wants.get(EXIT)
-    if exit_leg and "locks_balance" in can and exit_leg[:2] == (wants[STOP_LOSS][0], "limit"):
-        wants.pop(TAKE_PROFIT, None)
-        return STOP_LOSS, EXIT
-    return (STOP_LOSS, TAKE_PROFIT) if TAKE_PROFIT in wants else None
 
 
 def _place_pair(

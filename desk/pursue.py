@@ -52,14 +52,13 @@ def pursue(floor: Floor, book: Book, now: int) -> None:
     Raises `InvariantBroken` if the plan never comes to rest.
     """
     key = (book.account, book.paper, book.instrument.symbol)
-    can = floor.can_of(key)
-    if "local" not in can:
-        _pursue_at_venue(floor, key, book, can, now)
+    if "local" not in book.can:
+        _pursue_at_venue(floor, key, book, now)
         return
     state, local = floor.state, floor.state.paper(key[0], now)
     has_filled = any(isinstance(row, FillRow) for row in book.journal)
     for _ in range(STEPS_AT_ONCE):
-        step = next_step(book, can, now)
+        step = next_step(book, now)
         if step is None:
             if book.journal:
                 state.put_book(watch_protection(book, now), now)
@@ -76,11 +75,11 @@ def pursue(floor: Floor, book: Book, now: int) -> None:
     raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
 
 
-def _pursue_at_venue(floor: Floor, key: Key, book: Book, can: frozenset[str], now: int) -> None:
+def _pursue_at_venue(floor: Floor, key: Key, book: Book, now: int) -> None:
     """Write steps down until one has to be carried out elsewhere, and hand that one out."""
     call = None
     for _ in range(STEPS_AT_ONCE):
-        step = next_step(book, can, now)
+        step = next_step(book, now)
         if step is None:
             break
         book = take_step(book, step, now)

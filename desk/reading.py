@@ -24,7 +24,7 @@ from brokers.protocol import (
 )
 from desk.apply import observe, receive
 from desk.book import Book, Order
-from desk.compare import compare, miss_read
+from desk.compare import Comparison, compare, miss_read
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.operator import halt
@@ -131,17 +131,18 @@ class Readers:
                 self._begin_one(name, now)
         return failed
 
-    def came_back(self, reading: Reading, now: int, *, differs: bool) -> None:
+    def came_back(self, reading: Reading, found: Comparison | None, now: int) -> None:
         """Say when an account is read next, after a read has come back."""
         name = reading.account
+        differs = found is not None and found.differs
         if self._out.get(name) == reading.began:
             del self._out[name]
         if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
             pause = max(_pause_ms(self._state, name), int(self._brokers[name].poll_seconds * 1000))
-            self._due[name] = now + (WORKING_MS if reading.snapshot is None or differs else pause)
+            self._due[name] = now + (WORKING_MS if found is None or differs else pause)
         if differs:
             self._differs.add(name)
-        elif reading.snapshot is not None:
+        elif found is not None and found.is_certain:
             self._differs.discard(name)
             self._clean[name] = reading.began
 
@@ -170,28 +171,28 @@ def books_of(state: State, account: str) -> list[Book]:
     return [book for key, book in state.books.items() if key[0] == account and not key[1]]
 
 
-def meet_reading(floor: Floor, reading: Reading, now: int) -> bool:
-    """Take in what a read brought; return whether the venue's quantities differ from the shares."""
+def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
+    """Take in what a read brought; return how the venue's quantities compare, None where it failed."""
     state, name = floor.state, reading.account
+    was_silent = name in state.silent
     _hear(state, reading, now)
     if reading.code == KEYS_REFUSED and f"account:{name}" not in state.halts:
         halt(floor, f"account:{name}", f"{KEYS_REFUSED}: {reading.problem}", now)
     if reading.snapshot is None:
         for book in miss_read(books_of(state, name), reading.began):
             _keep(floor, book, now)
-        return False
+        return None
+    if was_silent:
+        _try_again(floor, name, now)
     _take_orders(floor, reading, now)
     _take_late_fills(floor, reading, now)
-    before = books_of(state, name)
-    after, beyond = compare(
-        before, reading.snapshot.positions, reading.began, now, state.prices.get
+    found = compare(
+        books_of(state, name), reading.snapshot.positions, reading.began, now, state.prices.get
     )
-    for book in after:
+    for book in found.books:
         _keep(floor, book, now)
-    state.put(state.beyond, name, beyond)
-    known = {book.instrument.holding for book in before}
-    short = any(book.sight.short for book in after)
-    return short or any(amount and holding in known for holding, amount in beyond.items())
+    state.put(state.beyond, name, found.beyond)
+    return found
 
 
 def take_late(floor: Floor, receipt: Receipt, now: int) -> None:
@@ -228,8 +229,18 @@ def _keep(floor: Floor, book: Book, now: int) -> None:
     floor.at = key
     if not book.journal:
         floor.state.put(floor.state.books, key, book)
-        floor.state.changed.add(key)
+        floor.state.changed[key] = None
     pursue(floor, book, now)
+
+
+def _try_again(floor: Floor, account: str, now: int) -> None:
+    """Let every wish that failed on the way to a venue be tried now that it answers."""
+    for book in books_of(floor.state, account):
+        changed = book
+        for share in book.shares.values():
+            changed = changed.with_share(share.heard(now))
+        if changed is not book:
+            _keep(floor, changed, now)
 
 
 def _take_orders(floor: Floor, reading: Reading, now: int) -> None:

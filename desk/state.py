@@ -91,8 +91,14 @@ class Silence:
 class State:
     """The desk's memory, with a way back to the last commit."""
 
-    def __init__(self, settings: Settings, simulate: Simulate) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        simulate: Simulate,
+        can_of: Callable[[str, bool], frozenset[str]],
+    ) -> None:
         self.settings = settings
+        self._can_of = can_of
         self.books: dict[Key, Book] = {}
         self.prices: dict[str, Decimal] = {}
         self.cash: dict[str, Decimal] = {}
@@ -121,7 +127,7 @@ class State:
         self.seq = 0
         self.touched: dict[str, Record] = {}
         """The alerts to render anew."""
-        self.changed: set[Key] = set()
+        self.changed: dict[Key, None] = {}
         """The books whose next moment may have changed."""
         self.batch = Batch()
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
@@ -171,10 +177,11 @@ class State:
         return known or self.furnish(Book(account, paper, instrument))
 
     def furnish(self, book: Book) -> Book:
-        """Return a book with what the settings say of its account."""
+        """Return a book with what holds for its account: what its venue can do, what the settings say."""
         settings = self.settings.accounts.get(book.account)
         closes = settings is None or getattr(settings, "on_unprotected", "close") == "close"
-        return evolve(book, approximate_levels=book.paper, closes_unprotected=closes)
+        can = self._can_of(book.account, book.paper)
+        return evolve(book, approximate_levels=book.paper, closes_unprotected=closes, can=can)
 
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
@@ -199,7 +206,7 @@ class State:
             self.count_opening(key, order)
         kept = book.written()
         self.put(self.books, key, kept)
-        self.changed.add(key)
+        self.changed[key] = None
         for strategy in strategies:
             self._index(key, kept, strategy)
         return kept

@@ -1,23 +1,17 @@
-"""A venue that hangs, loses requests and answers, fills partly, refuses and forgets, all under one seed.
+"""A venue that hangs, loses requests and answers, fills late and partly, refuses, and is closed by hand.
 
-`play` drives a desk against it with random alerts and crashes, then lets the venue tell the truth and closes
-everything. Whatever happened before, the end must be flat, with nothing left working.
+Deterministic under a seed and a simulated clock. It knows no desk: it takes the requests of the broker
+protocol and keeps its own truth, against which shares are judged. `is_honest` makes it answer at once.
 """
 
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
-import time
-from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-from brokers.paper import Paper
 from brokers.protocol import (
+    CROSSED,
     Check,
     Fill,
     Instrument,
@@ -28,299 +22,304 @@ from brokers.protocol import (
     Uncertain,
     Unreachable,
 )
-from brokers.symbols import canonical, classify
-from desk.events import Answered, Ask
-from desk.floor import Call
-from desk.loop import Desk
-from desk.pool import carry_out
-from desk.pursue import request_of
-from desk.rates import Rates
-from desk.reply import Delivery, Reply
-from desk.settings import load
-from desk.store import ORDER, Store
-from parsers.alert import Alert, Level
-from tests.fakes import START, FakeClock
+from tests.fakes import FakeClock
 
 ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
-SYMBOL = "MES1!"
-KEY = ("venue", False, SYMBOL)
-CONFIG = """
-trading: live
-webhook: {rate_limit: 100000/minute, secret: a-secret-for-the-venue-drill}
-risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
-default_account: venue
-accounts: {venue: {broker: lying, sandbox: true}}
-"""
+STEP = Decimal("0.001")
+NETS = {
+    symbol: Instrument(
+        symbol, "linear", base, "USDT", tick=Decimal("0.1"), step=STEP, min_quantity=STEP
+    )
+    for symbol, base in (("BTCUSDT.P", "BTC"), ("ETHUSDT.P", "ETH"))
+}
+SPOT = {
+    symbol: Instrument(
+        symbol, "spot", base, "USDT", tick=Decimal("0.1"), step=STEP, min_quantity=STEP
+    )
+    for symbol, base in (("BTCUSDT", "BTC"), ("ETHUSDT", "ETH"))
+}
+
+
+@dataclass
+class Working:
+    """One order at the venue."""
+
+    request: OrderRequest
+    status: str = "accepted"
+    filled: Decimal = ZERO
+    fills: list[Fill] = field(default_factory=list)
+    pair: str = ""
+
+    @property
+    def left(self) -> Decimal:
+        return self.request.quantity - self.filled
 
 
 class LyingVenue:
-    """One instrument at a venue that misbehaves until it is made honest."""
+    """One account. `can` says what kind: reduce_only, locks_balance (then it is spot), oco."""
 
-    poll_seconds = 2.0
+    poll_seconds = 0.0
 
-    def __init__(self, chance: random.Random, can: frozenset[str]) -> None:
+    def __init__(self, chance: random.Random, clock: FakeClock, can: frozenset[str]) -> None:
         self.chance = chance
+        self.clock = clock
         self.can = can
-        self.orders: dict[str, dict[str, Any]] = {}
-        self.position = ZERO
+        self.instruments = SPOT if "locks_balance" in can else NETS
+        self.prices = dict.fromkeys(self.instruments, HUNDRED)
+        self.orders: dict[str, Working] = {}
+        self.executions: list[tuple[str, Fill]] = []
+        """Every execution with its symbol, in order; by hand without a client id."""
+        self.positions: dict[str, Decimal] = {}
+        self.transit: list[tuple[int, OrderRequest]] = []
         self.is_honest = False
+        self.refuses = False
+        self.is_gone = False
+        self.placed: list[tuple[int, OrderRequest]] = []
+
+    # --- what the desk asks ----------------------------------------------------------------------------
 
     def instrument(self, symbol: str) -> Instrument:
-        day = datetime.fromtimestamp(START / 1000, UTC).date()
-        return classify(canonical(symbol, day), None, day)
+        if symbol not in self.instruments:
+            raise Refused(f"{symbol} is not traded here", "SYMBOL_UNKNOWN")
+        return self.instruments[symbol]
 
     def price(self, symbol: str) -> Decimal | None:
-        return None
+        return self.prices.get(symbol)
+
+    def check(self) -> Check:
+        return Check(may_trade=True)
 
     def place_order(self, request: OrderRequest) -> Receipt:
-        """Take an order, unless it is lost or refused; the answer may be lost as well."""
-        assert request.client_id not in self.orders, f"sent twice: {request.client_id}"
-        fate = 1.0 if self.is_honest else self.chance.random()
-        if fate < 0.08:
-            raise Unreachable("no route")
-        if fate < 0.16:
-            raise Uncertain("the request was lost")
-        if fate < 0.24:
-            raise Refused("not now")
-        order = {
-            "quantity": request.quantity,
-            "filled": ZERO,
-            "side": request.side,
-            "status": "accepted",
-            "reduces": request.reduces,
-            "type": request.order_type,
-        }
-        self.orders[request.client_id] = order
-        if request.order_type == "market":
-            self._fill_market(order)
-        if not self.is_honest and self.chance.random() < 0.15:
-            raise Uncertain("the answer was lost")
-        return self.receipt(request.client_id)
+        self._refuse_or_lose([request])
+        self._put(request)
+        return self._answer(request)
 
     close = place_order
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
-        return tuple(self.place_order(request) for request in requests)
+        stop, other = requests
+        self._refuse_or_lose([stop, other], linked=True)
+        self._put(stop)
+        self._put(other, pair=stop.client_id)
+        self.orders[stop.client_id].pair = other.client_id
+        return self._answer(stop), self.receipt(other)
 
     def cancel(self, request: OrderRequest) -> Receipt:
-        if not self.is_honest and self.chance.random() < 0.1:
+        self._may_be_gone()
+        if self._is_due(0.08):
             raise Uncertain("the answer was lost")
         order = self.orders.get(request.client_id)
-        if order is None:
+        if order is None or order.status != "accepted":
             raise Refused("no such order")
-        if order["status"] == "accepted":
-            order["status"] = "cancelled"
-        return self.receipt(request.client_id)
+        self._end(order)
+        if self._is_due(0.08):
+            raise Uncertain("the answer was lost")
+        return self.receipt(request)
 
     def find_order(self, request: OrderRequest) -> Receipt:
-        if not self.is_honest and self.chance.random() < 0.2:
+        self._may_be_gone()
+        if self._is_due(0.15):
             raise Unreachable("no route")
-        if request.client_id not in self.orders:
-            return Receipt(request.client_id, "absent")
-        return self.receipt(request.client_id)
+        return self.receipt(request)
 
     def fills(self, since: int) -> tuple[Fill, ...]:
-        return ()
+        self._may_be_gone()
+        return tuple(fill for _, fill in self.executions if fill.at >= since)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot()
+        self._may_be_gone()
+        if self._is_due(0.15):
+            raise Unreachable("no route")
+        working = [
+            Receipt(cid, "accepted", f"v{cid}", order.filled, self._average(order))
+            for cid, order in self.orders.items()
+            if order.status == "accepted"
+        ]
+        return Snapshot(dict(self.positions), tuple(working))
 
-    def check(self) -> Check:
-        return Check()
+    # --- what happens meanwhile ------------------------------------------------------------------------
 
-    def receipt(self, client_id: str) -> Receipt:
-        """Return what is true of an order."""
-        order = self.orders[client_id]
-        status = order["status"]
-        if status == "cancelled" and order["filled"] > 0:
-            status = "partly_filled"
-        price = HUNDRED if order["filled"] else None
-        return Receipt(client_id, status, f"v{client_id}", order["filled"], price)
-
-    def fill(self, order: dict[str, Any], quantity: Decimal) -> None:
-        """Execute a part of an order; a reduce-only one never beyond the position."""
-        quantity = min(quantity, order["quantity"] - order["filled"])
-        if order["reduces"] and "reduce_only" in self.can:
-            room = self.position if order["side"] == "sell" else -self.position
-            quantity = min(quantity, max(room, ZERO))
-            if quantity == 0:
-                order["status"] = "cancelled"
-                return
-        order["filled"] += quantity
-        self.position += quantity if order["side"] == "buy" else -quantity
-        if order["filled"] == order["quantity"]:
-            order["status"] = "filled"
-
-    def _fill_market(self, order: dict[str, Any]) -> None:
-        if self.is_honest or self.chance.random() < 0.8:
-            self.fill(order, order["quantity"])
-            return
-        self.fill(order, max(ONE, (order["quantity"] / 2).to_integral_value()))
-        if order["status"] == "accepted":
-            order["status"] = "cancelled"
-
-
-class HeldCalls:
-    """In place of the pool: calls are held until the drill carries them out."""
-
-    def __init__(self, brokers: Any, parallel: Any, deliver: Any) -> None:
-        self.held: list[Call] = []
-
-    def submit(self, call: Call) -> None:
-        self.held.append(call)
-
-    def fetch(self, account: str, job: Any) -> None:
-        job()
-
-    def read(self, account: str, job: Any) -> bool:
-        job()
-        return True
-
-
-class Game:
-    """One desk, one venue, one seed."""
-
-    def __init__(self, seed: int, can: frozenset[str]) -> None:
-        self.chance = random.Random(seed)
-        self.clock = FakeClock()
-        self.folder = Path(tempfile.mkdtemp())
-        (self.folder / "config.yaml").write_text(CONFIG)
-        self.settings = load(self.folder / "config.yaml", {}, ["paper", "lying"])
-        self.venue = LyingVenue(self.chance, can)
-        self.count = 0
-        self.start()
-
-    def start(self) -> None:
-        """Open a desk on the state, as after a crash."""
-        self.pool = HeldCalls(None, None, None)
-        rates = Rates("100000/minute", self.clock.seconds)
-        brokers: dict[str, Any] = {"venue": self.venue}
-        self.desk = Desk(
-            self.settings,
-            Store(self.settings.state_path),
-            rates,
-            brokers,
-            Paper,
-            canonical,
-            self.clock,
-            lambda *_: self.pool,  # type: ignore[arg-type,return-value]
-        )
-        self.desk.load()
-        self.desk.turn([])
-
-    def send(self, **alert: Any) -> None:
-        """Deliver one alert, each with a body of its own."""
-        self.count += 1
-        one = Alert(symbol=SYMBOL, price=HUNDRED, **alert)
-        body = str(self.count).encode()
-        delivery = Delivery((one,), (None,), body, "", self.clock())
-        self.desk.turn([Ask(delivery, Reply(), time.perf_counter())])
-        self.take_facts()
-
-    def take_facts(self) -> None:
-        """Let the desk take what was put into its inbox meanwhile."""
-        events = []
-        while not self.desk._inbox.empty():
-            events.append(self.desk._inbox.get())
-        if events:
-            self.desk.turn([event for event in events if event is not None])
-
-    def carry_out(self, share: float) -> None:
-        """Carry held calls out, each with this probability, until one has to wait."""
-        for _ in range(200):
-            if not self.pool.held or self.chance.random() > share:
-                return
-            call = self.pool.held.pop(0)
-            self.desk.turn([Answered(call, carry_out(self.venue, call))])
-
-    def crash(self) -> None:
-        """Lose the process: of the calls on their way some still reach the venue."""
-        for call in self.pool.held:
-            if self.chance.random() < 0.5:
-                carry_out(self.venue, call)
-        self.desk.store.close()
-        self.start()
-
-    def move(self) -> None:
-        """Let the venue fill some of what rests, and the desk read it."""
-        for client_id, order in list(self.venue.orders.items()):
-            rests = order["status"] == "accepted" and order["type"] != "market"
-            if not rests or self.chance.random() >= 0.1:
+    def arrive(self) -> None:
+        """Let requests in that were on their way for a while."""
+        due = [request for at, request in self.transit if at <= self.clock()]
+        self.transit = [each for each in self.transit if each[0] > self.clock()]
+        for request in due:
+            try:
+                self._judge([request])
+            except Refused:
                 continue
-            self.venue.fill(order, order["quantity"] if self.chance.random() < 0.6 else ONE)
-            book = self.desk.state.books.get(KEY)
-            if book and client_id in book.orders:
-                call = Call(KEY, "look", request_of(book.orders[client_id], book))
-                self.desk.turn([Answered(call, self.venue.receipt(client_id))])
+            self._put(request)
 
-    def alert(self) -> None:
-        """Send one random alert, or none."""
-        kind, quantity = self.chance.random(), Decimal(self.chance.randint(1, 5))
-        if kind < 0.35:
-            stop = Level(price=Decimal(90)) if self.chance.random() < 0.5 else None
-            target = Level(percent=Decimal(10)) if self.chance.random() < 0.4 else None
-            self.send(action="buy", quantity=quantity, stop_loss=stop, take_profit=target)
-        elif kind < 0.55:
-            self.send(action="sell", quantity=quantity)
-        elif kind < 0.65:
-            self.send(action="close")
-        elif kind < 0.75:
-            level = Decimal(95)
-            self.send(action="buy", quantity=quantity, order_type="limit", limit_price=level)
-        elif kind < 0.8:
-            level = Decimal(105)
-            self.send(action="sell", quantity=quantity, order_type="limit", limit_price=level)
-        elif kind < 0.85:
-            self.send(action="cancel")
+    def move(self, symbol: str, price: Decimal) -> None:
+        """Move a price; what it reaches fills now, a part of it, or later."""
+        self.prices[symbol] = price
+        for order in list(self.orders.values()):
+            reached = order.status == "accepted" and self._is_reached(order.request)
+            if reached and order.request.instrument.symbol == symbol and not self._is_due(0.2):
+                self._fill(order, self._some(order.left))
 
-    def close_everything(self) -> None:
-        """Let the venue tell the truth from now on, close, and give the desk half an hour."""
-        self.venue.is_honest = True
-        self.send(action="close")
-        for _ in range(400):
-            self.carry_out(1.0)
-            self.clock.tick(5)
-            self.desk.turn([])
-            self.take_facts()
+    def by_hand(self, holding: str) -> None:
+        """Close what is held, or a part of it, as its owner may do at any time."""
+        held = self.positions.get(holding, ZERO)
+        symbol = next(s for s, i in self.instruments.items() if i.holding == holding)
+        size = self._some(abs(held))
+        if size == 0:
+            return
+        side = "sell" if held > 0 else "buy"
+        fill = Fill(self._number(), "", side, size, self.prices[symbol], ZERO, "USDT", self.clock())
+        self.executions.append((symbol, fill))
+        self._hold(holding, -size if held > 0 else size)
+        for order in self.orders.values():
+            if order.status == "accepted" and order.request.instrument.symbol == symbol:
+                self._end(order)
 
-    def check(self) -> None:
-        """Assert what must hold whatever happened."""
-        book = self.desk.state.books.get(KEY)
-        held = book.share("default").quantity if book else ZERO
-        assert not self.desk.state.blocked, self.desk.state.blocked
-        assert not self.desk.state.halts, self.desk.state.halts
-        assert held == self.venue.position, f"share {held}, venue {self.venue.position}"
-        assert held == 0, f"an answered close left {held}"
-        assert not (book and book.live()), "an order of ours is still open"
-        working = [o for o in self.venue.orders.values() if o["status"] == "accepted"]
-        assert not working, "an order still works at the venue"
-        entries: Counter[str] = Counter()
-        rows = self.desk.store._db.execute("SELECT data FROM orders WHERE kind = 'entry'")
-        for (data,) in rows:
-            order = ORDER.validate_json(data)
-            entries[order.cause.alert_id] += order.filled > 0
-        assert not entries or max(entries.values()) <= 1, "an alert opened twice"
+    def receipt(self, request: OrderRequest) -> Receipt:
+        """Return what is true of an order."""
+        order = self.orders.get(request.client_id)
+        if order is None:
+            return Receipt(request.client_id, "absent")
+        status = order.status
+        if status in ("cancelled", "expired") and order.filled > 0:
+            status = "partly_filled"
+        average = self._average(order)
+        cid = request.client_id
+        return Receipt(cid, status, f"v{cid}", order.filled, average, tuple(order.fills))
 
-    def end(self) -> None:
-        """Remove the state."""
-        self.desk.store.close()
-        shutil.rmtree(self.folder)
+    # --- how it lies -----------------------------------------------------------------------------------
 
+    def _is_due(self, chance: float) -> bool:
+        return not self.is_honest and self.chance.random() < chance
 
-def play(seed: int, can: frozenset[str]) -> None:
-    """Play one game to its end."""
-    game = Game(seed, can)
-    try:
-        for _ in range(game.chance.randint(3, 14)):
-            game.alert()
-            game.carry_out(game.chance.choice([1, 1, 0.6, 0.3]))
-            game.move()
-            game.clock.tick(game.chance.choice([0.1, 1, 3, 12, 40]))
-            game.desk.turn([])
-            game.carry_out(game.chance.choice([1, 0.7]))
-            if game.chance.random() < 0.07:
-                game.crash()
-        game.close_everything()
-        game.check()
-    finally:
-        game.end()
+    def _may_be_gone(self) -> None:
+        self.arrive()
+        if self.is_gone and not self.is_honest:
+            raise Unreachable("no route")
+
+    def _refuse_or_lose(self, requests: list[OrderRequest], *, linked: bool = False) -> None:
+        self._may_be_gone()
+        for request in requests:
+            self.placed.append((self.clock(), request))
+            assert request.client_id not in self.orders, f"sent twice: {request.client_id}"
+        if self.refuses:
+            raise Refused("everything is refused")
+        if self._is_due(0.06):
+            raise Unreachable("no route")
+        if self._is_due(0.06):
+            raise Uncertain("the request was lost")
+        if self._is_due(0.06):
+            raise Refused("not now")
+        self._judge(requests)
+        if not linked and self._is_due(0.05):
+            self.transit.append((self.clock() + self.chance.randint(500, 4_000), requests[0]))
+            raise Uncertain("no answer yet")
+
+    def _judge(self, requests: list[OrderRequest]) -> None:
+        """Refuse what no venue takes: a stop that is passed, more than is free, nothing to reduce."""
+        for request in requests:
+            price = self.prices[request.instrument.symbol]
+            if request.order_type == "stop" and request.reduces and self._is_reached(request):
+                raise Refused(f"the price is {price}", CROSSED)
+        first = requests[0]
+        held = self.positions.get(first.instrument.holding, ZERO)
+        free = held - self._locked(first.instrument.holding)
+        if "locks_balance" in self.can and first.side == "sell" and first.quantity > free:
+            raise Refused("insufficient balance", "INSUFFICIENT_BALANCE")
+        if "reduce_only" in self.can and first.reduces and self._room(first) <= 0:
+            raise Refused("nothing to reduce", "NOTHING_LEFT")
+
+    def _answer(self, request: OrderRequest) -> Receipt:
+        if self._is_due(0.1):
+            raise Uncertain("the answer was lost")
+        return self.receipt(request)
+
+    # --- its books -------------------------------------------------------------------------------------
+
+    def _put(self, request: OrderRequest, pair: str = "") -> None:
+        order = self.orders[request.client_id] = Working(request, pair=pair)
+        if request.order_type == "market":
+            quantity = self._some(request.quantity) if self._is_due(0.2) else request.quantity
+            self._fill(order, quantity)
+            if order.status == "accepted":
+                order.status = "expired"
+        elif request.order_type == "limit" and self._is_reached(request):
+            self._fill(order, request.quantity)
+
+    def _fill(self, order: Working, quantity: Decimal) -> None:
+        request = order.request
+        if request.reduces and "reduce_only" in self.can:
+            quantity = min(quantity, self._room(request))
+        if quantity <= 0:
+            order.status = "expired"
+            return
+        price = self.prices[request.instrument.symbol]
+        if request.order_type == "limit":
+            price = request.limit_price or price
+        is_bought_spot = request.instrument.kind == "spot" and request.side == "buy"
+        fee, coin = quantity * price / 1000, "USDT"
+        if is_bought_spot:
+            fee, coin = quantity / 1000, request.instrument.base
+        fill = Fill(
+            self._number(),
+            request.client_id,
+            request.side,
+            quantity,
+            price,
+            fee,
+            coin,
+            self.clock(),
+        )
+        order.fills.append(fill)
+        order.filled += quantity
+        self.executions.append((request.instrument.symbol, fill))
+        signed = quantity if request.side == "buy" else -quantity
+        self._hold(request.instrument.holding, signed - (fee if is_bought_spot else ZERO))
+        if order.left == 0:
+            order.status = "filled"
+        if order.pair and self.orders[order.pair].status == "accepted":
+            self.orders[order.pair].status = "cancelled"
+
+    def _end(self, order: Working) -> None:
+        order.status = "cancelled"
+        if order.pair and self.orders[order.pair].status == "accepted":
+            self.orders[order.pair].status = "cancelled"
+
+    def _hold(self, holding: str, change: Decimal) -> None:
+        self.positions[holding] = self.positions.get(holding, ZERO) + change
+
+    def _room(self, request: OrderRequest) -> Decimal:
+        held = self.positions.get(request.instrument.holding, ZERO)
+        return max(ZERO, held if request.side == "sell" else -held)
+
+    def _locked(self, holding: str) -> Decimal:
+        """Return what working sales lock; the two of a pair lock the same."""
+        sales = [
+            order
+            for order in self.orders.values()
+            if order.status == "accepted"
+            and order.request.side == "sell"
+            and order.request.instrument.holding == holding
+        ]
+        alone = [o.left for o in sales if not o.pair or o.request.order_type != "limit"]
+        return sum(alone, ZERO)
+
+    def _is_reached(self, request: OrderRequest) -> bool:
+        price, is_buy = self.prices[request.instrument.symbol], request.side == "buy"
+        if request.order_type == "stop" and request.stop_price is not None:
+            return price >= request.stop_price if is_buy else price <= request.stop_price
+        if request.order_type == "limit" and request.limit_price is not None:
+            return price <= request.limit_price if is_buy else price >= request.limit_price
+        return False
+
+    def _some(self, quantity: Decimal) -> Decimal:
+        """Return all of it, or a part on the step."""
+        if quantity <= STEP or self.is_honest or self.chance.random() < 0.7:
+            return quantity
+        return max(STEP, (quantity / 2).quantize(STEP))
+
+    def _average(self, order: Working) -> Decimal | None:
+        if not order.filled:
+            return None
+        return sum((f.quantity * f.price for f in order.fills), ZERO) / order.filled
+
+    def _number(self) -> str:
+        return f"t{len(self.executions) + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -46,16 +47,16 @@ def held(quantity: int) -> Position:
     return book_fill(Position(), fill)[0]
 
 
-def book_with(quantity: int = 0, **wishes: object) -> Book:
+def book_with(quantity: int = 0, *, can: frozenset[str] = CAN, **wishes: object) -> Book:
     """Return a book whose one share holds so much and wishes so."""
     share = evolve(Share("s"), position=held(quantity) if quantity else Position(), **wishes)
-    return Book("a", False, INSTRUMENT, {"s": share})
+    return Book("a", False, INSTRUMENT, {"s": share}, can=can)
 
 
-def run(book: Book, can: frozenset[str] = CAN, now: int = NOW) -> tuple[Book, list[object]]:
+def run(book: Book, now: int = NOW) -> tuple[Book, list[object]]:
     """Take every step and let the venue accept what rests and fill what does not."""
     steps: list[object] = []
-    while step := next_step(book, can, now):
+    while step := next_step(book, now):
         steps.append(step)
         book = take_step(book, step, now)
         if isinstance(step, Send):
@@ -80,7 +81,7 @@ def _answer(order) -> Receipt:
 
 def test_nothing_is_done_where_nothing_is_wished():
     """A share without a wish needs no order."""
-    assert next_step(book_with(3), CAN, NOW) is None
+    assert next_step(book_with(3), NOW) is None
 
 
 def test_a_lowered_keep_sells_what_is_too_much_and_comes_true():
@@ -119,39 +120,39 @@ def test_an_exit_leaves_before_its_protection_is_cancelled_where_orders_reduce_o
 
 def test_protection_makes_room_first_where_working_orders_lock_the_balance():
     """Cancel, then sell."""
-    book, _ = run(book_with(3, stop=Guard(Decimal(90))), LOCKS)
+    book, _ = run(book_with(3, can=LOCKS, stop=Guard(Decimal(90))))
     book = book.with_share(evolve(book.share("s"), keep=Decimal(0), owed=CAUSE))
-    book, steps = run(book, LOCKS)
+    book, steps = run(book)
     assert [type(step) for step in steps] == [Cancel, Send]
 
 
 def test_an_unknown_exit_is_looked_up_and_not_repeated():
     """While it may exist nothing else leaves for the same share."""
     book = book_with(3, keep=Decimal(0), owed=CAUSE)
-    step = next_step(book, CAN, NOW)
+    step = next_step(book, NOW)
     book = take_step(book, step, NOW)
     book = receive(book, Receipt(step.order.client_id, "unknown"), NOW)
-    assert next_step(book, CAN, NOW + 1_000) is None
-    assert isinstance(next_step(book, CAN, NOW + 2_000), Look)
+    assert next_step(book, NOW + 1_000) is None
+    assert isinstance(next_step(book, NOW + 2_000), Look)
 
 
 def test_absent_is_believed_after_three_looks_and_ten_seconds():
     """Then the exit is pursued under a new name."""
     book = book_with(3, keep=Decimal(0), owed=CAUSE)
-    step = next_step(book, CAN, NOW)
+    step = next_step(book, NOW)
     first = step.order.client_id
     book = receive(take_step(book, step, NOW), Receipt(first, "unknown"), NOW)
     now, looks = NOW, 0
     while book.orders[first].is_live:
         now += 1_000
-        step = next_step(book, CAN, now)
+        step = next_step(book, now)
         if isinstance(step, Look):
             looks += 1
             book = receive(take_step(book, step, now), Receipt(first, "absent"), now)
     assert looks >= 3
     assert now - NOW >= 10_000
-    assert isinstance(next_step(book, CAN, now + 60_000), Read)
-    again = next_step(seen(book, 3, now + 60_000), CAN, now + 60_000)
+    assert isinstance(next_step(book, now + 60_000), Read)
+    again = next_step(seen(book, 3, now + 60_000), now + 60_000)
     assert isinstance(again, Send)
     assert again.order.client_id != first
 
@@ -161,19 +162,20 @@ def test_absent_is_believed_after_three_looks_and_ten_seconds():
 )
 def test_no_wish_is_tried_more_than_twenty_times_an_hour(wish):
     """A venue that refuses everything is asked less and less often, and never given up."""
-    book, tries = book_with(3, **wish), []
+    book, tries = book_with(3, **wish), defaultdict(list)
     for now in range(NOW, NOW + 3 * 3_600_000, 1_000):
-        step = next_step(book, CAN, now)
+        step = next_step(book, now)
         if isinstance(step, Read):
             book = seen(book, 3, now)
-            step = next_step(book, CAN, now)
+            step = next_step(book, now)
         if isinstance(step, Send):
-            tries.append(now)
+            tries[step.order.wish].append(now)
             refused = Receipt(step.order.client_id, "refused")
             book = receive(take_step(book, step, now), refused, now).written()
-    busiest = max(sum(t <= other < t + 3_600_000 for other in tries) for t in tries)
-    assert busiest <= 20
-    assert tries[-1] > NOW + 2 * 3_600_000
+    for times in tries.values():
+        busiest = max(sum(t <= other < t + 3_600_000 for other in times) for t in times)
+        assert busiest <= 20
+        assert times[-1] > NOW + 2 * 3_600_000
 
 
 def test_an_entry_waits_until_the_share_no_longer_stands_against_it():
@@ -191,9 +193,7 @@ def test_an_entry_that_waited_too_long_is_dropped():
     entry = evolve(BLANK, client_id="e", cause=CAUSE, strategy="s", kind=ENTRY, side="sell",
                    quantity=Decimal(2), release_by=NOW)  # fmt: skip
     book = book_with(3).with_order(entry)
-    assert next_step(book, CAN, NOW) == Drop(
-        "e", "expired", "EXPIRED", next_step(book, CAN, NOW).message
-    )
+    assert next_step(book, NOW) == Drop("e", "expired", "EXPIRED", next_step(book, NOW).message)
 
 
 def test_an_unreached_entry_is_tried_again_under_a_new_name():
@@ -201,9 +201,9 @@ def test_an_unreached_entry_is_tried_again_under_a_new_name():
     entry = evolve(BLANK, client_id="e", cause=CAUSE, strategy="s", kind=ENTRY, side="buy",
                    quantity=Decimal(2), release_by=NOW + 90_000)  # fmt: skip
     book = book_with().with_order(entry)
-    book = take_step(book, next_step(book, CAN, NOW), NOW)
+    book = take_step(book, next_step(book, NOW), NOW)
     book = receive(book, Receipt("e", "unreached"), NOW)
-    step = next_step(book, CAN, NOW + 1_000)
+    step = next_step(book, NOW + 1_000)
     assert isinstance(step, Send)
     assert (step.order.attempt, step.order.quantity) == (2, 2)
     assert step.order.client_id != "e"
@@ -232,7 +232,7 @@ def test_a_late_fill_of_an_old_stop_is_closed_again():
 def test_a_receipt_is_believed_once():
     """The same fills told twice change nothing the second time."""
     book = book_with(3, keep=Decimal(0), owed=CAUSE)
-    step = next_step(book, CAN, NOW)
+    step = next_step(book, NOW)
     book = take_step(book, step, NOW)
     told = replace(_answer(step.order), status="accepted", filled=Decimal(1))
     once = receive(book, told, NOW)
@@ -243,7 +243,7 @@ def test_a_receipt_is_believed_once():
 def test_time_alone_wakes_what_waits_for_it():
     """A look-up, an expiry, a release and a back-off each say when."""
     book = book_with(3, keep=Decimal(0), owed=CAUSE)
-    step = next_step(book, CAN, NOW)
+    step = next_step(book, NOW)
     book = take_step(book, step, NOW)
     book = receive(book, Receipt(step.order.client_id, "refused"), NOW)
     assert wakes_at(book, NOW) == book.share("s").pursuit("keep").retry_at

@@ -1,0 +1,433 @@
+"""Play a desk against lying venues: random alerts, crashes, lost and late answers, a clock of its own.
+
+Whatever happened before, once the venues answer: what was closed is flat, nothing works that nobody wishes,
+every share is what the executions add up to, and what was earned is what came in. The sums are those of
+`naive_model`, the truth is the venue's; nothing here asks the desk what it did but to compare it.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter, defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.paper import Paper
+from brokers.protocol import Fill, Receipt
+from brokers.symbols import canonical
+from desk.book import Share
+from desk.events import Answered, Ask
+from desk.floor import Call
+from desk.loop import Desk
+from desk.pool import carry_out
+from desk.rates import Rates
+from desk.record import Record
+from desk.reply import Delivery, Reply
+from desk.settings import load
+from desk.sizing import floor_to
+from desk.store import ORDER, TRADE, Store
+from parsers.alert import Alert, Level
+from tests import naive_model
+from tests.fakes import FakeClock
+from tests.lying_venue import STEP, LyingVenue
+
+ZERO = Decimal(0)
+CONFIG = """
+trading: live
+webhook: {rate_limit: 1000000/minute, secret: a-secret-for-the-venue-drill}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
+default_account: a
+accounts:
+  a: {broker: lying, sandbox: true}
+  b: {broker: lying, sandbox: true}
+strategies:
+  fan: {accounts: {a: 1, b: 0.5}}
+  one: {account: a}
+  two: {account: b}
+"""
+ROUTES = {"fan": {"a": Decimal(1), "b": Decimal("0.5")}, "one": {"a": Decimal(1)}, "two": {"b": 1}}
+NETTING = [
+    frozenset({"reduce_only", "stop"}),
+    frozenset({"reduce_only", "stop", "oco"}),
+    frozenset({"stop"}),
+    frozenset({"stop", "oco"}),
+]
+SPOT = [frozenset({"locks_balance", "stop", "oco"}), frozenset({"locks_balance", "stop"})]
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+DEAD_AFTER_MS = 8_000
+"""A call that did not reach its venue by then never will: its connection is closed."""
+_prepared: dict[str, Any] = {}
+
+
+class HeldCalls:
+    """In place of the pool: calls and reads are held until the game carries them out."""
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        self.calls: list[tuple[int, Call]] = []
+        self.reads: list[Any] = []
+        self.late: list[tuple[int, Call, Receipt]] = []
+
+    def submit(self, call: Call) -> None:
+        self.game.look_at(call)
+        self.calls.append((self.game.clock(), call))
+
+    def fetch(self, account: str, job: Any) -> None:
+        job()
+
+    def read(self, account: str, job: Any) -> bool:
+        self.reads.append(job)
+        return True
+
+
+class Game:
+    """One desk, two accounts at venues of one kind, one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.clock = FakeClock()
+        kinds = self.chance.choice([NETTING, NETTING, SPOT])
+        self.is_spot = kinds is SPOT
+        self.has_hands = self.chance.random() < 0.2
+        self.venues = {
+            name: LyingVenue(self.chance, self.clock, self.chance.choice(kinds)) for name in "ab"
+        }
+        self.symbols = list(self.venues["a"].instruments)
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
+        self.settings, template = _prepare()
+        self.state = self.folder / "state.db"
+        shutil.copy(template, self.state)
+        self.owners: dict[str, str] = {}
+        self.bare: dict[tuple[str, str, str], int] = {}
+        self.count = 0
+        self.start()
+
+    # --- the desk --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open a desk on the state, as after a crash."""
+        self.pool = HeldCalls(self)
+        rates = Rates("1000000/minute", self.clock.seconds)
+        brokers: dict[str, Any] = dict(self.venues)
+        store = Store(self.state)
+        store._db.execute("PRAGMA synchronous=OFF")
+        make_pool: Any = lambda *_: self.pool  # noqa: E731
+        self.desk = Desk(
+            self.settings, store, rates, brokers, Paper, canonical, self.clock, make_pool
+        )
+        self.desk.load()
+        self.turn()
+
+    def turn(self) -> None:
+        """Let the desk take what is in its inbox and what is due."""
+        events = []
+        while not self.desk._inbox.empty():
+            events.append(self.desk._inbox.get())
+        self.desk.turn([event for event in events if event is not None])
+
+    def crash(self) -> None:
+        """Lose the process: of the calls on their way some still reach the venue."""
+        for _, call in self.pool.calls:
+            if self.chance.random() < 0.5:
+                carry_out(self.venues[call.key[0]], call)
+        self.desk.store.close()
+        self.start()
+
+    def look_at(self, call: Call) -> None:
+        """Check an order as it leaves: no reducing one is larger than its share."""
+        book = self.desk.state.books[call.key]
+        for request in (call.request, call.partner):
+            if request is None or call.what != "place":
+                continue
+            order = book.orders[request.client_id]
+            self.owners[request.client_id] = order.strategy
+            if request.reduces:
+                held = book.share(order.strategy).quantity
+                assert request.quantity <= abs(held), "larger than its share"
+                assert (request.side == "sell") == (held > 0), "on the wrong side"
+
+    # --- what happens ----------------------------------------------------------------------------------
+
+    def send(self, strategy: str, symbol: str, **alert: Any) -> Record | None:
+        """Deliver one alert, each with a body of its own; now and then twice."""
+        self.count += 1
+        price = self.venues["a"].prices[symbol]
+        one = Alert(symbol=symbol, price=price, strategy=strategy, **alert)
+        body = str(self.count).encode()
+        held = {name: self.held(strategy, name, symbol) for name in ROUTES[strategy]}
+        record = self._deliver(one, body)
+        if record is not None:
+            self._compare(one, record, held)
+        if alert["action"] != "cancel" and self.chance.random() < 0.15:
+            assert self._deliver(one, body) is None, "a duplicate was traded"
+        return record
+
+    def _deliver(self, alert: Alert, body: bytes) -> Record | None:
+        delivery = Delivery((alert,), (alert.strategy,), body, "", self.clock())
+        ask = Ask(delivery, Reply(), time.perf_counter())
+        self.desk.turn([ask])
+        self.turn()
+        entry = ask.entries[0]
+        return entry if isinstance(entry, Record) else None
+
+    def held(self, strategy: str, account: str, symbol: str) -> Decimal:
+        """Return what a strategy holds once every owed exit is done."""
+        return self.share(strategy, account, symbol).staying
+
+    def share(self, strategy: str, account: str, symbol: str) -> Share:
+        book = self.desk.state.books.get((account, False, symbol))
+        return book.share(strategy) if book else Share(strategy)
+
+    def _compare(self, alert: Alert, record: Record, held: dict[str, Decimal]) -> None:
+        """Check what was decided against the slow sum; what was decided late is not compared."""
+        for part in record.story.parts:
+            if alert.action == "cancel" or part.account not in held:
+                continue
+            asked = (alert.quantity or ZERO) * ROUTES[alert.strategy or ""][part.account]
+            want = naive_model.cut(
+                held[part.account], alert.action, asked, may_short=not self.is_spot
+            )
+            denied = sum((each.quantity or ZERO for each in part.denials), ZERO)
+            assert part.reduces == want.takes, f"takes {part.reduces}, not {want.takes}"
+            opens = floor_to(want.opens, STEP)
+            assert part.opens + denied == opens, f"opens {part.opens} + {denied}, not {opens}"
+
+    def alert(self) -> None:
+        """Send one random alert, or none."""
+        kind, strategy = self.chance.random(), self.chance.choice(list(ROUTES))
+        symbol = self.chance.choice(self.symbols)
+        quantity = STEP * 2 * self.chance.randint(5, 50)
+        price = self.venues["a"].prices[symbol]
+        action = self.chance.choice(["buy", "buy", "sell"] if self.is_spot else ["buy", "sell"])
+        up = 1 if action == "buy" else -1
+        levels: dict[str, Any] = {}
+        if self.chance.random() < 0.5:
+            away = Decimal(self.chance.randint(1, 8))
+            levels["stop_loss"] = Level(percent=away)
+        if self.chance.random() < 0.4:
+            levels["take_profit"] = Level(amount=Decimal(self.chance.randint(1, 10)))
+        if kind < 0.45:
+            self.send(strategy, symbol, action=action, quantity=quantity, **levels)
+        elif kind < 0.6:
+            at = price - up * Decimal(self.chance.randint(-10, 40)) / 10
+            rests = {"order_type": "limit", "limit_price": at}
+            self.send(strategy, symbol, action=action, quantity=quantity, **rests)
+        elif kind < 0.75:
+            self.send(strategy, symbol, action="close")
+        elif kind < 0.8:
+            self.send(strategy, symbol, action="cancel")
+
+    def events(self) -> None:
+        """Let the world go on: prices move, requests arrive, a hand closes something."""
+        for venue in self.venues.values():
+            for symbol in self.symbols:
+                if self.chance.random() < 0.4:
+                    moved = venue.prices[symbol] + Decimal(self.chance.randint(-30, 30)) / 10
+                    venue.move(symbol, max(moved, Decimal(20)))
+            venue.arrive()
+            if self.has_hands and self.chance.random() < 0.05 and venue.positions:
+                venue.by_hand(self.chance.choice(list(venue.positions)))
+            venue.is_gone = not venue.is_honest and self.chance.random() < 0.05
+
+    def carry_out(self, share: float) -> None:
+        """Carry held calls and reads out, each with this probability; some answers come much later."""
+        for _ in range(60):
+            if not self.pool.calls and not self.pool.reads:
+                return
+            calls, self.pool.calls = self.pool.calls, []
+            for at, call in calls:
+                if self.clock() - at >= DEAD_AFTER_MS:
+                    continue
+                if self.chance.random() > share:
+                    self.pool.calls.append((at, call))
+                    continue
+                venue = self.venues[call.key[0]]
+                receipt = carry_out(venue, call)
+                if not venue.is_honest and self.chance.random() < 0.05:
+                    later = self.clock() + self.chance.randint(1_000, 15_000)
+                    self.pool.late.append((later, call, receipt))
+                else:
+                    self.desk.turn([Answered(call, receipt)])
+            reads, self.pool.reads = self.pool.reads, []
+            for job in reads:
+                job()
+            self.turn()
+            if share < 1:
+                return
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass, and what was late come in."""
+        self.clock.tick(seconds)
+        late, self.pool.late = self.pool.late, []
+        for at, call, receipt in late:
+            if at <= self.clock():
+                self.desk.turn([Answered(call, receipt)])
+            else:
+                self.pool.late.append((at, call, receipt))
+        self.turn()
+
+    # --- when the venues answer ------------------------------------------------------------------------
+
+    def calm(self, seconds: int) -> None:
+        """Let the venues answer every call at once for a while, and watch that nothing stays bare."""
+        for venue in self.venues.values():
+            venue.is_honest = True
+        self.bare.clear()
+        for _ in range(seconds):
+            self.carry_out(1.0)
+            self.check_protection()
+            self.tick(1)
+            for venue in self.venues.values():
+                venue.arrive()
+        self.carry_out(1.0)
+
+    def lie(self) -> None:
+        """Let the venues misbehave again."""
+        for venue in self.venues.values():
+            venue.is_honest = False
+
+    def check_protection(self) -> None:
+        """Check at the venue that no share which is meant to be protected is bare for over 5 seconds."""
+        for (account, _, symbol), book in self.desk.state.books.items():
+            for share in book.shares.values():
+                where = (account, symbol, share.strategy)
+                is_open = book.is_calling or book.unresolved is not None
+                if is_open or self._stands(account, share, floor_to(abs(share.quantity), STEP)):
+                    self.bare.pop(where, None)
+                    continue
+                since = self.bare.setdefault(where, self.clock())
+                assert self.clock() - since <= 5_000, f"{where} is bare"
+
+    def _stands(self, account: str, share: Share, size: Decimal) -> bool:
+        if size < STEP or share.stop is None or share.owes:
+            return True
+        return any(
+            order.status == "accepted"
+            and self.owners.get(cid) == share.strategy
+            and order.request.stop_price == share.stop.price
+            and order.left == size
+            for cid, order in self.venues[account].orders.items()
+        )
+
+    def close_everything(self) -> None:
+        """Close every share by alert, and give the desk an hour."""
+        self.calm(25)
+        for strategy, routes in ROUTES.items():
+            for symbol in self.symbols:
+                if any(self._is_open(strategy, name, symbol) for name in routes):
+                    self.send(strategy, symbol, action="close")
+        for step in range(240):
+            self.carry_out(1.0)
+            if self.is_quiet():
+                return
+            self.tick(1 if step < 60 else 20)
+            for venue in self.venues.values():
+                venue.arrive()
+
+    def _is_open(self, strategy: str, account: str, symbol: str) -> bool:
+        book = self.desk.state.books.get((account, False, symbol))
+        return book is not None and bool(book.share(strategy).quantity or book.live(strategy))
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is held, wished, working or on its way."""
+        if self.pool.calls or self.pool.late or any(v.transit for v in self.venues.values()):
+            return False
+        for book in self.desk.state.books.values():
+            if book.orders or any(s.quantity or s.wishes for s in book.shares.values()):
+                return False
+        return True
+
+    def check(self) -> None:
+        """Check what must hold at the end of every game."""
+        state = self.desk.state
+        assert not state.blocked, state.blocked
+        assert not state.halts, state.halts
+        for (account, _, symbol), book in state.books.items():
+            for share in book.shares.values():
+                assert share.quantity == 0, f"a close left {share.quantity} on {account} {symbol}"
+                assert not share.wishes, f"a wish of {share.strategy} did not come true"
+            assert not book.live(), f"an order of ours is still open: {book.live()}"
+        for name, venue in self.venues.items():
+            working = [cid for cid, o in venue.orders.items() if o.status == "accepted"]
+            assert not working, f"an order still works at {name}"
+        self._check_entries()
+        if not self.has_hands:
+            self._check_money()
+
+    def _check_entries(self) -> None:
+        """At most one opening order of an alert on an account ever came to exist."""
+        entries: Counter[tuple[str, str]] = Counter()
+        rows = self.desk.store._db.execute("SELECT account, data FROM orders WHERE kind = 'entry'")
+        for account, data in rows:
+            order = ORDER.validate_json(data)
+            exists = order.client_id in self.venues[account].orders
+            entries[(order.cause.alert_id, account)] += exists
+        assert max(entries.values(), default=0) <= 1, "an alert opened twice"
+
+    def _check_money(self) -> None:
+        """Compare what each strategy holds and earned with what its executions at the venue add up to."""
+        fills: dict[tuple[str, str, str], list[Fill]] = defaultdict(list)
+        for name, venue in self.venues.items():
+            for symbol, fill in venue.executions:
+                fills[(name, symbol, self.owners[fill.client_id])].append(fill)
+        booked: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for (data,) in self.desk.store._db.execute("SELECT data FROM trades"):
+            row = TRADE.validate_json(data)
+            booked[(row.account, row.instrument, row.strategy)] += row.trade.realized
+        dust: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+        for *written, size in self.desk.store._db.execute(
+            "SELECT account, instrument, strategy, quantity FROM fills WHERE client_id = ''"
+        ):
+            assert self.is_spot
+            assert Decimal(size) < STEP
+            dust[(written[0], written[1], written[2])] += Decimal(size)
+        for where, some in fills.items():
+            base = self.venues[where[0]].instruments[where[1]].base
+            left = naive_model.position(some, base if self.is_spot else "")
+            assert left == dust[where], f"{where}: {left} is left, {dust[where]} was written off"
+            want, got = naive_model.earned(some), booked[where]
+            assert abs(want - got) < Decimal("0.000001"), f"{where}: earned {want}, booked {got}"
+
+    def end(self) -> None:
+        """Remove the state."""
+        self.desk.store.close()
+        shutil.rmtree(self.folder)
+
+
+def _prepare() -> tuple[Any, Path]:
+    """Return the settings and an empty state, made once: they cost more than a game."""
+    if not _prepared:
+        folder = Path(tempfile.mkdtemp(dir=MEMORY))
+        (folder / "config.yaml").write_text(CONFIG)
+        _prepared["settings"] = load(folder / "config.yaml", {}, ["paper", "lying"])
+        store = Store(folder / "empty.db")
+        store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        store.close()
+        _prepared["template"] = folder / "empty.db"
+    return _prepared["settings"], _prepared["template"]
+
+
+def play(seed: int) -> None:
+    """Play one game to its end."""
+    game = Game(seed)
+    chance = game.chance
+    try:
+        for _ in range(chance.randint(3, 14)):
+            game.alert()
+            game.carry_out(chance.choice([1, 1, 0.6, 0.3]))
+            game.events()
+            game.tick(chance.choice([0.1, 1, 3, 12, 40]))
+            game.carry_out(chance.choice([1, 0.7]))
+            if chance.random() < 0.07:
+                game.crash()
+            if chance.random() < 0.15:
+                game.calm(12)
+                game.lie()
+        game.close_everything()
+        game.check()
+    finally:
+        game.end()
