@@ -26,7 +26,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from brokers import BROKERS
 from brokers.paper import Paper
-from brokers.protocol import Broker
+from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.answers import OUTCOMES, iso
@@ -114,8 +114,9 @@ def connect_brokers(
     settings: Settings, brokers: Mapping[str, type[Broker]] = BROKERS
 ) -> dict[str, Broker]:
     """Return the broker of each account that has a venue; none of them is called yet."""
+    connections: dict[str, Connection] = dict(settings.accounts)
     return {
-        name: brokers[each.broker](name, each)  # type: ignore[call-arg]
+        name: brokers[each.broker](name, connections[name])  # type: ignore[call-arg]
         for name, each in settings.accounts.items()
         if each.broker != "paper"
     }

@@ -6,7 +6,10 @@ the record; nothing is decided and nothing is changed here.
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -33,6 +36,8 @@ from desk.state import Opening
 ZERO = Decimal(0)
 MINUTE_MS = 60_000
 KEPT = 1_000
+Applying = tuple[Limits, str | None]
+"""Limits, and the strategy whose part alone counts towards them; None: the whole account's."""
 
 
 def find_stakes(floor: Floor, strategy: str, book: Book, mapped: str, now: int) -> Stakes | None:
@@ -40,22 +45,27 @@ def find_stakes(floor: Floor, strategy: str, book: Book, mapped: str, now: int) 
 
     `mapped` is the symbol that is asked for, under the name the account trades it by.
     """
-    known = _find_limits(floor, strategy, book.account)
-    if known == (NO_LIMITS, NO_LIMITS):
+    applying = _find_limits(floor, strategy, book.account)
+    if not applying:
         return None
     account = floor.state.settings.accounts[book.account]
-    currency = account.currency
-    dollars_are_one = book.paper or account.stablecoins_are_dollars
-    worth = {
-        c for c in (currency, *DOLLARS) if is_worth(c, currency, dollars_are_one=dollars_are_one)
-    }
-    stakes = Stakes(book.account, currency, frozenset(worth), _names_of(floor, book, mapped))
-    scopes = [
-        _scope(floor, limits, whose, book, stakes, now)
-        for limits, whose in zip(known, (None, strategy), strict=True)
-        if limits != NO_LIMITS
-    ]
-    return Stakes(stakes.account, currency, stakes.worth, stakes.names, tuple(scopes))
+    stakes = Stakes(
+        book.account,
+        account.currency,
+        _find_worth(
+            account.currency, dollars_are_one=book.paper or account.stablecoins_are_dollars
+        ),
+        _names_of(floor, book, mapped),
+    )
+    scopes = tuple(_scope(floor, limits, whose, book, stakes, now) for limits, whose in applying)
+    return replace(stakes, scopes=scopes)
+
+
+@functools.cache
+def _find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
+    """Return the currencies of which one is worth one of the account's."""
+    known = (currency, *DOLLARS)
+    return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
 
 
 def start_of_day(account: Account, now: int) -> int:
@@ -68,18 +78,17 @@ def start_of_day(account: Account, now: int) -> int:
     return int(start.timestamp() * 1000)
 
 
-def _find_limits(floor: Floor, strategy: str, account: str) -> tuple[Limits, Limits]:
-    """Return the limits of an account, those of the top level included, and those of a strategy."""
+def _find_limits(floor: Floor, strategy: str, account: str) -> tuple[Applying, ...]:
+    """Return the limits that are set: of an account, the top level included, and of a strategy."""
     found = floor.limits.get((strategy, account))
     if found is None:
         if len(floor.limits) >= KEPT:
             floor.limits.clear()
         settings = floor.state.settings
         own = _read(floor, settings.accounts[account].risk)
-        found = (
-            tighter(_read(floor, settings.risk), own),
-            _read(floor, strategy_settings(settings, strategy).risk),
-        )
+        both = (tighter(_read(floor, settings.risk), own), None)
+        its = (_read(floor, strategy_settings(settings, strategy).risk), strategy)
+        found = tuple(each for each in (both, its) if each[0] != NO_LIMITS)
         floor.limits[(strategy, account)] = found
     return found
 
@@ -116,14 +125,14 @@ def _scope(
     """Count for one set of limits what it asks for."""
     day = start_of_day(floor.state.settings.accounts[book.account], now)
     openings = floor.state.openings.get((book.account, book.paper), {})
-    sent = [each for each in openings.values() if whose in (None, each.strategy)]
-    last = [each for each in sent if each.at > now - MINUTE_MS]
+    last = _list_sent(openings, whose, now - MINUTE_MS + 1)
+    counts_day = limits.max_orders_per_day is not None
     counts_money = limits.max_exposure is not None
     return Scope(
         limits,
         whose,
         in_minute=len(last),
-        today=sum(each.at >= day for each in sent),
+        today=len(_list_sent(openings, whose, day)) if counts_day else 0,
         run=_find_run(last, book.instrument.symbol),
         elsewhere=_value_others(floor, whose, book, stakes) if counts_money else ZERO,
         result=(
@@ -132,6 +141,12 @@ def _scope(
             else ZERO
         ),
     )
+
+
+def _list_sent(openings: dict[str, Opening], whose: str | None, since: int) -> list[Opening]:
+    """Return the opening orders since a moment, the oldest first; they are kept in the order of time."""
+    late = itertools.takewhile(lambda each: each.at >= since, reversed(openings.values()))
+    return [each for each in late if whose in (None, each.strategy)][::-1]
 
 
 def _find_run(last: Iterable[Opening], symbol: str) -> tuple[str, int]:

@@ -50,7 +50,8 @@ def _count_again(state: State, store: Store, now: int) -> None:
     """Count what the limits of risk count, from what is recorded."""
     waited = state.settings.webhook.max_age_seconds * 1000
     if state.counts_orders:
-        for account, paper, instrument, order in store.load_entries(now - COUNTED_MS - waited):
+        entries = store.load_entries(now - COUNTED_MS - waited)
+        for account, paper, instrument, order in sorted(entries, key=lambda e: e[3].created_at):
             state.count_opening((account, paper, instrument), order)
     if state.counts_results:
         for row in store.load_trades_since(now - COUNTED_MS):
