@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from flask import Flask, Response, request
@@ -26,9 +27,9 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from brokers import BROKERS
 from brokers.paper import Paper
-from brokers.protocol import Broker
+from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
-from desk import overview
+from desk import accounts, overview
 from desk.answers import OUTCOMES, iso
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
@@ -37,6 +38,7 @@ from desk.loop import Desk
 from desk.options import Settings
 from desk.rates import Rates
 from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
+from desk.restore import find_abandoned
 from desk.settings import SettingsError, config_hash, describe, is_loopback, load, warnings
 from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import parse
@@ -62,7 +64,11 @@ log = logging.getLogger("server")
 def create_app(
     settings: Settings | None = None, brokers: Mapping[str, type[Broker]] = BROKERS
 ) -> Flask:
-    """Return the application with its desk running. Exits with code 3 where the state is in use."""
+    """Return the application with its desk running.
+
+    Exits with code 3 where the state is in use, or where it holds live positions that this configuration
+    would no longer trade.
+    """
     os.umask(0o077)
     if settings is None:
         settings = load_settings_or_exit(os.environ.get("CONFIG"), brokers=brokers)
@@ -77,15 +83,12 @@ def create_app(
         _give_up(error)
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
-    real = {
-        name: brokers[each.broker](name, each)  # type: ignore[call-arg]
-        for name, each in settings.accounts.items()
-        if each.broker != "paper"
-    }
+    real = connect_brokers(settings, brokers)
     desk = Desk(settings, store, rates, real, Paper, canonical)
     try:
+        check_abandoned(settings, store)
         desk.start()
-    except StoreDamaged as error:
+    except (StoreDamaged, LiveAbandoned) as error:
         log_writer.stop()
         store.close()
         lock.release()
@@ -105,7 +108,36 @@ def create_app(
         lock.release()
 
     read = functools.partial(parse, known=settings.known_secrets)
-    return _build(Reception(settings, desk, gate, read), stop_desk)
+    return _build(Reception(settings, desk, gate, read), real, stop_desk)
+
+
+def connect_brokers(
+    settings: Settings, brokers: Mapping[str, type[Broker]] = BROKERS
+) -> dict[str, Broker]:
+    """Return the broker of each account that has a venue; none of them is called yet."""
+    connections: dict[str, Connection] = dict(settings.accounts)
+    return {
+        name: brokers[each.broker](name, connections[name])  # type: ignore[call-arg]
+        for name, each in settings.accounts.items()
+        if each.broker != "paper"
+    }
+
+
+class LiveAbandoned(Exception):
+    """The state holds live positions, and the configuration is no longer live."""
+
+
+def check_abandoned(settings: Settings, store: Store) -> None:
+    """Refuse to forget real money. Raises `LiveAbandoned` unless ABANDON_LIVE says so."""
+    with store.loading():
+        left = find_abandoned(settings, store)
+    if left and os.environ.get("ABANDON_LIVE") not in ("1", "true"):
+        raise LiveAbandoned(
+            "The receiver does not start: the state holds live positions or orders, and config.yaml "
+            f"is not live for their accounts: {'; '.join(left)}. Set trading: live and live: true "
+            "again, or close them at the venue and start once with --abandon-live (with gunicorn the "
+            "variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
+        )
 
 
 class Receiver:
@@ -140,12 +172,15 @@ def _give_up(error: Exception) -> NoReturn:
     raise SystemExit(EXIT_LOCKED) from None
 
 
-def _build(reception: Reception, stop_desk: Callable[[], None]) -> Flask:
+def _build(
+    reception: Reception, real: Mapping[str, Broker], stop_desk: Callable[[], None]
+) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.stop_desk = stop_desk  # type: ignore[attr-defined]
     _add_alert_routes(app, reception)
     _add_reading_routes(app, reception)
+    _add_account_route(app, reception, real)
     _add_control_routes(app, reception)
     _add_error_answers(app)
     app.wsgi_app = _add_safe_headers(app.wsgi_app)  # type: ignore[method-assign]
@@ -241,6 +276,24 @@ def _add_reading_routes(app: Flask, reception: Reception) -> None:
     def positions() -> Response:
         reception.require_reader(_caller())
         return _json(overview.show_positions(desk, _read_limit()))
+
+
+def _add_account_route(app: Flask, reception: Reception, real: Mapping[str, Broker]) -> None:
+    desk = reception.desk
+
+    @app.get("/accounts")
+    def list_accounts() -> Response:
+        found = request.args.get("connect", "0")
+        if found not in ("0", "1"):
+            raise Refusal(400, "UNREADABLE", "connect must be 0 or 1.")
+        if found == "0":
+            reception.require_reader(_caller())
+            return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.cash)})
+        # It logs in at every venue: that is for the owner, and no page of another site may cause it.
+        reception.require_admin(_caller())
+        symbols = accounts.list_symbols(desk.settings, list(desk.state.books.values()))
+        rows = accounts.show_accounts(desk.settings, desk.state.cash)
+        return _json({"accounts": accounts.connect(rows, real, symbols)})
 
 
 def _add_control_routes(app: Flask, reception: Reception) -> None:
@@ -373,16 +426,28 @@ def _add_error_answers(app: Flask) -> None:
 # --- the command line ----------------------------------------------------------------------------
 
 
+def load_settings(
+    path: Path | None,
+    environ: Mapping[str, str],
+    brokers: Mapping[str, type[Broker]] = BROKERS,
+    overrides: Mapping[str, object] = MappingProxyType({}),
+) -> Settings:
+    """Return the settings for these brokers, with the credentials they need. Raises `SettingsError`."""
+    needs = {name: tuple(getattr(each, "needs", ())) for name, each in brokers.items()}
+    markets = {name: tuple(getattr(each, "markets", ())) for name, each in brokers.items()}
+    return load(path, environ, brokers, overrides=overrides, needs=needs, markets=markets)
+
+
 def load_settings_or_exit(
     config: str | None,
     overrides: Mapping[str, object] | None = None,
-    brokers: Iterable[str] = BROKERS,
+    brokers: Mapping[str, type[Broker]] = BROKERS,
 ) -> Settings:
     """Return the settings, or print every problem and exit with code 2."""
     beside = HERE / "config.yaml"
     path = Path(config) if config else beside if beside.exists() else None
     try:
-        return load(path, os.environ, list(brokers), overrides=overrides or {})
+        return load_settings(path, os.environ, brokers, overrides or {})
     except SettingsError as error:
         print(f"The receiver cannot start:\n{error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -431,18 +496,41 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--check", action="store_true", help="print the effective settings and exit"
     )
+    parser.add_argument(
+        "--connect", action="store_true", help="with --check: log in at every venue, too"
+    )
+    parser.add_argument(
+        "--abandon-live",
+        action="store_true",
+        help="start although live positions are open and their accounts are not live any more",
+    )
     options = parser.parse_args(arguments)
+    if options.connect and not options.check:
+        parser.error("--connect goes with --check")
     config = options.config or os.environ.get("CONFIG")
     overrides = {"host": options.host, "port": options.port}
     settings = load_settings_or_exit(config, overrides)
     if options.check:
         print("\n".join([*describe(settings), *(f"warning: {w}" for w in warnings(settings))]))
+        if options.connect:
+            _check_connections(settings)
         return
-    # gunicorn and its worker read the same three variables.
+    if options.abandon_live:
+        os.environ["ABANDON_LIVE"] = "1"
+    # gunicorn and its worker read the same variables.
     os.environ["HOST"], os.environ["PORT"] = settings.webhook.host, str(settings.webhook.port)
     if config:
         os.environ["CONFIG"] = str(Path(config).resolve())
     _serve(settings)
+
+
+def _check_connections(settings: Settings) -> None:
+    """Print what each venue says of its account; exit with code 1 where a live account has a problem."""
+    rows = accounts.show_accounts(settings, {})
+    rows = accounts.connect(rows, connect_brokers(settings), accounts.list_symbols(settings, []))
+    print("\n".join(line for row in rows for line in accounts.describe_account(row)))
+    if any(row["mode"] == "live" and row["problems"] for row in rows):
+        raise SystemExit(1)
 
 
 def _serve(settings: Settings) -> None:

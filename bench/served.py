@@ -27,11 +27,12 @@ START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 CONFIG = {
     "webhook": {"rate_limit": "1000000/minute"},
+    "risk": {"max_orders_per_minute": None, "max_orders_per_day": None, "max_repeats": None},
     "default_account": "paper_simulator",
     "accounts": {"paper_simulator": {"broker": "paper", "cash": 1_000_000_000}},
     "strategies": {f"bench-{index}": {} for index in range(CONNECTIONS)},
 }
-"""As shipped, but rich and without the limit on opening orders: every alert must be a fill."""
+"""As shipped, but rich and without the limits on the number of orders: every alert must be a fill."""
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
 
 

@@ -13,14 +13,29 @@ import secrets
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from desk.options import Account, Logging, Options, Secret, Settings, Strategy, Webhook, is_loopback
+from desk.options import (
+    Account,
+    Logging,
+    Options,
+    Risk,
+    RiskEverywhere,
+    Secret,
+    Settings,
+    Strategy,
+    Webhook,
+    is_loopback,
+)
 
 MIN_SECRET_LENGTH = 16
+LIVE_LIMITS = {"max_notional": 1000, "max_position": 2000, "max_daily_loss": 200}
+"""What a live account must set, with a number to show how it is written."""
 BLOCKS: Mapping[str, type[BaseModel]] = {
     "webhook": Webhook,
+    "risk": RiskEverywhere,
     "logging": Logging,
     "accounts": Account,
     "strategies": Strategy,
@@ -88,13 +103,16 @@ def _found(path: Location, value: object) -> str:
 def _unknown(path: Location) -> str:
     """Name the setting that an unknown one was probably meant to be."""
     model = BLOCKS[path[0]] if len(path) > 1 else Options
+    if path[2:3] == ("risk",) and len(path) > 3:
+        model = Risk
     known = [*model.model_fields, *(("exchange",) if model is Strategy else ())]
     near = difflib.get_close_matches(path[-1].lower(), known, 1, 0.6)
     if near:
         return f"is not a setting; did you mean {near[0]}?"
     for block, other in BLOCKS.items():
         if path[-1] in other.model_fields:
-            place = f"{block}.{path[-1]}" if block in ("webhook", "logging") else f"each of {block}"
+            is_one = block in ("webhook", "logging", "risk")
+            place = f"{block}.{path[-1]}" if is_one else f"each of {block}"
             return f"is not a setting here; it belongs to {place}"
     return f"is not a setting; known here: {', '.join(known)}"
 
@@ -126,6 +144,66 @@ def check_accounts(options: Options, brokers: Collection[str], problems: Problem
                 problems.add((*path, key), said)
         if account.live and account.sandbox:
             problems.add((*path, "sandbox"), "an account is live or a sandbox, not both")
+
+
+def check_markets(
+    options: Options, markets: Mapping[str, tuple[str, ...]], problems: Problems
+) -> None:
+    """Check that an account's market is one that its broker trades; one alone goes without saying."""
+    for name, account in options.accounts.items():
+        known = markets.get(account.broker, ())
+        if not known or account.market in known or (account.market is None and len(known) == 1):
+            continue
+        path = ("accounts", name, "market")
+        found = "is missing" if account.market is None else f"{account.broker} does not trade it"
+        problems.add(path, f"{found}: use one of: {', '.join(known)}")
+
+
+def check_live(settings: Settings, problems: Problems) -> None:
+    """Check that each live account can log in, and that somebody said how much it may lose."""
+    prefixes: dict[str, str] = {}
+    for name, account in settings.accounts.items():
+        prefix = name_variable(name, "")
+        if account.credentials and prefixes.setdefault(prefix, name) != name:
+            said = f"and {prefixes[prefix]} would share the variables {prefix}…: rename one of them"
+            problems.add(("accounts", name), said)
+    for name in settings.live_accounts:
+        account, path = settings.accounts[name], ("accounts", name)
+        if account.missing:
+            own = ", ".join(name_variable(name, each) for each in account.missing)
+            said = f"is live and needs {', '.join(account.missing)} (or {own}): put them into .env"
+            problems.add((*path, "live"), said)
+        if account.base_url and not _is_private(account.base_url):
+            said = "is live and would send its keys unencrypted: use https"
+            problems.add((*path, "base_url"), said)
+        lacking = [each for each in LIVE_LIMITS if not _is_limited(settings, name, each)]
+        if lacking:
+            lines = ", ".join(f"{each}: {LIVE_LIMITS[each]}" for each in lacking)
+            said = (
+                f"a live account must set {', '.join(lacking)}: write, with numbers of your own in "
+                f"{account.currency}, risk: {{{lines}}}"
+            )
+            problems.add((*path, "risk"), said)
+
+
+def _is_limited(settings: Settings, account: str, limit: str) -> bool:
+    """Tell whether a limit holds for whatever opens on an account."""
+    blocks = (settings.risk, settings.accounts[account].risk)
+    if any(getattr(block, limit) is not None for block in blocks):
+        return True
+    routed = [each for each in settings.strategies.values() if account in each.accounts]
+    return bool(routed) and all(getattr(each.risk, limit) is not None for each in routed)
+
+
+def _is_private(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent to a base_url."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def name_variable(account: str, name: str) -> str:
+    """Return an account's own variable for a credential: APEX_TRADOVATE_USERNAME."""
+    return f"{re.sub('[^A-Za-z0-9]', '_', account).upper()}_{name}"
 
 
 def check_strategies(options: Options, accounts: Collection[str], problems: Problems) -> None:
@@ -218,6 +296,14 @@ def warnings(settings: Settings) -> list[str]:
         if account.live and settings.trading != "live":
             said = "has live: true and trades on paper, because trading is paper: set trading: live"
             found.append(f"accounts.{name} {said}")
+    for name, account in settings.accounts.items():
+        if account.sandbox and account.missing:
+            said = (
+                f"cannot log in: its alerts are refused. Set {', '.join(account.missing)} in .env"
+            )
+            found.append(f"accounts.{name} {said}")
+        if account.base_url and not _is_private(account.base_url):
+            found.append(f"accounts.{name}.base_url sends its keys unencrypted: use https")
     if settings.trading == "live" and not settings.live_accounts:
         found.append("trading is live and no account is: set live: true on the account that may")
     if any(entry.endswith("/0") for entry in settings.webhook.trusted_proxies):

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from desk.book import Book, Share
 from desk.codes import Denial
+from desk.risk import Stakes
 from desk.sizing import opening_quantity, reducing_quantity, signal_before
 from desk.timing import Times
 from parsers.alert import Alert
@@ -35,6 +36,8 @@ class Rules:
     """False on an account where the alert may only reduce what the strategy holds."""
     denied: Denial | None = None
     """A reason known beforehand why nothing may be opened: disabled, halted, not allowed, too many."""
+    stakes: Stakes | None = None
+    """The limits of risk and what counts towards them; None where there are none."""
     nets: bool = False
     """Whether the venue nets orders of different strategies on this instrument."""
     manual: Decimal = ZERO

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from brokers.protocol import Instrument, OrderRequest
 from desk.cut import Rules
+from desk.risk import Limits
 from desk.routing import Target
 from desk.state import Key, State
 from desk.store import Store
@@ -60,6 +61,10 @@ class Floor:
     """The accounts to be read at once."""
     settled_rules: dict[tuple[str, Target], Rules] = field(default_factory=dict)
     """What config.yaml alone says of a strategy on an account: it never changes while we run."""
+    limits: dict[tuple[str, str], tuple[tuple[Limits, str | None], ...]] = field(
+        default_factory=dict
+    )
+    """The limits that a strategy is held to on an account: as above."""
     is_dry: bool = False
     """Whether what is done now is only asked for, and undone: then it counts for no rate."""
     at: Key | None = None

@@ -21,7 +21,7 @@ from desk.operator import halt
 from desk.pursue import meet_price, pursue
 from desk.record import Part, Record, Story
 from desk.reply import Delivery
-from desk.routing import Target, is_paper, route
+from desk.routing import Target, route, trades_on_paper
 from desk.situation import Who, find_books, find_holding, find_rules, key_of
 from desk.timing import Times, judge_age
 from parsers.alert import Alert, ParseError
@@ -148,13 +148,23 @@ def _process(
     max_age = floor.state.settings.webhook.max_age_seconds * 1000
     times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
-    is_news = not is_retry and not times.expired
+    # What waited for an order has had its price read; on paper an alert only waits for its instrument.
+    is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
     if found and is_news and not _is_overtaken(floor, who, alert, found, times, cause):
         _move_price(floor, alert, [book for _, book in found], now)
+    known = len(record.story.parts)
     for target, before in found:
         book = floor.state.books.get(key_of(before), before)
         rules = find_rules(floor, who, alert, target, book, times)
         _decide(floor, record, alert, target, book, rules, cause)
+    if not floor.is_dry:
+        _stop_repeats(floor, record, record.story.parts[known:], now)
+
+
+def _stop_repeats(floor: Floor, record: Record, parts: list[Part], now: int) -> None:
+    """Halt a strategy that repeats itself: something runs away, and only a person can tell what."""
+    if any(denial.code == "MAX_REPEATS" for part in parts for denial in part.denials):
+        halt(floor, f"strategy:{record.strategy}", "too many equal orders in a row", now)
 
 
 def _gather(
@@ -167,7 +177,7 @@ def _gather(
         try:
             books = find_books(floor, record.strategy, alert, target, story.warnings, now)
         except Refused as no:
-            story.parts.append(_refusal(floor, target, alert, no))
+            story.parts.append(_refusal(floor, record, target, alert, no))
             continue
         if books is None:
             story.todo.append(target.account)
@@ -211,9 +221,8 @@ def _is_overtaken(
     )
 
 
-def _refusal(floor: Floor, target: Target, alert: Alert, no: Refused) -> Part:
-    settings = floor.state.settings
-    paper = is_paper(settings, settings.accounts[target.account])
+def _refusal(floor: Floor, record: Record, target: Target, alert: Alert, no: Refused) -> Part:
+    paper = trades_on_paper(floor.state.settings, record.strategy, target.account)
     side = alert.action if alert.action in ("buy", "sell") else ""
     denial = Denial(no.code, no.message, side, alert.quantity)
     return Part(target.account, paper, alert.symbol, denials=(denial,))

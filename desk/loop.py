@@ -112,6 +112,7 @@ class Desk:
     def start(self) -> None:
         """Load what is recorded, plan every book anew, and begin."""
         self.load()
+        self.turn([])  # what the start itself has to tell is recorded before anybody asks
         self._thread.start()
 
     def load(self) -> None:
@@ -121,7 +122,7 @@ class Desk:
             restore(self.state, self.store, now)
         self._due = dict.fromkeys(self.state.books, now)
         accounts = self.settings.accounts.items()
-        real = [name for name, each in accounts if not is_paper(self.settings, each)]
+        real = [name for name, e in accounts if not (is_paper(self.settings, e) or e.missing)]
         self._readers.begin([name for name in real if name in self._brokers], now)
 
     def submit(self, delivery: Delivery) -> Reply:

@@ -15,6 +15,7 @@ from desk.book import BLANK, ENTRY, Book, Cause, Order
 from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
 from desk.evolve import evolve
+from desk.risk import Asked, count_held, judge
 from desk.sizing import fits, nearest_to, plain
 from desk.timing import is_stale_opening
 from parsers.alert import Alert, Level
@@ -48,7 +49,37 @@ def bear(
         return order, Denial(code, text, cut.side, order.quantity or cut.opens)
     if rules.denied:
         return order, replace(rules.denied, side=cut.side, quantity=order.quantity)
-    return order, None
+    return order, _judge(book, order, rules)
+
+
+def _judge(book: Book, order: Order, rules: Rules) -> Denial | None:
+    """Ask the limits of risk, with what this book holds after the cut."""
+    if rules.stakes is None:
+        return None
+    asked = Asked(
+        side=order.side,
+        quantity=order.quantity,
+        instrument=book.instrument,
+        price=_worst_price(order, rules.price),
+        level=order.stop_price if order.limit_price is None else order.limit_price,
+        reference=rules.price,
+        held=count_held(book, None, order.strategy),
+        own=count_held(book, order.strategy, order.strategy),
+        now=rules.times.now,
+    )
+    return judge(asked, rules.stakes)
+
+
+def _worst_price(order: Order, last: Decimal | None) -> Decimal | None:
+    """Return the highest price that an entry is expected to fill at: what it may be worth."""
+    limit, stop = order.limit_price, order.stop_price
+    if order.side == "buy" and limit is not None:
+        return limit
+    known = [price for price in (limit, stop) if price is not None]
+    is_bound = order.side == "sell" and "stop" in order.order_type
+    if last is not None and not is_bound:
+        known.append(last)
+    return max(known, default=None)
 
 
 def _entry_kind(

@@ -15,7 +15,7 @@ from desk.book import Share
 from desk.loop import Desk
 from desk.options import Settings
 from desk.record import STORY
-from desk.routing import is_paper
+from desk.routing import trades_on_paper
 
 HISTORY_LIMIT = 100
 
@@ -182,7 +182,7 @@ def _strategy(
     settings: Settings, name: str, accounts: list[str], enabled: bool, *, is_registered: bool
 ) -> dict[str, Any]:
     each = settings.strategy(name)
-    modes = {is_paper(settings, settings.accounts[account]) for account in accounts}
+    modes = {trades_on_paper(settings, name, account) for account in accounts}
     return {
         "name": name,
         "mode": "paper" if modes == {True} else "live",

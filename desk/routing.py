@@ -38,6 +38,16 @@ def is_paper(settings: Settings, account: Account) -> bool:
     return account.broker == "paper" or not (is_live or account.sandbox)
 
 
+def trades_on_paper(settings: Settings, strategy: str, account: str) -> bool:
+    """Tell whether a strategy's orders on an account are simulated.
+
+    One that config.yaml does not name was created by its first alert: no such strategy trades live.
+    """
+    if account in settings.live_accounts and strategy not in settings.strategies:
+        return True
+    return is_paper(settings, settings.accounts[account])
+
+
 def route(
     settings: Settings, strategy: str, named: str | None, holding: Iterable[str]
 ) -> tuple[Target, ...] | Denial:

@@ -26,15 +26,19 @@ from desk.audit import (
     Location,
     Problems,
     check_accounts,
+    check_live,
+    check_markets,
     check_secrets,
     check_strategies,
     explain,
+    name_variable,
     warnings,
 )
 from desk.options import (
     Account,
     Logging,
     Options,
+    Risk,
     Secret,
     Settings,
     Strategy,
@@ -45,6 +49,7 @@ from desk.options import (
 __all__ = [
     "Account",
     "Logging",
+    "Risk",
     "Secret",
     "Settings",
     "SettingsError",
@@ -80,12 +85,15 @@ def load(
     brokers: Collection[str],
     *,
     overrides: Mapping[str, object] = MappingProxyType({}),
+    needs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    markets: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Settings:
     """Read, check and freeze the settings.
 
     `path` (or the variable CONFIG) names the file, else config.yaml where it exists; .env lies
     beside it. `overrides` are the command line's `host` and `port`; None means not given. They win
-    over the environment, that over .env, that over the file. An empty variable is not set.
+    over the environment, that over .env, that over the file. An empty variable is not set. `needs` are
+    the credentials of each broker by the names of their variables, `markets` what can be traded there.
 
     Raises `SettingsError` with all problems at once.
     """
@@ -101,8 +109,9 @@ def load(
     declared = tuple(raw["accounts"])
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)
+    check_markets(options, markets, problems)
     check_strategies(options, declared, problems)
-    options = _complete(options)
+    options = _complete(options, _find_credentials(options, needs, variables, problems))
     settings = Settings.model_construct(
         **{name: getattr(options, name) for name in Options.model_fields},
         file=file,
@@ -110,6 +119,7 @@ def load(
         secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
     )
     check_secrets(settings, problems)
+    check_live(settings, problems)
     if problems.lines:
         raise SettingsError(problems.lines)
     return settings
@@ -147,7 +157,9 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
         raw["accounts"] = {"paper_simulator": {"broker": "paper"}}
     for kind in ("accounts", "strategies"):
         for name, entry in raw[kind].items():
-            raw[kind][name] = _block(entry, (kind, name), problems)
+            inner = raw[kind][name] = _block(entry, (kind, name), problems)
+            if "risk" in inner:
+                inner["risk"] = _block(inner["risk"], (kind, name, "risk"), problems)
     for name, strategy in raw["strategies"].items():
         _join_synonyms(strategy, ("strategies", name), problems)
     return raw
@@ -248,8 +260,35 @@ def _drop(block: dict[str, Any], path: Location) -> bool:
     return block.pop(path[-1], block) is not block
 
 
-def _complete(options: Options) -> Options:
-    """Give each strategy its whole route and the quantity it falls back to."""
+def _find_credentials(
+    options: Options,
+    needs: Mapping[str, tuple[str, ...]],
+    variables: Mapping[str, tuple[str, str]],
+    problems: Problems,
+) -> dict[str, Account]:
+    """Return the accounts with what the environment holds for their brokers.
+
+    An account's own variable (`APEX_TRADOVATE_USERNAME`) wins over the one for all accounts of a broker.
+    """
+    found: dict[str, Account] = {}
+    for account, each in options.accounts.items():
+        values: dict[str, str] = {}
+        for name in needs.get(each.broker, ()):
+            own = name_variable(account, name)
+            value, origin = variables.get(own) or variables.get(name) or ("", "")
+            if value != value.strip() or not value.isprintable():
+                path = (own if own in variables else name,)
+                problems.origins[path] = f"{origin}: {path[0]}"
+                problems.add(path, "expected a text without spaces around it")
+            elif value:
+                values[name] = value
+        missing = tuple(name for name in needs.get(each.broker, ()) if name not in values)
+        found[account] = each.with_credentials(values, missing)
+    return found
+
+
+def _complete(options: Options, accounts: Mapping[str, Account]) -> Options:
+    """Give each account its credentials, each strategy its whole route and the quantity it falls back to."""
     strategies = {}
     for name, strategy in options.strategies.items():
         route = strategy.accounts or {strategy.account or options.default_account: Decimal(1)}
@@ -259,7 +298,11 @@ def _complete(options: Options) -> Options:
             "default_quantity": strategy.default_quantity or options.default_quantity,
         }
         strategies[name] = strategy.model_copy(update=update)
-    return options.model_copy(update={"strategies": MappingProxyType(strategies)})
+    whole = {
+        "accounts": MappingProxyType(dict(accounts)),
+        "strategies": MappingProxyType(strategies),
+    }
+    return options.model_copy(update=whole)
 
 
 # --- showing what holds --------------------------------------------------------------------------
@@ -268,6 +311,9 @@ def _complete(options: Options) -> Options:
 def describe(settings: Settings) -> list[str]:
     """Return the effective settings as lines in the form of config.yaml; secrets are `***`."""
     lines = [line for name in Options.model_fields for line in _lines(name, settings, 0)]
+    for name, account in settings.accounts.items():
+        lines += [f'# {name}: {each}: "***"' for each in account.credentials]
+        lines += [f"# {name}: {each} is not set" for each in account.missing]
     return [*lines, f"# ADMIN_TOKEN {'is set' if settings.admin_token else 'is not set'}"]
 
 

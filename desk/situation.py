@@ -14,9 +14,11 @@ from desk.book import Book
 from desk.codes import Denial
 from desk.cut import Rules
 from desk.evolve import evolve
+from desk.exposure import find_stakes
 from desk.floor import Floor
 from desk.options import Account
-from desk.routing import Target, is_paper, map_symbol, strategy_settings
+from desk.risk import Stakes
+from desk.routing import Target, map_symbol, strategy_settings, trades_on_paper
 from desk.state import Key
 from desk.timing import Times
 from parsers.alert import Alert
@@ -69,14 +71,19 @@ def find_books(
     """
     state = floor.state
     account = state.settings.accounts[target.account]
-    paper = is_paper(state.settings, account)
+    paper = trades_on_paper(state.settings, strategy, target.account)
+    if not paper and account.missing:
+        raise Refused(
+            f"{target.account} cannot log in: put {', '.join(account.missing)} into .env and restart.",
+            "CREDENTIALS_MISSING",
+        )
     instrument = floor.instrument_of(target.account, map_symbol(account, alert.symbol), now)
     if instrument is None:
         return None
     if instrument.note and instrument.note not in warnings:
         warnings.append(instrument.note)
     own = state.book(target.account, paper, instrument)
-    books = [(target, own)]
+    books = [(target, own), *_find_twin(floor, strategy, target, own)]
     is_order = alert.action in ("buy", "sell")
     if not instrument.is_continuous or (is_order and own.share(strategy).quantity):
         return books
@@ -86,6 +93,15 @@ def find_books(
         if is_other and other.instrument.root == instrument.root:
             books.append((evolve(target, opens_here=False), other))
     return books
+
+
+def _find_twin(floor: Floor, strategy: str, target: Target, own: Book) -> list[tuple[Target, Book]]:
+    """Return the book on paper that a strategy left behind when it began to trade a live account."""
+    symbol = own.instrument.symbol
+    key = (target.account, True, symbol)
+    if own.paper or key not in floor.state.active.get(strategy, {}):
+        return []
+    return [(evolve(target, opens_here=False), floor.state.books[key])]
 
 
 def find_rules(
@@ -98,11 +114,22 @@ def find_rules(
         _settled_rules(floor, who.strategy, target),
         times=times,
         denied=_find_denial(floor, who, alert, target, book),
+        stakes=_find_stakes(floor, who, alert, target, book, times.now),
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
         day_ms=_left_of_day(settings.accounts[target.account], times.now) if is_day else 0,
         price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
     )
+
+
+def _find_stakes(
+    floor: Floor, who: Who, alert: Alert, target: Target, book: Book, now: int
+) -> Stakes | None:
+    """Return what an opening part is judged by; nothing where the alert opens nothing anyway."""
+    if alert.only_reduces or not target.opens_here:
+        return None
+    account = floor.state.settings.accounts[target.account]
+    return find_stakes(floor, who.strategy, book, map_symbol(account, alert.symbol), now)
 
 
 def _settled_rules(floor: Floor, name: str, target: Target) -> Rules:

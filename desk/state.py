@@ -7,6 +7,7 @@ the desk thread changes it; other threads read whole values.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from typing import Any
 
 from brokers.protocol import Instrument, LocalBroker, Rows, Terms
 from desk.answers import iso
-from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told
+from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told, TradeRow
 from desk.evolve import evolve
-from desk.options import Settings
+from desk.options import Risk, Settings
 from desk.record import Record
 from desk.store import Batch, to_json
 
@@ -28,6 +29,8 @@ Simulate = Callable[[Terms, Rows, date], LocalBroker]
 Key = tuple[str, bool, str]
 """Account, paper, instrument."""
 _MISSING = object()
+COUNTED_MS = 26 * 3_600_000
+"""How long orders and trades count towards a limit: the longest day, where clocks are set back."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,27 @@ class HistoryRow:
             "deliveries": self.deliveries,
         }
         return f"{self.answer[:-1]},{to_json(extra)[1:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An opening order that was sent, as the limits of rate count it."""
+
+    at: int
+    strategy: str
+    instrument: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTrade:
+    """A trade that was closed, as the limit on the day's loss counts it."""
+
+    at: int
+    strategy: str
+    instrument: str
+    quote: str
+    result: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,10 @@ class State:
         self.active: dict[str, dict[Key, None]] = {}
         """Where each strategy holds or works something."""
         self.by_instrument: dict[str, dict[Key, None]] = {}
+        self.openings: dict[tuple[str, bool], dict[str, Opening]] = {}
+        """The opening orders of the last day and a bit, by account and paper, the oldest first."""
+        self.closed: dict[tuple[str, bool], dict[int, ClosedTrade]] = {}
+        """The trades closed within the same time."""
         self.seq = 0
         self.touched: dict[str, Record] = {}
         """The alerts to render anew."""
@@ -106,6 +134,11 @@ class State:
         self._simulate = simulate
         self._papers: dict[str, LocalBroker] = {}
         self._paper_now = 0
+        self._trades = 0
+        levels = risk_levels(settings)
+        counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
+        self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
+        self.counts_results = any(each.max_daily_loss for each in levels)
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Change one entry of one table, so that it can be undone."""
@@ -146,19 +179,15 @@ class State:
     def furnish(self, book: Book) -> Book:
         """Return a book with what holds for its account: what its venue can do, what the settings say."""
         settings = self.settings.accounts.get(book.account)
-        closes = settings is None or getattr(settings, "on_unprotected", "close") == "close"
+        closes = settings is None or settings.on_unprotected == "close"
         can = self._can_of(book.account, book.paper)
         return evolve(book, approximate_levels=book.paper, closes_unprotected=closes, can=can)
 
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
-        if key not in self.books:
-            self.batch.books.append(book)
-            index = self.by_instrument.setdefault(book.instrument.symbol, {})
-            self.put(index, key, None)
         orders: dict[str, Order] = {}
-        strategies: set[str] = set()
+        strategies = set() if key in self.books else self._open_book(key, book)
         for row in book.journal:
             self.batch.journal.append((book, row))
             if isinstance(row, Order):
@@ -168,10 +197,13 @@ class State:
                 strategies.add(row.strategy)
             elif isinstance(row, FillRow):
                 self._settle_cash(book, row)
+            elif isinstance(row, TradeRow):
+                self.count_trade(row, book.instrument.quote)
             elif isinstance(row, Told):
                 self.batch.told.append((now, row))
         for order in orders.values():
             self._follow(key, order)
+            self.count_opening(key, order)
         kept = book.written()
         self.put(self.books, key, kept)
         self.changed[key] = None
@@ -185,6 +217,33 @@ class State:
             if isinstance(row, Order) and row.client_id == client_id:
                 return row
         return None
+
+    def _open_book(self, key: Key, book: Book) -> set[str]:
+        """Note a book that is new here; return the strategies in it, which its journal may not name."""
+        self.batch.books.append(book)
+        self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
+        return {*book.shares, *(order.strategy for order in book.orders.values())}
+
+    def count_opening(self, key: Key, order: Order) -> None:
+        """Count an opening order towards the limits of rate, once, whatever becomes of it."""
+        if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
+            return
+        known = self.openings.setdefault(key[:2], {})
+        if order.client_id not in known:
+            _forget_old(known, order.created_at)
+            opening = Opening(order.created_at, order.strategy, key[2], order.side)
+            self.put(known, order.client_id, opening)
+
+    def count_trade(self, row: TradeRow, quote: str) -> None:
+        """Count a closed trade towards the limit on the day's loss."""
+        if not self.counts_results:
+            return
+        known = self.closed.setdefault((row.account, row.paper), {})
+        trade = row.trade
+        _forget_old(known, trade.closed_at)
+        self._trades += 1
+        counted = ClosedTrade(trade.closed_at, row.strategy, row.instrument, quote, trade.realized)
+        self.put(known, self._trades, counted)
 
     def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""
@@ -279,6 +338,18 @@ class _Rows:
     def free_cash(self) -> Decimal:
         """Return the account's free cash."""
         return self._state.free_cash(self._account)
+
+
+def risk_levels(settings: Settings) -> list[Risk]:
+    """Return every block of limits that there is."""
+    accounts = [each.risk for each in settings.accounts.values()]
+    return [settings.risk, *accounts, *(each.risk for each in settings.strategies.values())]
+
+
+def _forget_old(known: dict[Any, Any], now: int) -> None:
+    """Forget what no longer counts: it need not come back where an event is undone."""
+    for name in list(itertools.takewhile(lambda n: known[n].at < now - COUNTED_MS, known)):
+        del known[name]
 
 
 def _scope_name(scope: str) -> str:

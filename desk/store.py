@@ -254,6 +254,28 @@ class Store:
         )
         return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
 
+    def load_entries(self, since: int) -> list[tuple[str, bool, str, Order]]:
+        """Return account, paper, instrument and opening order of the alerts since a time, oldest first."""
+        found: list[tuple[str, bool, str, Order]] = []
+        for at, account, paper, instrument, data in self._db.execute(
+            "SELECT alerts.received_at, account, paper, instrument, data FROM alerts LEFT JOIN orders "
+            "ON orders.alert_id = alerts.alert_id AND kind = 'entry' ORDER BY alerts.seq DESC"
+        ):
+            if at < since:  # alerts are numbered as they come: everything before is older
+                break
+            if data is not None:
+                found.append((account, bool(paper), instrument, ORDER.validate_json(data)))
+        return found[::-1]
+
+    def load_trades_since(self, since: int) -> list[TradeRow]:
+        """Return the trades closed since a time, oldest first."""
+        found: list[TradeRow] = []
+        for at, data in self._db.execute("SELECT closed_at, data FROM trades ORDER BY id DESC"):
+            if at < since:
+                break
+            found.append(TRADE.validate_json(data))
+        return found[::-1]
+
     def find_order(self, client_id: str) -> tuple[str, int, str, Order] | None:
         """Return account, paper, instrument and order of a client id."""
         row = self._db.execute(

@@ -49,12 +49,18 @@ class DeskBench:
     """
 
     def __init__(
-        self, folder: Path, config: str = "", brokers: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        config: str = "",
+        brokers: dict[str, Any] | None = None,
+        environ: dict[str, str] | None = None,
     ) -> None:
         self.file = folder / "config.yaml"
         self.file.write_text(config)
         self.fakes = brokers or {}
-        self.settings = load(self.file, {}, ["paper", *self.fakes])
+        needs = {name: tuple(getattr(each, "needs", ())) for name, each in self.fakes.items()}
+        names = ["paper", *self.fakes]
+        self.settings = load(self.file, environ or {}, names, needs=needs)
         self.clock = FakeClock()
         self._count = 0
         self.open()

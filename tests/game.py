@@ -39,6 +39,7 @@ ZERO = Decimal(0)
 CONFIG = """
 trading: live
 webhook: {rate_limit: 1000000/minute, secret: a-secret-for-the-venue-drill}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
 default_account: a
 accounts:
   a: {broker: lying, sandbox: true}

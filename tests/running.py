@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from brokers import BROKERS
-from desk.settings import load
-from webhook_server import create_app
+from webhook_server import create_app, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "0f3c9a5be27d48c6a1d4"
@@ -52,7 +51,7 @@ class Receiver:
 
     def open(self) -> None:
         """Start the application on its state."""
-        self.settings = load(self.file, self.environ, list(self.brokers))
+        self.settings = load_settings(self.file, self.environ, self.brokers)
         self.is_stopped = True
         self.app = create_app(self.settings, brokers=self.brokers)
         self.is_stopped = False

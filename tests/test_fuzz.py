@@ -10,6 +10,7 @@ from tests.running import OWNER, SECRET, receivers, running
 
 CONFIG = """
 webhook: {rate_limit: 1000000/minute}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
 accounts: {paper_simulator: {broker: paper, cash: 1000000000000}}
 """
 

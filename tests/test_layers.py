@@ -27,7 +27,7 @@ PURE = (
         "ledger",
         "identity",
     ),
-    *("routing", "codes", "evolve"),
+    *("routing", "codes", "evolve", "risk", "hours"),
 )
 """The modules of the desk that turn values into values."""
 PURE_MODULES = [

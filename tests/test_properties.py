@@ -16,6 +16,7 @@ accounts:
   two: {broker: paper, cash: 10000000}
 default_account: one
 webhook: {rate_limit: 100000/minute}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
 strategies:
   both: {accounts: {one: 1, two: 0.5}}
   synced: {account: two, sync: position}

@@ -205,6 +205,16 @@ def test_a_duplicate_is_known_after_a_restart(receiver):
     assert [row["deliveries"] for row in receiver.get("/history")["alerts"]] == [2, 2]
 
 
+def test_a_close_finds_its_position_after_a_restart(start):
+    """An exit that names no account reaches what was opened off the route, before a restart too."""
+    receiver = start("accounts: {paper_simulator: {broker: paper}, other: {broker: paper}}")
+    receiver.buy(account_group="other")
+    receiver.restart()
+    closed = receiver.send(action="close", symbol="BTCUSDT", price=100).get_json()
+    assert [order["account"] for order in closed["orders"]] == ["other"]
+    assert receiver.held() == {}
+
+
 def test_two_deliveries_at_once_are_one_order(start, venue):
     """The second delivery waits for the first and returns its outcome."""
     receiver = hanging(start, venue)

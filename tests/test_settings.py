@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from desk import yaml_text
 from desk.options import Options
 from desk.settings import (
     Account,
+    Risk,
     Settings,
     SettingsError,
     Strategy,
@@ -28,9 +30,15 @@ from desk.settings import (
 )
 
 BROKERS = ("paper", "binance")
+NEEDS = {"binance": ("BINANCE_API_KEY", "BINANCE_API_SECRET")}
+KEYS_OF_BINANCE = {"BINANCE_API_KEY": "key-0123456789", "BINANCE_API_SECRET": "hush-0123456789"}
 GOOD = "correct-horse-battery-8"
 ROOT = Path(__file__).parent.parent
-LIVE = "trading: live\naccounts: {main: {broker: binance, live: true}}\ndefault_account: main\n"
+LIMITS = "risk: {max_notional: 1000, max_position: 2000, max_daily_loss: 200}\n"
+LIVE = (
+    "trading: live\naccounts: {main: {broker: binance, live: true}}\ndefault_account: main\n"
+    + LIMITS
+)
 
 
 def read(
@@ -38,13 +46,16 @@ def read(
     text: str = "",
     environ: Mapping[str, str] | None = None,
     dotenv: str | None = None,
+    needs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    markets: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     **overrides: object,
 ) -> Settings:
     """Load settings from `text` as a config.yaml in `folder`."""
     (folder / "config.yaml").write_text(text, encoding="utf-8")
     if dotenv is not None:
         (folder / ".env").write_text(dotenv, encoding="utf-8")
-    return load(folder / "config.yaml", environ or {}, BROKERS, overrides=overrides)
+    file = folder / "config.yaml"
+    return load(file, environ or {}, BROKERS, overrides=overrides, needs=needs, markets=markets)
 
 
 def refuse(folder: Path, text: str = "", **more: object) -> list[str]:
@@ -237,6 +248,28 @@ VALUES = [
      "sqlite:////absolute/state.db; no other kind of state is supported")),
     ("strategies: {trend: {sync: always}}",
      'strategies.trend.sync: expected position, found "always"'),
+    ("risk: {max_notional: 0}", "risk.max_notional: expected a positive number, found 0"),
+    ("risk: {max_repeats: 0}",
+     "risk.max_repeats: expected a whole number from 1 to 1000000, found 0"),
+    ("risk: {symbols: BTCUSDT}",
+     'risk.symbols: expected a list of: a symbol like BTCUSDT, found "BTCUSDT"'),
+    ("risk: {symbols: [a b]}", 'risk.symbols: expected a symbol like BTCUSDT; "a b" is none'),
+    ("risk: {hours: ['09:30-16:00']}",
+     ('risk.hours: expected a window like "mon-fri 09:30-16:00 America/New_York"; "09:30-16:00" '
+     "is none")),
+    ("risk: 5", "risk: expected a block of settings, indented below it"),
+    ("accounts: {paper_simulator: {broker: paper, risk: [1]}}",
+     "accounts.paper_simulator.risk: expected a block of settings, indented below it"),
+    ("strategies: {a: {risk: {max_daily_loss: -1}}}",
+     "strategies.a.risk.max_daily_loss: expected a positive number, found -1"),
+    ("accounts: {paper_simulator: {broker: paper, on_unprotected: pray}}",
+     'accounts.paper_simulator.on_unprotected: expected close or tell, found "pray"'),
+    *(((f"accounts: {{paper_simulator: {{broker: paper, base_url: '{url}'}}}}"),
+     ("accounts.paper_simulator.base_url: expected scheme and host alone, like "
+     f'https://testnet.binance.vision, found "{url}"')) for url in
+     ("testnet.binance.vision", "ftp://host", "https://host/api", "https://me:x@host",
+      "https://host?x=1", "https://host:80a")),
+    ("prices: none", 'prices: expected live or alerts, found "none"'),
     ("- a\n- b", "expected settings, one `name: value` a line"),
 ]  # fmt: skip
 
@@ -245,12 +278,17 @@ KEYS = [
     ("stratgies: {}", "stratgies: is not a setting; did you mean strategies?"),
     ("strategies: {a: {exchnge: b}}",
      "strategies.a.exchnge: is not a setting; did you mean exchange?"),
+    ("risk: {max_notionl: 1}", "risk.max_notionl: is not a setting; did you mean max_notional?"),
+    ("strategies: {a: {risk: {max_notionl: 1}}}",
+     "strategies.a.risk.max_notionl: is not a setting; did you mean max_notional?"),
+    ("accounts: {paper_simulator: {broker: paper, max_quantity: 1}}",
+     "accounts.paper_simulator.max_quantity: is not a setting here; it belongs to risk.max_quantity"),
     ("port: 8080", "port: is not a setting here; it belongs to webhook.port"),
     ("webhook: {leverage: 3}",
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
-     ("admin_token: is not a setting; known here: webhook, trading, default_account, "
-     "default_quantity, accounts, strategies, state, logging")),
+     ("admin_token: is not a setting; known here: webhook, trading, prices, default_account, "
+     "default_quantity, accounts, strategies, risk, state, logging")),
 ]  # fmt: skip
 
 AGAINST_EACH_OTHER = [
@@ -480,6 +518,140 @@ def test_unwise_settings_are_warned_about(tmp_path: Path) -> None:
     assert second.startswith("webhook.trusted_proxies trusts everybody")
 
 
+# --- credentials, markets and live accounts ------------------------------------------------------
+
+SANDBOX = "accounts: {main: {broker: binance, sandbox: true}}\ndefault_account: main\n"
+SECRET = {"TRADINGVIEW_WEBHOOK_SECRET": GOOD}
+
+
+def test_credentials_come_from_the_environment_and_the_accounts_own_win(tmp_path: Path) -> None:
+    """`<ACCOUNT>_<NAME>` before `<NAME>`, environment and .env alike; two accounts keep theirs apart."""
+    text = (
+        "accounts:\n  my main.1: {broker: binance, sandbox: true}\n"
+        "  other: {broker: binance, sandbox: true}\ndefault_account: other\n"
+    )
+    dotenv = "MY_MAIN_1_BINANCE_API_KEY=its-own-key\nOTHER_BINANCE_API_SECRET=\n"
+    settings = read(tmp_path, text, KEYS_OF_BINANCE, dotenv, needs=NEEDS)
+    first, second = settings.accounts["my main.1"], settings.accounts["other"]
+    assert first.credentials == {**KEYS_OF_BINANCE, "BINANCE_API_KEY": "its-own-key"}
+    assert second.credentials == KEYS_OF_BINANCE
+    assert first.missing == second.missing == ()
+
+
+def test_no_credential_shows(tmp_path: Path) -> None:
+    """Neither print nor --check shows one, a message is cleaned of them, and the hash ignores them."""
+    settings = read(tmp_path, SANDBOX, KEYS_OF_BINANCE, needs=NEEDS)
+    shown = [repr(settings), str(settings), repr(settings.accounts["main"]), *describe(settings)]
+    assert not any(value in line for line in shown for value in KEYS_OF_BINANCE.values())
+    assert '# main: BINANCE_API_KEY: "***"' in describe(settings)
+    assert set(KEYS_OF_BINANCE.values()) <= set(settings.known_secrets)
+    other = {name: f"{value}-other" for name, value in KEYS_OF_BINANCE.items()}
+    assert config_hash(read(tmp_path, SANDBOX, other, needs=NEEDS)) == config_hash(settings)
+
+
+def test_a_short_credential_is_not_masked_in_every_message(tmp_path: Path) -> None:
+    """An app id of one digit would turn every price with that digit into stars."""
+    environ = {"BINANCE_API_KEY": "8", "BINANCE_API_SECRET": "long-enough"}
+    assert read(tmp_path, SANDBOX, environ, needs=NEEDS).known_secrets == ("long-enough",)
+
+
+def test_a_live_account_without_credentials_does_not_start(tmp_path: Path) -> None:
+    """Told twice that it is live and unable to log in: the variables are named."""
+    some = {**SECRET, "BINANCE_API_KEY": "key-0123456789"}
+    (problem,) = refuse(tmp_path, LIVE, environ=some, needs=NEEDS)
+    assert problem == (
+        "config.yaml: accounts.main.live: is live and needs BINANCE_API_SECRET "
+        "(or MAIN_BINANCE_API_SECRET): put them into .env"
+    )
+    both = {**SECRET, **KEYS_OF_BINANCE}
+    assert read(tmp_path, LIVE, both, needs=NEEDS).live_accounts == ("main",)
+
+
+@pytest.mark.parametrize("value", [" padded", "two\nlines"])
+def test_a_credential_that_was_pasted_badly_is_named_and_not_shown(
+    tmp_path: Path, value: str
+) -> None:
+    """Spaces around a key are the copier's; the problem quotes none of it."""
+    environ = {**KEYS_OF_BINANCE, "BINANCE_API_SECRET": value}
+    (problem,) = refuse(tmp_path, SANDBOX, environ=environ, needs=NEEDS)
+    assert problem == ("environment: BINANCE_API_SECRET: expected a text without spaces around it")
+
+
+def test_a_sandbox_without_credentials_starts_and_says_so(tmp_path: Path) -> None:
+    """It cannot trade and harms nobody: a warning. Neither live nor sandbox is paper without a word."""
+    settings = read(tmp_path, SANDBOX, needs=NEEDS)
+    assert settings.accounts["main"].missing == NEEDS["binance"]
+    (said,) = warnings(settings)
+    assert said.startswith(
+        "accounts.main cannot log in: its alerts are refused. Set BINANCE_API_KEY"
+    )
+    paper = read(tmp_path, SANDBOX.replace(", sandbox: true", ""), needs=NEEDS)
+    assert warnings(paper) == []
+    assert paper.live_accounts == ()
+
+
+def test_two_accounts_never_share_their_own_variables(tmp_path: Path) -> None:
+    """Names that differ in punctuation only would log in as one another."""
+    text = (
+        "accounts: {a b: {broker: binance, sandbox: true}, a.b: {broker: binance, sandbox: true}}\n"
+        "default_account: a.b\n"
+    )
+    (problem,) = refuse(tmp_path, text, environ=KEYS_OF_BINANCE, needs=NEEDS)
+    assert problem == (
+        "config.yaml: accounts.a.b: and a b would share the variables A_B_…: rename one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("market", "said"),
+    [
+        ("", "is missing: use one of: spot, linear"),
+        (", market: futures", "binance does not trade it: use one of: spot, linear"),
+    ],
+)
+def test_an_accounts_market_is_one_of_its_brokers(tmp_path: Path, market: str, said: str) -> None:
+    """A name means nothing on an account whose market the broker does not have."""
+    text = SANDBOX.replace("sandbox: true", f"sandbox: true{market}")
+    (problem,) = refuse(tmp_path, text, markets={"binance": ("spot", "linear")})
+    assert problem == f"config.yaml: accounts.main.market: {said}"
+    one = read(tmp_path, SANDBOX, markets={"binance": ("spot",)})
+    assert one.accounts["main"].market is None
+
+
+def test_a_live_account_must_have_limits(tmp_path: Path) -> None:
+    """What was not said is not infinite: the refusal shows the very line to add."""
+    bare = LIVE.replace(LIMITS, "")
+    (problem,) = refuse(tmp_path, bare, environ=SECRET)
+    said = "risk: {max_notional: 1000, max_position: 2000, max_daily_loss: 200}"
+    assert problem.startswith(
+        "config.yaml: accounts.main.risk: a live account must set max_notional"
+    )
+    assert problem.endswith(f"in USD, {said}")
+    pasted = bare.replace("live: true}", f"live: true, {said}}}")
+    assert read(tmp_path, pasted, SECRET).accounts["main"].risk.max_position == 2000
+
+
+def test_a_limit_counts_wherever_it_holds(tmp_path: Path) -> None:
+    """At the top, on the account, or on every strategy that trades there; one strategy is not enough."""
+    top = "risk: {max_notional: 1, max_position: 1}\n"
+    bare = LIVE.replace(LIMITS, top)
+    every = bare + "strategies: {a: {account: main, risk: {max_daily_loss: 5}}}\n"
+    assert read(tmp_path, every, SECRET).strategies["a"].risk.max_daily_loss == 5
+    some = every.replace("5}}}", "5}}, b: {account: main}}")
+    (problem,) = refuse(tmp_path, some, environ=SECRET)
+    assert problem.endswith("in USD, risk: {max_daily_loss: 200}")
+
+
+def test_live_keys_never_travel_in_the_clear(tmp_path: Path) -> None:
+    """A base_url without TLS is for this machine alone; a sandbox is warned."""
+    text = LIVE.replace("live: true", "live: true, base_url: 'http://{}/'")
+    assert "unencrypted" in refuse(tmp_path, text.replace("{}", "venue.example"), environ=SECRET)[0]
+    here = read(tmp_path, text.replace("{}", "127.0.0.1:9000"), SECRET)
+    assert here.accounts["main"].base_url == "http://127.0.0.1:9000"
+    sandbox = SANDBOX.replace("sandbox: true", "sandbox: true, base_url: 'http://venue.example'")
+    assert any("unencrypted" in line for line in warnings(read(tmp_path, sandbox)))
+
+
 # --- the files that are shipped ------------------------------------------------------------------
 
 COMMENTED = re.compile(r"^( *)# ([a-z_]+: .*)$")
@@ -503,6 +675,7 @@ def test_config_yaml_shows_every_setting_and_no_other() -> None:
     assert set(shown["webhook"]) == keys_of(Webhook)
     assert set(shown["accounts"]["paper_simulator"]) == keys_of(Account)
     assert set(shown["strategies"]["my-ma-cross"]) == keys_of(Strategy)
+    assert set(shown["risk"]) == keys_of(Risk)
     assert set(shown["logging"]) == {"level", "file"}
 
 
@@ -541,9 +714,12 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
-    assert names == ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL"]
-    assert describe(read(tmp_path, dotenv=example)) == describe(read(tmp_path, dotenv=""))
+    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL"]
+    assert names == [*ours, *NEEDS["binance"]]
+    text = "accounts: {paper_simulator: {broker: binance, sandbox: true}}"
+    plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
+    assert describe(read(tmp_path, text, dotenv=example, needs=NEEDS)) == plain
     values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG"}
     for name in names:
-        changed = read(tmp_path, environ={name: values.get(name, GOOD)}, dotenv="")
-        assert describe(changed) != describe(read(tmp_path, dotenv=""))
+        environ = {name: values.get(name, GOOD)}
+        assert describe(read(tmp_path, text, environ, dotenv="", needs=NEEDS)) != plain

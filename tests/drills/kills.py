@@ -23,6 +23,7 @@ from tests.running import SECRET, Running, await_answer, launch, read_state
 
 CONFIG = """
 webhook: {rate_limit: 1000000/minute, max_history: 200}
+risk: {max_orders_per_minute: null, max_orders_per_day: null, max_repeats: null}
 accounts:
   paper_simulator: {broker: paper, cash: 1000000000}
   spot: {broker: paper, cash: 1000000000, market: spot}

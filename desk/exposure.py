@@ -1,0 +1,220 @@
+"""Gather what the risk limits count: orders sent, what is held and worked, what the day has brought.
+
+Only what a limit asks for is gathered. Everything is read from the desk's memory, which is restored from
+the record; nothing is decided and nothing is changed here.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from desk.book import Book, Share
+from desk.codes import Denial
+from desk.floor import Floor
+from desk.hours import read_window
+from desk.options import Account, Risk
+from desk.risk import (
+    DOLLARS,
+    NO_LIMITS,
+    Amount,
+    Limits,
+    Scope,
+    Stakes,
+    count_held,
+    find_unit_value,
+    is_worth,
+    tighter,
+)
+from desk.routing import strategy_settings
+from desk.state import Opening
+
+ZERO = Decimal(0)
+MINUTE_MS = 60_000
+KEPT = 1_000
+Applying = tuple[Limits, str | None]
+"""Limits, and the strategy whose part alone counts towards them; None: the whole account's."""
+
+
+def find_stakes(floor: Floor, strategy: str, book: Book, mapped: str, now: int) -> Stakes | None:
+    """Return what an opening order of `strategy` in `book` is judged by; None where no limit is set.
+
+    `mapped` is the symbol that is asked for, under the name the account trades it by.
+    """
+    applying = _find_limits(floor, strategy, book.account)
+    if not applying:
+        return None
+    account = floor.state.settings.accounts[book.account]
+    stakes = Stakes(
+        book.account,
+        account.currency,
+        _find_worth(
+            account.currency, dollars_are_one=book.paper or account.stablecoins_are_dollars
+        ),
+        _names_of(floor, book, mapped),
+    )
+    scopes = tuple(_scope(floor, limits, whose, book, stakes, now) for limits, whose in applying)
+    return replace(stakes, scopes=scopes)
+
+
+@functools.cache
+def _find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
+    """Return the currencies of which one is worth one of the account's."""
+    known = (currency, *DOLLARS)
+    return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
+
+
+def start_of_day(account: Account, now: int) -> int:
+    """Return when the account's trading day began, in milliseconds since 1970."""
+    clock, zone = account.day_start
+    moment = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
+    start = datetime.combine(moment.date(), clock, zone)
+    if start > moment:
+        start = datetime.combine(moment.date() - timedelta(days=1), clock, zone)
+    return int(start.timestamp() * 1000)
+
+
+def _find_limits(floor: Floor, strategy: str, account: str) -> tuple[Applying, ...]:
+    """Return the limits that are set: of an account, the top level included, and of a strategy."""
+    found = floor.limits.get((strategy, account))
+    if found is None:
+        if len(floor.limits) >= KEPT:
+            floor.limits.clear()
+        settings = floor.state.settings
+        own = _read(floor, settings.accounts[account].risk)
+        both = (tighter(_read(floor, settings.risk), own), None)
+        its = (_read(floor, strategy_settings(settings, strategy).risk), strategy)
+        found = tuple(each for each in (both, its) if each[0] != NO_LIMITS)
+        floor.limits[(strategy, account)] = found
+    return found
+
+
+def _read(floor: Floor, risk: Risk) -> Limits:
+    symbols = frozenset(floor.symbol_key(symbol.upper()) for symbol in risk.symbols)
+    windows = tuple(read_window(text) for text in risk.hours)
+    return Limits(
+        max_notional=risk.max_notional,
+        max_position=risk.max_position,
+        max_daily_loss=risk.max_daily_loss,
+        max_quantity=risk.max_quantity,
+        max_exposure=risk.max_exposure,
+        max_orders_per_minute=risk.max_orders_per_minute,
+        max_orders_per_day=risk.max_orders_per_day,
+        max_repeats=risk.max_repeats,
+        price_band_percent=risk.price_band_percent,
+        symbols=symbols or None,
+        hours=(windows,) if windows else (),
+    )
+
+
+def _names_of(floor: Floor, book: Book, mapped: str) -> frozenset[str]:
+    """Return what a list may call an instrument: as asked for; a future by contract or by `1!` too."""
+    names = {floor.symbol_key(mapped)}
+    if book.instrument.root:
+        names |= {floor.symbol_key(book.instrument.symbol), f"{book.instrument.root}1!"}
+    return frozenset(names)
+
+
+def _scope(
+    floor: Floor, limits: Limits, whose: str | None, book: Book, stakes: Stakes, now: int
+) -> Scope:
+    """Count for one set of limits what it asks for."""
+    day = start_of_day(floor.state.settings.accounts[book.account], now)
+    openings = floor.state.openings.get((book.account, book.paper), {})
+    last = _list_sent(openings, whose, now - MINUTE_MS + 1)
+    counts_day = limits.max_orders_per_day is not None
+    counts_money = limits.max_exposure is not None
+    return Scope(
+        limits,
+        whose,
+        in_minute=len(last),
+        today=len(_list_sent(openings, whose, day)) if counts_day else 0,
+        run=_find_run(last, book.instrument.symbol),
+        elsewhere=_value_others(floor, whose, book, stakes) if counts_money else ZERO,
+        result=(
+            _sum_up_day(floor, whose, book, stakes, day)
+            if limits.max_daily_loss is not None
+            else ZERO
+        ),
+    )
+
+
+def _list_sent(openings: dict[str, Opening], whose: str | None, since: int) -> list[Opening]:
+    """Return the opening orders since a moment, the oldest first; they are kept in the order of time."""
+    late = itertools.takewhile(lambda each: each.at >= since, reversed(openings.values()))
+    return [each for each in late if whose in (None, each.strategy)][::-1]
+
+
+def _find_run(last: Iterable[Opening], symbol: str) -> tuple[str, int]:
+    """Return the side of the newest orders for a symbol, and how many of them lie on it in a row."""
+    side, count = "", 0
+    for each in last:
+        if each.instrument == symbol:
+            side, count = each.side, count + 1 if each.side == side else 1
+    return side, count
+
+
+def _value_others(floor: Floor, whose: str | None, book: Book, stakes: Stakes) -> Amount:
+    """Return what all other instruments on the account are worth, held and working, both sides added."""
+    total = ZERO
+    for other in _books_of(floor, book.account, book.paper):
+        held = ZERO if _is_same(other, book) else count_held(other, whose, "")
+        if held == 0:
+            continue
+        price = _find_price(floor, other, other.shares.values())
+        unit = find_unit_value(other.instrument, price, stakes.currency, stakes.worth)
+        if isinstance(unit, Denial):
+            return unit
+        total += held * unit
+    return total
+
+
+def _sum_up_day(floor: Floor, whose: str | None, book: Book, stakes: Stakes, day: int) -> Amount:
+    """Return the result of the trades closed since the day began and of everything that is open.
+
+    A trade counts whole on the day it closes, and what is open counts whole: so the sum can be told
+    from the record alone, also after a crash.
+    """
+    total = ZERO
+    for trade in floor.state.closed.get((book.account, book.paper), {}).values():
+        if trade.at < day or whose not in (None, trade.strategy):
+            continue
+        if trade.quote not in stakes.worth:
+            return _unconverted(trade.instrument, trade.quote, stakes)
+        total += trade.result
+    for other in _books_of(floor, book.account, book.paper):
+        for share in other.shares.values():
+            if whose not in (None, share.strategy) or share.quantity == 0:
+                continue
+            price = _find_price(floor, other, [share])
+            unit = find_unit_value(other.instrument, price, stakes.currency, stakes.worth)
+            if isinstance(unit, Denial) or price is None:
+                return unit
+            total += share.position.realized
+            total += share.position.open_profit(price, other.instrument.point_value)
+    return total
+
+
+def _unconverted(symbol: str, quote: str, stakes: Stakes) -> Denial:
+    text = f"a trade in {symbol} ended in {quote} and the account counts in {stakes.currency}."
+    return Denial("CURRENCY_UNKNOWN", text)
+
+
+def _books_of(floor: Floor, account: str, paper: bool) -> list[Book]:
+    return [book for key, book in floor.state.books.items() if key[:2] == (account, paper)]
+
+
+def _is_same(one: Book, other: Book) -> bool:
+    return one.instrument.symbol == other.instrument.symbol
+
+
+def _find_price(floor: Floor, book: Book, shares: Iterable[Share]) -> Decimal | None:
+    """Return the last price seen of an instrument, by its own name or by the one that alerts use."""
+    prices = floor.state.prices
+    names = [floor.symbol_key(share.symbol) for share in shares if share.symbol]
+    names.insert(0 if book.paper else len(names), book.instrument.symbol)
+    return next((prices[name] for name in names if name in prices), None)
