@@ -31,6 +31,7 @@ from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.answers import OUTCOMES, iso
+from desk.clock import steady_clock
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
@@ -84,7 +85,7 @@ def create_app(
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
     real = connect_brokers(settings, brokers)
-    desk = Desk(settings, store, rates, real, Paper, canonical)
+    desk = Desk(settings, store, rates, real, Paper, canonical, steady=steady_clock)
     try:
         check_abandoned(settings, store)
         desk.start()
