@@ -111,7 +111,7 @@ class Wire:
     ) -> Reply:
         """Make a call that changes nothing, again if need be, within one deadline.
 
-        A transport fault, an unreadable answer and a 5xx are tried again over a fresh connection. Raises
+        A transport fault (over a fresh connection), an unreadable answer and a 5xx are tried again. Raises
         `Refused` for a refusal and `Unreachable` for everything else, a pause of the venue included.
         """
         due_seconds = time.monotonic() + deadline_seconds
