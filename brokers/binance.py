@@ -312,7 +312,8 @@ class Binance:
             text = "Binance already has the order and did not tell what became of it"
             raise Uncertain(text) from failed
         if found.status == "absent":
-            raise Uncertain("Binance has an open order of this name that differs", WRONG_ORDER)
+            code = WRONG_ORDER if found.message else None
+            raise Uncertain("Binance has an open order of this name that is not this one", code)
         return found
 
     def _read_receipt(

@@ -128,9 +128,9 @@ def read_error(reply: Reply) -> tuple[int | None, str]:
     """
     data = reply.data if isinstance(reply.data, dict) else {}
     code, said = data.get("code"), data.get("msg")
-    is_code = isinstance(code, int) and not isinstance(code, bool) and code < 0
-    is_plain = isinstance(said, str) and said in reply.text
-    return (code if is_code else None), (said if is_plain else reply.text)
+    if not isinstance(code, int) or isinstance(code, bool) or code >= 0:
+        return None, reply.text
+    return code, (said if isinstance(said, str) and said in reply.text else reply.text)
 
 
 def _explain_code(code: int, said: str) -> Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -797,6 +798,17 @@ def test_a_lost_answer_is_looked_up_never_sent_again(venue, broker, fault):
     assert len(venue.sent("POST", ORDER)) == 1
 
 
+def test_a_venue_that_hangs_is_left_at_the_deadline(venue, broker, monkeypatch):
+    """The order is carried out and no answer comes: uncertain in time, and found afterwards."""
+    monkeypatch.setattr("brokers.binance.ORDER_SECONDS", 0.3)
+    venue.hang("POST", ORDER)
+    start = time.monotonic()
+    with pytest.raises(Uncertain):
+        broker.place_order(ask())
+    assert time.monotonic() - start < 2
+    assert broker.find_order(ask()).status == "filled"
+
+
 def test_executions_that_cannot_be_read_leave_the_order_uncertain(venue, broker):
     """The order was taken: that its fee is not known must never look as if nothing had left."""
     for _ in range(9):
@@ -854,6 +866,16 @@ def test_a_duplicate_that_differs_is_not_taken_for_ours(venue, broker):
     with pytest.raises(Uncertain) as doubt:
         broker.place_order(limit("tv-1", "buy", 49000, "0.02"))
     assert doubt.value.code == WRONG_ORDER
+
+
+def test_a_leg_whose_name_is_taken_is_no_wrong_order(venue, broker):
+    """The entry itself is not there, so nothing is mistaken for it: it is looked up like any doubt."""
+    hold(venue)
+    broker.protect(PAIR)
+    with pytest.raises(Uncertain) as doubt:
+        broker.place_order(limit("tv-e", "buy", 49000, legs=legs()))
+    assert doubt.value.code is None
+    assert broker.find_order(limit("tv-e", "buy", 49000)).status == "absent"
 
 
 def test_a_duplicate_that_cannot_be_looked_up_is_uncertain(venue, broker):
