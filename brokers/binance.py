@@ -220,7 +220,8 @@ class Binance:
         Each has the client id of its order, whoever placed it. Raises as `find_order`.
         """
         found: list[Fill] = []
-        start = since + (self._calls.offset or 0)
+        # `since` may be a time of either clock: the earlier reading misses nothing.
+        start = since + min(self._calls.offset or 0, 0)
         for symbol in sorted(self._asked):
             rows = self._read_trades(symbol, start)
             names = self._name_owners(symbol, {take(row, "orderId", int) for row in rows}, start)
@@ -324,7 +325,8 @@ class Binance:
         Raises `Uncertain` while an ended order's executions are not all known: a fee that is taken in the
         coin bought makes the share smaller, so totals alone would oversell it.
         """
-        self._learn_owner(row)
+        with self._lock:
+            _keep(self._owners, (row.symbol, row.order_id), row.client_id)
         trades = read_placed_fills(fills, row)
         if add_up(trades) != row.executed:
             trades = self._read_trades_of(row, until or time.monotonic() + LOOK_SECONDS)
@@ -372,16 +374,17 @@ class Binance:
         if any((symbol, number) not in self._owners for number in ids):
             params = [("symbol", symbol), ("startTime", str(start)), ("limit", str(PAGE))]
             for row in _read_list(self._calls.read("/api/v3/allOrders", params, until)):
-                self._learn_owner(read_row(row))
+                self._learn_name(symbol, row)
         for number in ids:
             if (symbol, number) not in self._owners:  # placed before `start`, filled after it
                 params = [("symbol", symbol), ("orderId", str(number))]
-                self._learn_owner(read_row(self._calls.read("/api/v3/order", params, until)))
+                self._learn_name(symbol, self._calls.read("/api/v3/order", params, until))
         return {number: self._owners.get((symbol, number), "") for number in ids}
 
-    def _learn_owner(self, row: Row) -> None:
+    def _learn_name(self, symbol: str, row: Any) -> None:
+        number, client_id = take(row, "orderId", int), take(row, "clientOrderId", str)
         with self._lock:
-            _keep(self._owners, (row.symbol, row.order_id), row.client_id)
+            _keep(self._owners, (symbol, number), client_id)
 
     def _read_permissions(self, until: float) -> tuple[bool, bool | None]:
         """Return whether the key may trade and withdraw, as far as Binance tells: the testnet does not."""
