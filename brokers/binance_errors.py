@@ -112,8 +112,6 @@ def explain(reply: Reply) -> Exception | None:
     if code in _OVERLOADED:
         text = "Binance takes no more requests for the moment; it did not carry this one out."
         return Refused(text, THROTTLED)
-    if reply.status == 429:
-        return None
     if code in _UNKNOWN_OUTCOME:
         return Uncertain(f"Binance does not know itself what became of it ({code}: {said})")
     if reply.status >= 500:

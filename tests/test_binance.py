@@ -254,6 +254,13 @@ def test_a_market_step_of_zero_falls_back(venue):
     assert build_rules(row, 0).market_step == D("0.01")
 
 
+def test_the_larger_of_two_least_quantities_counts():
+    """An order must keep LOT_SIZE and MARKET_LOT_SIZE."""
+    row = Pair("BTCUSDT", "BTC", "USDT", D(1)).describe()
+    row["filters"][2]["minQty"] = "0.50000000"
+    assert build_rules(row, 0).instrument.min_quantity == D("0.5")
+
+
 def test_the_table_of_brokers_has_binance():
     """config.yaml may say broker: binance."""
     assert BROKERS["binance"] is Binance
@@ -295,8 +302,10 @@ def test_cash_is_spent_at_the_market(venue, broker):
     assert sent["quoteOrderQty"] == "500.12345678"
     assert "quantity" not in sent
     assert (receipt.status, receipt.filled) == ("filled", D("0.01"))
-    found = broker.find_order(ask(quantity="1", cash=D("500.123456789")))
-    assert (found.status, found.filled) == ("filled", D("0.01"))
+    for cash in (D("500.123456789"), None):
+        found = broker.find_order(ask(quantity="0.01", cash=cash))
+        assert (found.status, found.filled) == ("filled", D("0.01"))
+    assert broker.find_order(ask(quantity="0.01", cash=D(499))).status == "absent"
 
 
 @pytest.mark.parametrize(
@@ -371,6 +380,13 @@ def test_an_exit_larger_than_the_venue_takes_sells_the_most_it_takes(venue, brok
     found = broker.find_order(exit_)
     assert (found.status, found.filled) == ("partly_filled", D(100))
     assert broker.close(ask("tv-2", "sell", "50")).status == "filled"
+
+
+def test_an_exit_smaller_than_the_step_goes_out_as_it_is(venue, broker):
+    """It is never made zero; what Binance says of it is the answer."""
+    with pytest.raises(Refused, match="LOT_SIZE"):
+        broker.close(ask("tv-1", "sell", "0.000001"))
+    assert venue.sent("POST", ORDER)[0]["quantity"] == "0.000001"
 
 
 def test_an_entry_is_never_cut(venue, broker):
@@ -674,13 +690,35 @@ def test_a_throttled_account_is_quiet_as_long_as_binance_says(venue, broker, sta
     assert len(venue.sent("POST", ORDER)) == 1
 
 
+def test_an_exit_leaves_while_binance_is_overloaded(venue, broker):
+    """It takes no opening order then; what reduces is tried."""
+    hold(venue)
+    venue.fail("POST", ORDER, -1008, "Server is overloaded.", 503)
+    with pytest.raises(Refused):
+        broker.place_order(ask())
+    with pytest.raises(Refused):
+        broker.place_order(ask("tv-2"))
+    assert broker.close(ask("tv-3", "sell")).status == "filled"
+    assert len(venue.sent("POST", ORDER)) == 2
+
+
+def test_a_secret_that_comes_back_is_not_told(venue, broker):
+    """An answer that repeats the key is shown with the key masked, and cut."""
+    venue.fail("POST", ORDER, -1102, f"{KEY} {SECRET} " + "x" * 2_000)
+    with pytest.raises(Refused) as no:
+        broker.place_order(ask())
+    assert KEY not in no.value.message
+    assert SECRET not in no.value.message
+    assert len(no.value.message) < 600
+
+
 @pytest.mark.parametrize(
     ("status", "body"), [(418, {"code": -1003, "msg": "banned"}), (403, "<html>")]
 )
 def test_a_banned_address_sends_nothing_more(venue, broker, status, body):
     """No request of any kind leaves until the ban is over."""
     venue.answer("POST", ORDER, body, status, {"Retry-After": "120"})
-    with pytest.raises(Refused) as no:
+    with pytest.raises(Refused, match="banned this address") as no:
         broker.place_order(ask())
     assert no.value.code == "BANNED"
     before = len(venue.requests)
@@ -696,6 +734,7 @@ def test_a_banned_address_sends_nothing_more(venue, broker, status, body):
         (400, {"code": -1007, "msg": "Timeout waiting for response. Execution unknown."}),
         (500, {"code": -1000, "msg": "An unknown error occurred."}),
         (503, {"code": -1001, "msg": "Internal error; unable to process your request."}),
+        (500, {"code": -2010, "msg": "New order rejected."}),
         (503, {"timestamp": 1, "path": "/api", "msg": "Unknown error"}),
         (504, "<html>gateway timeout</html>"),
         (200, "<html>welcome</html>"),
@@ -978,6 +1017,16 @@ def test_executions_carry_the_name_of_their_order(venue, broker):
         assert [(f.client_id, f.side) for f in found] == [("tv-2", "buy"), ("by-hand", "buy")]
         assert [f.trade_id for f in found] == ["BTCUSDT:5001", "BTCUSDT:5002"]
         assert found[0].price == D(49000)
+
+
+def test_executions_are_found_though_our_clock_is_ahead(venue):
+    """A time of ours means an earlier one there; nothing in between is missed."""
+    clock = Clock(venue)
+    clock.ahead = 3_600_000
+    broker = Binance("binance", Account(venue.url), clock)
+    broker.instrument("BTCUSDT")
+    broker.place_order(ask())
+    assert len(broker.fills(clock() - 60_000)) == 1
 
 
 def test_many_executions_are_read_page_by_page(venue, broker, monkeypatch):
