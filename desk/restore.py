@@ -24,10 +24,6 @@ ZERO = Decimal(0)
 
 def restore(state: State, store: Store, now: int) -> None:
     """Fill an empty state from the store."""
-    for book in store.load_books():
-        if _is_left_alone(state, book, now):
-            continue
-        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
@@ -42,6 +38,11 @@ def restore(state: State, store: Store, now: int) -> None:
             if record.story.todo:
                 state.waiting[record.alert_id] = record
         state.history[row.alert_id] = history_row(row)
+    # After the alerts, so that theirs know what became of their orders.
+    for book in store.load_books():
+        if _is_left_alone(state, book, now):
+            continue
+        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     _count_again(state, store, now)
     state.batch.books.clear()
 
