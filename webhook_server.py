@@ -26,12 +26,14 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from brokers import BROKERS
+from brokers.binance_public import PUBLIC_URL, public_price
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.answers import OUTCOMES, iso
 from desk.clock import steady_clock
+from desk.feed import AskPrice
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
@@ -85,7 +87,16 @@ def create_app(
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
     real = connect_brokers(settings, brokers)
-    desk = Desk(settings, store, rates, real, Paper, canonical, steady=steady_clock)
+    desk = Desk(
+        settings,
+        store,
+        rates,
+        real,
+        Paper,
+        canonical,
+        steady=steady_clock,
+        ask_price=_price_source(settings),
+    )
     try:
         check_abandoned(settings, store)
         desk.start()
@@ -139,6 +150,15 @@ def check_abandoned(settings: Settings, store: Store) -> None:
             "again, or close them at the venue and start once with --abandon-live (with gunicorn the "
             "variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
         )
+
+
+def _price_source(settings: Settings) -> AskPrice | None:
+    """Return who tells the paper simulator live prices; a paper account's base_url stands in for them."""
+    if settings.prices != "live":
+        return None
+    paper = [each for each in settings.accounts.values() if each.broker == "paper"]
+    base_url = next((each.base_url for each in paper if each.base_url), PUBLIC_URL)
+    return functools.partial(public_price, base_url=base_url)
 
 
 class Receiver:

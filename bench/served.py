@@ -82,6 +82,7 @@ def serve(directory: Path, application: str | None = None) -> Iterator[Server]:
     command += ["--bind", f"127.0.0.1:{port}", *((application,) if application else ())]
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {"CONFIG": str(config), "PORT": str(port), "TRADINGVIEW_WEBHOOK_SECRET": SECRET}
+    environment["PRICES"] = "alerts"
     log = directory / "gunicorn.log"
     began = time.perf_counter()
     with log.open("ab") as out:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from brokers.protocol import Receipt
 from desk.catalogue import Fact
 from desk.duplicates import Duplicate
+from desk.feed import Priced
 from desk.floor import Call
 from desk.operator import Command
 from desk.reading import Reading
@@ -44,4 +45,4 @@ class Due:
     key: Key
 
 
-Event = Ask | Command | Answered | Reading | Fact | Due
+Event = Ask | Command | Answered | Reading | Priced | Fact | Due

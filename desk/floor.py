@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from brokers.protocol import Instrument, OrderRequest
+from desk.book import Book
 from desk.cut import Rules
 from desk.risk import Limits
 from desk.routing import Target
@@ -44,6 +45,10 @@ class Rates(Protocol):
         """Count one opening alert."""
 
 
+def _never(_book: Book, _now: int) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Floor:
     """What taking an alert in needs."""
@@ -65,6 +70,8 @@ class Floor:
         default_factory=dict
     )
     """The limits that a strategy is held to on an account: as above."""
+    awaits_price: Callable[[Book, int], bool] = _never
+    """Whether an order without a price should wait a moment for the present one."""
     is_dry: bool = False
     """Whether what is done now is only asked for, and undone: then it counts for no rate."""
     at: Key | None = None

@@ -187,9 +187,22 @@ def _gather(
         ):
             story.todo.append(target.account)
             story.waits_for = f"an order for {alert.symbol} is on its way on {target.account}"
+        elif _awaits_price(floor, alert, books, now):
+            story.todo.append(target.account)
+            story.waits_for = f"the price of {alert.symbol} is being looked up"
         else:
             found += books
     return found
+
+
+def _awaits_price(floor: Floor, alert: Alert, books: list[tuple[Target, Book]], now: int) -> bool:
+    """Whether a market order brings no price and the present one is being asked for; a look never waits."""
+    if floor.is_dry or alert.action == "cancel" or alert.order_type not in (None, "market"):
+        return False
+    if reference_price(alert) is not None:
+        return False
+    waits = [floor.awaits_price(book, now) for _, book in books]  # each is asked for
+    return any(waits)
 
 
 def _is_behind(floor: Floor, record: Record, target: Target) -> bool:

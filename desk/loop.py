@@ -22,6 +22,7 @@ from desk.clock import Steps, shift, wall_clock
 from desk.codes import Denial
 from desk.duplicates import Duplicate, forget_claims
 from desk.events import Answered, Ask, Due, Event
+from desk.feed import AskPrice, Feed, Priced, meet_live_price
 from desk.floor import Call, Floor, Rates
 from desk.intake import refuse, retry, take_in
 from desk.operator import Command, halt, obey
@@ -84,6 +85,7 @@ class Desk:
         clock: Callable[[], int] = wall_clock,
         make_pool: Callable[..., Pool] = Pool,
         steady: Callable[[], int] | None = None,
+        ask_price: AskPrice | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -99,7 +101,9 @@ class Desk:
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
+        self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put)
         self.floor = Floor(self.state, store, rates, self._catalogue.find, symbol_key)
+        self.floor.awaits_price = self._feed.is_awaited
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
@@ -181,8 +185,8 @@ class Desk:
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
-        if (read := self._readers.next_at()) is not None:
-            moments.append(read)
+        others = (self._readers.next_at(), self._feed.next_at())
+        moments += [at for at in others if at is not None]
         soonest = min([*moments, *self._due.values()], default=None)
         if soonest is None:
             return IDLE_SECONDS
@@ -253,6 +257,7 @@ class Desk:
         self.floor.reads.clear()
         for failed in self._readers.start_due(now):
             self._inbox.put(failed)
+        self._feed.start_due(now)
 
     def _isolate(self, events: Sequence[Event], fault: Exception) -> None:
         """Take the events of a batch that failed for another reason than the store one by one.
@@ -352,6 +357,9 @@ class Desk:
                 self._readers.came_back(event, found, now)
             case Command():
                 obey(self.floor, event, now)
+            case Priced():
+                self._feed.learn(event, now)
+                meet_live_price(self.floor, event, now)
             case Fact():
                 self._catalogue.learn(event, now)
             case Due():
@@ -433,6 +441,7 @@ class Desk:
         for key in self.state.changed:
             book = self.state.books.get(key)
             at = wakes_at(book, now) if book else None
+            self._feed.note(key, book)
             if at is None:
                 self._due.pop(key, None)
             else:

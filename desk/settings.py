@@ -68,6 +68,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "TRADINGVIEW_WEBHOOK_SECRET": ("webhook", "secret"),
     "LOG_LEVEL": ("logging", "level"),
     "DATABASE_URL": ("state",),
+    "PRICES": ("prices",),
 }
 
 

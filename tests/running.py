@@ -44,7 +44,7 @@ class Receiver:
         self.folder = folder
         self.file = folder / "config.yaml"
         self.file.write_text(config)
-        self.environ = dict(environ)
+        self.environ = {"PRICES": "alerts", **environ}
         self.brokers = brokers
         self._count = 0
         self.open()
@@ -235,7 +235,8 @@ def launch(
         config.write_text("")
     port = port or find_port()
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"CONFIG": str(config), "PORT": str(port), "PYTHONPATH": str(ROOT), **environ}
+    environment |= {"CONFIG": str(config), "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    environment |= {"PRICES": "alerts", **environ}
     output = folder / "output.txt"
     with output.open("ab") as out:
         process = subprocess.Popen(

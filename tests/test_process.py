@@ -35,7 +35,7 @@ PAGES = ("/history", "/positions", "/strategies")
 
 def run(*arguments, **environ):
     """Run the program to its end and return what came of it."""
-    environment = {"PATH": os.environ["PATH"], **environ}
+    environment = {"PATH": os.environ["PATH"], "PRICES": "alerts", **environ}
     command = [sys.executable, *PROGRAM, *arguments]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=30, check=False

@@ -81,7 +81,7 @@ class Server:
             self.port = probe.getsockname()[1]
         ours = ("TRADINGVIEW_", "ADMIN_TOKEN", "HOST", "PORT", "DEBUG", "LOG_LEVEL", "CONFIG")
         self.variables = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-        self.variables |= {"ADMIN_TOKEN": TOKEN, **variables}
+        self.variables |= {"ADMIN_TOKEN": TOKEN, "PRICES": "alerts", **variables}
         self.count = 0
         self.log = folder / "start.log"
         config = str(folder / "config.yaml")

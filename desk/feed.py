@@ -1,0 +1,133 @@
+"""Give the paper simulator live prices: before a market order that brings none, and while orders rest.
+
+A price is asked for by the pool and comes back as an event. Who cannot be reached never delays an alert for
+more than half a second, and is left alone for a minute then. The alert's own price always comes first; on an
+account of a venue nothing here is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from desk.book import Book
+from desk.evolve import evolve
+from desk.floor import Floor
+from desk.pursue import meet_price
+from desk.state import Key, State
+
+FRESH_MS = 2_000
+"""How long a price counts as the present one, and how often it is asked for while orders rest."""
+SILENT_MS = 60_000
+LATE_MS = 1_500
+"""A price that took longer is not waited for any more."""
+AskPrice = Callable[[str], Decimal | None]
+"""Symbol -> last price; None where it is not told within half a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A price that was asked for; None where nobody told it."""
+
+    symbol: str
+    price: Decimal | None
+
+
+class Feed:
+    """What is known of live prices, and what is being asked."""
+
+    def __init__(
+        self,
+        state: State,
+        ask: AskPrice | None,
+        start: Callable[[str, Callable[[], None]], None],
+        deliver: Callable[[Priced], None],
+    ) -> None:
+        self._state = state
+        self._ask = ask
+        self._start = start
+        self._deliver = deliver
+        self._known: dict[str, int] = {}
+        self._silent: dict[str, int] = {}
+        self._out: dict[str, int] = {}
+        self._resting: dict[Key, None] = {}
+
+    def is_awaited(self, book: Book, now: int) -> bool:
+        """Whether an order without a price should wait: its price is being asked for."""
+        symbol = book.instrument.symbol
+        if not self._is_told(book) or now < self._silent.get(symbol, 0):
+            return False
+        if now - self._known.get(symbol, 0) < FRESH_MS:
+            return False
+        asked = self._out.get(symbol)
+        if asked is None:
+            self._fetch([symbol], now)
+            return True
+        return now - asked < LATE_MS
+
+    def note(self, key: Key, book: Book | None) -> None:
+        """Remember whether orders rest in a book, so that its price is asked for."""
+        if book is not None and book.orders and self._is_told(book):
+            self._resting[key] = None
+        else:
+            self._resting.pop(key, None)
+
+    def next_at(self) -> int | None:
+        """Return when prices are asked for next; None while nothing rests."""
+        symbols = {key[2] for key in self._resting}
+        times = [max(self._known.get(s, 0) + FRESH_MS, self._silent.get(s, 0)) for s in symbols]
+        return min(
+            (at for s, at in zip(symbols, times, strict=True) if s not in self._out), default=None
+        )
+
+    def start_due(self, now: int) -> None:
+        """Ask for the price of what rests, where it is due."""
+        for symbol, asked in list(self._out.items()):
+            if now - asked >= LATE_MS:
+                del self._out[symbol]
+        due = [
+            symbol
+            for symbol in sorted({key[2] for key in self._resting})
+            if symbol not in self._out
+            and now >= self._silent.get(symbol, 0)
+            and now - self._known.get(symbol, 0) >= FRESH_MS
+        ]
+        if due:
+            self._fetch(due, now)
+
+    def learn(self, priced: Priced, now: int) -> None:
+        """Remember what was told."""
+        self._out.pop(priced.symbol, None)
+        if priced.price is None:
+            self._silent[priced.symbol] = now + SILENT_MS
+        else:
+            self._known[priced.symbol] = now
+
+    def _is_told(self, book: Book) -> bool:
+        return self._ask is not None and book.paper and book.instrument.kind == "spot"
+
+    def _fetch(self, symbols: list[str], now: int) -> None:
+        ask, deliver = self._ask, self._deliver
+        self._out.update(dict.fromkeys(symbols, now))
+
+        def job() -> None:
+            for symbol in symbols:
+                deliver(Priced(symbol, ask(symbol) if ask else None))
+
+        self._start("prices", job)
+
+
+def meet_live_price(floor: Floor, priced: Priced, now: int) -> None:
+    """Let every paper book of a symbol meet a live price; what it judges then is exact."""
+    state, is_told = floor.state, priced.price is not None
+    if priced.price is not None:
+        state.move(priced.symbol, priced.price, now)
+    for key in list(state.by_instrument.get(priced.symbol, ())):
+        book = state.books[key]
+        if not key[1] or not book.orders:
+            continue
+        floor.at = key
+        state.put(state.books, key, evolve(book, approximate_levels=not is_told))
+        if priced.price is not None:
+            meet_price(floor, key, priced.price, now)
