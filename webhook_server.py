@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -311,6 +312,12 @@ def _add_control_routes(app: Flask, reception: Reception) -> None:
         reception.require_admin(_caller())
         return _send(reception.flatten(_read_options({"account", "symbol", "confirm"})))
 
+    @app.post("/orders/<client_order_id>/resolve")
+    def resolve(client_order_id: str) -> Response:
+        reception.require_admin(_caller())
+        options = _read_options({"outcome", "quantity", "price"})
+        return _send(reception.resolve(client_order_id, options))
+
 
 # --- unpacking requests --------------------------------------------------------------------------
 
@@ -338,14 +345,15 @@ def _read_body() -> bytes:
 def _read_options(known: set[str]) -> dict[str, Any]:
     body = _read_body() if request.content_length else b"{}"
     try:
-        shape = json.loads(body)
+        shape = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):
         shape = None
     if not isinstance(shape, dict) or not set(shape) <= known:
         names = ", ".join(sorted(known))
         raise Refusal(422, "UNREADABLE", f"Send a JSON object with no other keys than {names}.")
     options = {name: value for name, value in shape.items() if value is not None}
-    given = [value for name, value in options.items() if name != "confirm"]
+    plain = ("confirm", "quantity", "price")
+    given = [value for name, value in options.items() if name not in plain]
     if not all(isinstance(each, str) and each.isprintable() for each in given):
         raise Refusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options

@@ -152,6 +152,22 @@ def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str,
     }
 
 
+def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
+    """Return what a venue holds beyond the shares: nobody's of ours."""
+    nothing = ("average_price", "realized_pnl", "open_pnl", "stop_loss", "take_profit", "protected")
+    return {
+        "account": account,
+        "symbol": name,
+        "instrument": name,
+        "strategy": "manual",
+        "paper": False,
+        "quantity": plain(quantity),
+        **dict.fromkeys(nothing),
+        "lots": [],
+        "orders": [],
+    }
+
+
 def write_trade(row: TradeRow) -> dict[str, Any]:
     """Return one closed trade."""
     trade = row.trade

@@ -37,6 +37,8 @@ from desk.sizing import plain
 ZERO = Decimal(0)
 ABSENT_AFTER_LOOKS = 3
 ABSENT_AFTER_MS = 10_000
+ASK_AT_EVERY_READ = 6
+"""How often a cancel that ends nothing is asked again at every read, before only its own pauses count."""
 HOPELESS_AFTER = 2
 """How often a stop may be refused before the share counts as one that cannot be protected."""
 BARE_MS = 5_000
@@ -118,6 +120,10 @@ def observe(book: Book, receipt: Receipt, now: int) -> Book:
         return book
     if receipt.status in FINAL or (receipt.status != order.status and not order.call):
         return receive(book, receipt, now)
+    if order.ends and not order.call and order.due_at and order.looks < ASK_AT_EVERY_READ:
+        # It works although it should have ended, and the venue answers: cancel it again now.
+        book = book.with_order(evolve(order, due_at=min(order.due_at, now)))
+        order = book.orders[receipt.client_id]
     seen = take_fills(book, order, receipt)
     return book if seen is book else settle(seen, order.strategy, now)
 

@@ -40,6 +40,8 @@ class Rules:
     """The limits of risk and what counts towards them; None where there are none."""
     nets: bool = False
     """Whether the venue nets orders of different strategies on this instrument."""
+    manual: Decimal = ZERO
+    """What the venue holds of the instrument beyond the shares."""
     price: Decimal | None = None
     """The last price seen, the alert's own included."""
     limit_ms: int = 300_000

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.book import ENTRY, Book, Cause, Marks, Order, RestingExit, Share
+from desk.book import ENTRY, KEEP, Book, Cause, Marks, Order, RestingExit, Share
 from desk.codes import Denial
 from desk.cut import Cut, Rules, cut_at_zero, order_levels, stated_target
 from desk.evolve import evolve
@@ -49,7 +49,7 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
     marks = _said(share, alert, cut, cause)
     if share.symbol != alert.symbol or marks is not share.marks:
         share = evolve(share, symbol=alert.symbol, marks=marks)
-    verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules))
+    verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules, book.can))
     if alert.action == "cancel":
         return _cancel(verdict, share)
     if cut.reduces > 0 or _may_be_owed(book, alert, rules):
@@ -154,13 +154,17 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
         resting = RestingExit(cause, cut.reduces, alert.order_type, limit, stop)
         return evolve(share, exit=resting)
     keep = abs(share.staying) - cut.reduces
-    return evolve(share, keep=keep, owed=cause, owed_since=rules.times.now, exit=None)
+    owed = evolve(share, keep=keep, owed=cause, owed_since=rules.times.now, exit=None)
+    return owed.calmed(KEEP)  # a new wish is tried at once
 
 
-def _warn(alert: Alert, cut: Cut, rules: Rules) -> tuple[str, ...]:
+def _warn(alert: Alert, cut: Cut, rules: Rules, can: frozenset[str]) -> tuple[str, ...]:
     warnings = list(rules.times.warnings)
     if alert.unsupported and cut.opens == 0:
         warnings += [f"ignored on an order that only reduces: {text}" for text in alert.unsupported]
+    both = alert.stop_loss is not None and alert.take_profit is not None
+    if both and cut.opens != 0 and "locks_balance" in can and "oco" not in can:
+        warnings.append("take_profit is not placed: this account cannot work it beside a stop")
     if cut.note and cut.reduces > 0:
         warnings.append(f"nothing was opened beyond zero: {cut.note}")
     return tuple(warnings)

@@ -197,7 +197,7 @@ class Desk:
             self._preview(events, now)
             self._handle_all([*events, *self._find_due(now)], now)
             self._schedule(now)
-            rendered = render(state)
+            rendered = render(state, now)
             self.store.write(state.batch)
         except StoreUnavailable as error:
             self._undo(events, error)

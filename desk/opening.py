@@ -135,7 +135,10 @@ def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
         text = f"An earlier order for {symbol} may or may not exist; /status shows it."
         yield "ORDER_UNRESOLVED", text
     if owner := _owner(book, rules):
-        yield "SYMBOL_OWNED", f"{symbol} on {book.account} belongs to {owner}."
+        what = f"{plain(rules.manual)} {symbol} on {book.account} was opened by hand or elsewhere"
+        if owner != "manual":
+            what = f"{symbol} on {book.account} belongs to {owner}"
+        yield "SYMBOL_OWNED", f"{what}: there is one position, so nothing is opened beside it."
     if last is not None and datetime.fromtimestamp(rules.times.now / 1000, UTC).date() >= last:
         text = f"{symbol} stops trading on {last}: nothing is opened from then on."
         yield "CONTRACT_EXPIRED", text
@@ -157,13 +160,13 @@ def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:
 
 
 def _owner(book: Book, rules: Rules) -> str | None:
-    """Return the other strategy that holds or works this instrument where orders net."""
+    """Return who else holds or works this instrument where orders net: a strategy, or a hand."""
     if not rules.nets:
         return None
     for name, share in book.shares.items():
         if name != rules.strategy and (share.quantity != 0 or book.live(name)):
             return name
-    return None
+    return "manual" if rules.manual else None
 
 
 def _missing_level(order: Order) -> str:

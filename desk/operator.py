@@ -1,4 +1,4 @@
-"""Carry out what an operator asks for: halt, resume, flatten.
+"""Carry out what an operator asks for: halt, resume, flatten, and the word on an unknown order.
 
 A flatten is an exit wish on every share of an account, as if one alert had asked for it; it never touches
 what no strategy opened. Each command is one event of the desk thread.
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from desk.book import ENTRY, Cause
+from brokers.protocol import Receipt
+from desk.apply import settle_by_hand
+from desk.book import ENTRY, KEEP, Cause
+from desk.codes import Denial
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.pursue import pursue
@@ -27,10 +30,11 @@ class Command:
     """One thing an operator asked for, and who waits for it."""
 
     name: str
-    """halt, resume or flatten."""
+    """halt, resume, flatten or resolve."""
     options: Mapping[str, Any]
     reply: Reply
     said: str = ""
+    refused: Denial | None = None
     record: Record | None = None
 
 
@@ -43,6 +47,12 @@ def obey(floor: Floor, command: Command, now: int) -> None:
     elif command.name == "flatten":
         symbol = command.options.get("symbol")
         command.record = _flatten(floor, str(command.options["account"]), symbol, now)
+    elif command.name == "resolve":
+        outcome = _resolve(floor, command.options, now)
+        if isinstance(outcome, Denial):
+            command.refused = outcome
+        else:
+            command.said = outcome
 
 
 def shares_to_flatten(floor: Floor, account: str, symbol: str | None) -> list[Key]:
@@ -100,6 +110,31 @@ def _resume(floor: Floor, scope: str, now: int) -> str:
     return text
 
 
+def _resolve(floor: Floor, options: Mapping[str, Any], now: int) -> str | Denial:
+    """Settle an unknown order by hand: it filled, or it does not exist."""
+    cid, is_filled = str(options["client_id"]), options["outcome"] == "filled"
+    book = next((b for b in floor.state.books.values() if cid in b.orders), None)
+    order = book.orders[cid] if book else None
+    if book is None or order is None or order.status != "unknown":
+        text = f"{cid} is not an unknown order. GET /status lists those that are."
+        return Denial("NOT_UNKNOWN", text)
+    quantity = options.get("quantity") or order.quantity
+    price = options.get("price") or order.limit_price
+    if is_filled and (price is None or not order.filled < quantity <= order.quantity):
+        text = f"Add the price, and a quantity above {order.filled} and up to {order.quantity}."
+        return Denial("UNREADABLE", text)
+    floor.at = (book.account, book.paper, book.instrument.symbol)
+    receipt = Receipt(cid, "absent")
+    if is_filled:
+        status = "filled" if quantity == order.quantity else "partly_filled"
+        receipt = Receipt(cid, status, None, quantity, price)
+    pursue(floor, settle_by_hand(book, receipt, now), now)
+    done = f"filled {quantity} at {price}" if is_filled else "not there"
+    text = f"{cid} to {order.side} {order.quantity} {book.instrument.symbol} counts as {done}."
+    floor.state.tell("resolved", f"{text} (by the operator)", now, order.cause.alert_id)
+    return text
+
+
 def _flatten(floor: Floor, account: str, symbol: str | None, now: int) -> Record:
     state = floor.state
     state.seq += 1
@@ -124,7 +159,7 @@ def _flatten_book(floor: Floor, key: Key, record: Record, cause: Cause, now: int
     for share in list(book.shares.values()):
         if share.quantity or any(order.strategy == share.strategy for order in live):
             owed = evolve(share, keep=ZERO, owed=cause, owed_since=now, exit=None)
-            book = book.with_share(owed)
+            book = book.with_share(owed.calmed(KEEP))
     part = Part(*key, tick=book.instrument.tick, reduces=reduces, cancels=len(live))
     record.story.parts.append(part)
     pursue(floor, book, now)

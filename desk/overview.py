@@ -10,11 +10,10 @@ import json
 from collections import Counter
 from typing import Any
 
-from desk.answers import iso, write_alert, write_position, write_trade
-from desk.book import Book, Share
+from desk.answers import iso, write_alert, write_manual, write_position, write_trade
+from desk.book import Share
 from desk.loop import Desk
 from desk.options import Settings
-from desk.plan import is_protected
 from desk.record import STORY
 from desk.routing import trades_on_paper
 
@@ -54,6 +53,7 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
         "owed_exits": [],
         "bare_shares": [],
         "halted": [],
+        "silent_accounts": [],
         "blocked": [],
         "not_recording": [],
     }
@@ -64,24 +64,25 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
                 since = {"client_order_id": order.client_id, "since": iso(order.sent_at or 0)}
                 found["unknown_orders"].append({**where, **since})
         for share in book.shares.values():
-            _add_share(found, book, share, where)
+            _add_share(found, share, where)
     for scope, (reason, at) in list(desk.state.halts.items()):
         found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
     for key, reason in list(desk.state.blocked.items()):
         found["blocked"].append({"account": key[0], "symbol": key[2], "reason": reason})
+    for name, silence in list(desk.state.silent.items()):
+        where = {"account": name, "reason": silence.problem}
+        found["silent_accounts"].append({**where, "since": iso(silence.since)})
     if desk.failure:
         found["not_recording"].append({"reason": desk.failure})
     return found
 
 
-def _add_share(
-    found: dict[str, list[dict[str, Any]]], book: Book, share: Share, where: dict[str, Any]
-) -> None:
+def _add_share(found: dict[str, list[dict[str, Any]]], share: Share, where: dict[str, Any]) -> None:
     who = {**where, "strategy": share.strategy}
-    if share.keep is not None and abs(share.quantity) > share.keep:
+    if share.owes:
         found["owed_exits"].append({**who, "since": iso(share.owed_since)})
-    if is_protected(book, share) is False:
-        found["bare_shares"].append({**who, "since": iso(share.position.opened_at)})
+    if share.bare_since:
+        found["bare_shares"].append({**who, "since": iso(share.bare_since)})
 
 
 def show_history(desk: Desk, filters: dict[str, str], limit: int) -> str:
@@ -150,6 +151,12 @@ def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
         write_position(book, Share(name), None)
         for book in list(desk.state.books.values())
         for name in {order.strategy for order in book.live()} - set(book.shares)
+    ]
+    rows += [
+        write_manual(account, name, quantity)
+        for account, beyond in list(desk.state.beyond.items())
+        for name, quantity in beyond.items()
+        if quantity and desk.state.nets(account)
     ]
     with desk.store.reader() as reader:
         closed = [write_trade(row) for row in reader.load_trades(limit)]

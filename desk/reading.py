@@ -182,8 +182,6 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
         for book in miss_read(books_of(state, name), reading.began):
             _keep(floor, book, now)
         return None
-    if was_silent:
-        _try_again(floor, name, now)
     _take_orders(floor, reading, now)
     _take_late_fills(floor, reading, now)
     found = compare(
@@ -192,12 +190,14 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
     for book in found.books:
         _keep(floor, book, now)
     state.put(state.beyond, name, found.beyond)
+    if was_silent:
+        _try_again(floor, name, now)
     return found
 
 
 def take_late(floor: Floor, receipt: Receipt, now: int) -> None:
     """Book what a venue executed after all of an order that counted as ended."""
-    found = floor.store.find_order(receipt.client_id)
+    found = _find_order(floor, receipt.client_id)
     if found is None or receipt.filled <= found[3].filled:
         return
     account, paper, instrument, order = found
@@ -210,6 +210,14 @@ def take_late(floor: Floor, receipt: Receipt, now: int) -> None:
     book = book.with_order(evolve(order, status="accepted", call="", due_at=None))
     status = receipt.status if receipt.status != "absent" else "partly_filled"
     pursue(floor, receive(book, evolve_receipt(receipt, status), now), now)
+
+
+def _find_order(floor: Floor, client_id: str) -> tuple[str, int, str, Order] | None:
+    """Return an order that has ended with where it was, as it is now, committed or not."""
+    found = floor.store.find_order(client_id)
+    if found is None:
+        return None
+    return (*found[:3], floor.state.changed_order(client_id) or found[3])
 
 
 def evolve_receipt(receipt: Receipt, status: str) -> Receipt:
@@ -268,7 +276,7 @@ def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
         if fill.client_id and fill.client_id not in working:
             by_order.setdefault(fill.client_id, []).append(fill)
     for client_id, fills in by_order.items():
-        found = floor.store.find_order(client_id)
+        found = _find_order(floor, client_id)
         if found is None or found[0] != reading.account:
             continue
         if receipt := _sum_late(found[3], fills):

@@ -7,9 +7,11 @@ what comes back. Credentials and rates are judged by the gate, alerts are decide
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from desk.answers import combine_statuses
@@ -231,6 +233,18 @@ class Reception:
         answer = command.reply.answers[0]
         return Sent(answer.http, answer.text)
 
+    def resolve(self, client_id: str, options: Mapping[str, Any]) -> Sent:
+        """Settle an unknown order by hand."""
+        if options.get("outcome") not in ("filled", "absent"):
+            text = 'Say {"outcome": "filled", "quantity", "price"} or {"outcome": "absent"}.'
+            raise Refusal(422, "UNREADABLE", text)
+        known = {name: _read_number(name, options.get(name)) for name in ("quantity", "price")}
+        told = {**known, "outcome": options["outcome"], "client_id": client_id}
+        command = self._command("resolve", told)
+        if command.refused:
+            raise Refusal(422, command.refused.code, command.refused.message)
+        return Sent(200, to_json({"success": True, "message": command.said}))
+
     def _command(self, name: str, options: Mapping[str, Any]) -> Command:
         command = self.desk.command(name, options)
         self._await(command.reply, time.perf_counter(), is_queued=name != "flatten")
@@ -242,6 +256,16 @@ class Reception:
             known = ", ".join(self.settings.accounts)
             raise Refusal(422, "NO_ACCOUNT", f"There is no such account. Configured: {known}.")
         return found
+
+
+def _read_number(name: str, value: object) -> Decimal | None:
+    """Return a positive number sent as text or number. Raises `Refusal` where it is none."""
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, str | int | Decimal) else ""
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,10})?", text, re.ASCII) or Decimal(text) == 0:
+        raise Refusal(422, "UNREADABLE", f'{name} must be a positive number, like "0.1".')
+    return Decimal(text)
 
 
 def _host_name(host: str) -> str:

@@ -23,12 +23,17 @@ KEY_HINT = (
     'To have equal texts traded as separate alerts, send "idempotency_key": '
     '"{{timenow}}|{{strategy.order.id}}|{{strategy.position_size}}".'
 )
+QUIET_ENDS = frozenset({"denied", "cancelled", "partly_filled", "nothing_to_do"})
+"""How an alert may end without any of its orders telling so."""
 Rendered = dict[str, tuple[Record, Answer]]
 """The alerts of one batch that changed, by id."""
 
 
-def render(state: State) -> Rendered:
-    """Write the answer of every alert that changed, and put its row into the batch."""
+def render(state: State, now: int) -> Rendered:
+    """Write the answer of every alert that changed, and put its row into the batch.
+
+    Whoever was answered 202 hears of an end that is neither filled nor working, unless its order told it.
+    """
     done: Rendered = {}
     for record in state.touched.values():
         for part in record.story.parts:
@@ -38,6 +43,9 @@ def render(state: State) -> Rendered:
         record.status = shape["status"]
         record.is_settled = _is_settled(record)
         record.story.http = record.story.http or http
+        if record.is_settled and record.story.http == 202 and record.status in QUIET_ENDS:
+            text = f"{record.strategy}: {shape['action']} {shape['symbol']}: {shape['message']}"
+            state.tell("alert_ended", text, now, record.alert_id)
         answer = Answer(http, shape, to_json(shape))
         state.batch.alerts[record.seq] = _row(record, answer.text)
         done[record.alert_id] = (record, answer)

@@ -52,7 +52,7 @@ def _count_again(state: State, store: Store, now: int) -> None:
     if state.counts_orders:
         entries = store.load_entries(now - COUNTED_MS - waited)
         for account, paper, instrument, order in sorted(entries, key=lambda e: e[3].created_at):
-            state.count_opening((account, paper, instrument), order)
+            state.count_opening((account, paper, instrument), order, now)
     if state.counts_results:
         for row in store.load_trades_since(now - COUNTED_MS):
             book = state.books.get((row.account, row.paper, row.instrument))

@@ -116,6 +116,7 @@ def find_rules(
         denied=_find_denial(floor, who, alert, target, book),
         stakes=_find_stakes(floor, who, alert, target, book, times.now),
         nets=not book.paper and book.instrument.kind in NETTING,
+        manual=floor.state.manual(book),
         day_ms=_left_of_day(settings.accounts[target.account], times.now) if is_day else 0,
         price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
     )

@@ -203,7 +203,7 @@ class State:
                 self.batch.told.append((now, row))
         for order in orders.values():
             self._follow(key, order)
-            self.count_opening(key, order)
+            self.count_opening(key, order, now)
         kept = book.written()
         self.put(self.books, key, kept)
         self.changed[key] = None
@@ -217,13 +217,13 @@ class State:
         self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
         return {*book.shares, *(order.strategy for order in book.orders.values())}
 
-    def count_opening(self, key: Key, order: Order) -> None:
+    def count_opening(self, key: Key, order: Order, now: int) -> None:
         """Count an opening order towards the limits of rate, once, whatever becomes of it."""
         if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
             return
         known = self.openings.setdefault(key[:2], {})
-        if order.client_id not in known:
-            _forget_old(known, order.created_at)
+        if order.client_id not in known and order.created_at >= now - COUNTED_MS:
+            _forget_old(known, now)
             opening = Opening(order.created_at, order.strategy, key[2], order.side)
             self.put(known, order.client_id, opening)
 
@@ -237,6 +237,13 @@ class State:
         self._trades += 1
         counted = ClosedTrade(trade.closed_at, row.strategy, row.instrument, quote, trade.realized)
         self.put(known, self._trades, counted)
+
+    def changed_order(self, client_id: str) -> Order | None:
+        """Return an order as this batch has left it, or None where the batch did not touch it."""
+        for _, row in reversed(self.batch.journal):
+            if isinstance(row, Order) and row.client_id == client_id:
+                return row
+        return None
 
     def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""
@@ -257,6 +264,14 @@ class State:
             rows = _Rows(self, account, now)
             self._papers[account] = self._simulate(self.settings.accounts[account], rows, today)
         return self._papers[account]
+
+    def nets(self, account: str) -> bool:
+        """Whether an account's venue adds all that is held of an instrument up to one position."""
+        return "locks_balance" not in self._can_of(account, False)
+
+    def manual(self, book: Book) -> Decimal:
+        """Return what the venue holds of a book's instrument beyond the shares."""
+        return self.beyond.get(book.account, {}).get(book.instrument.holding, ZERO)
 
     def halted(self, strategy: str, account: str) -> str | None:
         """Return why opening orders of a strategy on an account are halted, or None."""

@@ -29,6 +29,7 @@ TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
 INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
 
 
+CONTRADICTIONS = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -139,6 +140,8 @@ class Store:
             self._write(batch)
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorname", "") in CONTRADICTIONS:
+                raise  # the disk is well: what was to be written is wrong, a fault of ours
             raise StoreUnavailable(f"{self.path}: {error}") from None
         finally:
             if self._db.in_transaction:

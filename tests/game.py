@@ -295,8 +295,14 @@ class Game:
         for (account, _, symbol), book in self.desk.state.books.items():
             for share in book.shares.values():
                 where = (account, symbol, share.strategy)
+                held = self.venues[account].positions.get(book.instrument.holding, ZERO)
+                is_gone = abs(held) < abs(share.quantity) - STEP
                 is_open = book.is_calling or book.unresolved is not None
-                if is_open or self._stands(account, share, floor_to(abs(share.quantity), STEP)):
+                if (
+                    is_gone
+                    or is_open
+                    or self._stands(account, share, floor_to(abs(share.quantity), STEP))
+                ):
                     self.bare.pop(where, None)
                     continue
                 since = self.bare.setdefault(where, self.clock())

@@ -1,4 +1,4 @@
-"""The desk against venues that lie: nothing doubled, nothing left, nothing bare, whatever is lost on the way."""
+"""The desk against venues that lie: nothing doubled, nothing left, nothing bare, whatever is lost."""
 
 from __future__ import annotations
 
