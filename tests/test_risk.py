@@ -274,7 +274,7 @@ HOURS = [
     ),  # Friday 16:59, since Thursday
     ("sun-thu 18:00-17:00 America/Chicago", "2025-11-22T00:30", False),
     ("00:00-24:00 UTC", "2025-11-22T23:59", True),
-    ("sat,mon 10:00-11:00 UTC", "2025-11-24T10:00", True),
+    ("Sat,MON 10:00-11:00 UTC", "2025-11-24T10:00", True),
     ("sat,mon 10:00-11:00 UTC", "2025-11-23T10:00", False),
     ("fri-mon 10:00-11:00 UTC", "2025-11-23T10:00", True),
 ]
