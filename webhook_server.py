@@ -32,6 +32,7 @@ from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.abandoned import LiveAbandoned, check_abandoned
 from desk.answers import OUTCOMES, iso
+from desk.clock import steady_clock
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
@@ -84,7 +85,7 @@ def create_app(
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
     real = connect_brokers(settings, brokers)
-    desk = Desk(settings, store, rates, real, Paper, canonical)
+    desk = Desk(settings, store, rates, real, Paper, canonical, steady=steady_clock)
     try:
         if os.environ.get("ABANDON_LIVE") not in ("1", "true"):
             check_abandoned(settings, store)

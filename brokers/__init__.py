@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from brokers.binance import Binance
 from brokers.paper import Paper
 from brokers.protocol import Broker
 
 BROKERS: dict[str, type[Broker]] = {
+    "binance": Binance,
     "paper": Paper,
 }

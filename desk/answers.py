@@ -303,7 +303,7 @@ def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:
 
 
 def _say_would(order: Order, part: Part, where: str) -> str:
-    what = f"{order.side} {plain(order.quantity)} {part.instrument}"
+    what = f"{_wanted(order)} {part.instrument}"
     if order.status == "refused":
         return f"Would be refused: {what} {where}. {order.message or ''}".strip()
     level = order.limit_price if order.limit_price is not None else order.stop_price
@@ -313,13 +313,20 @@ def _say_would(order: Order, part: Part, where: str) -> str:
     return f"Would {what}{f' {kind} {plain(level)}' if level is not None else ''} {where}."
 
 
+def _wanted(order: Order) -> str:
+    """Return what an order asks for, in words."""
+    if order.cash is not None:
+        return f"{order.side} for {plain(order.cash)}"
+    return f"{order.side} {plain(order.quantity)}"
+
+
 def _say_order(order: Order, part: Part, where: str) -> str:
     what = f"{part.instrument} {where}"
     verb = "Bought" if order.side == "buy" else "Sold"
     level = order.limit_price if order.limit_price is not None else order.stop_price
     kind = order.order_type.replace("_", "-")
     at = f" {kind} {plain(level)}" if level is not None else ""
-    wanted = f"{order.side} {plain(order.quantity)}"
+    wanted = _wanted(order)
     average = plain(order.average_price) if order.average_price is not None else ""
     match order.status:
         case "filled":

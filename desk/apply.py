@@ -327,7 +327,9 @@ def _end(book: Book, order: Order, status: str, now: int) -> Book:
         status = order.ends
     if status != "filled" and order.filled > 0:
         status = "partly_filled"
-    book = book.with_order(evolve(order, status=status))
+    # What was ordered by its worth was only estimated: now it is known.
+    quantity = order.filled if order.cash is not None and status == "filled" else order.quantity
+    book = book.with_order(evolve(order, status=status, quantity=quantity))
     if status == "expired" and order.kind == ENTRY:
         text = f"{_named(book, order)} was not filled in time and has ended."
         book = book.telling("order_expired", text, order.cause.alert_id)

@@ -68,6 +68,8 @@ class Order:
     stop_price: Decimal | None = None
     stop_loss: Level | None = None
     take_profit: Level | None = None
+    cash: Decimal | None = None
+    """Spend this much instead of buying `quantity`, which is then only what it comes to at the last price."""
     status: str = "pending"
     filled: Decimal = ZERO
     value: Decimal = ZERO

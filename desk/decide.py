@@ -59,7 +59,7 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
         order, denial = bear(verdict.book, alert, cut, cause, rules)
         if denial:
             return evolve(verdict, denials=(denial,))
-        if order.quantity != cut.opens and cut.opens is not None:
+        if order.quantity != cut.opens and cut.opens is not None and order.cash is None:
             text = (
                 f"{plain(cut.opens)} was rounded down to {plain(order.quantity)}, the nearest step"
             )

@@ -18,6 +18,7 @@ from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, Receipt
 from desk.apply import InvariantBroken, receive
 from desk.book import Book, Order, Row
 from desk.catalogue import Catalogue, Fact
+from desk.clock import Steps, shift, wall_clock
 from desk.codes import Denial
 from desk.duplicates import Duplicate, forget_claims
 from desk.events import Answered, Ask, Due, Event
@@ -69,11 +70,6 @@ FAULTY = Answer(
 """What is answered where only asking failed."""
 
 
-def wall_clock() -> int:
-    """Return the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 class Desk:
     """The desk: hand it deliveries and commands, read its state."""
 
@@ -87,12 +83,14 @@ class Desk:
         symbol_key: Callable[[str], str],
         clock: Callable[[], int] = wall_clock,
         make_pool: Callable[..., Pool] = Pool,
+        steady: Callable[[], int] | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self._brokers = brokers
         self.state = State(settings, simulate, self._can_of)
         self.clock = clock
+        self._steps = Steps(clock, steady) if steady else None
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
@@ -194,6 +192,7 @@ class Desk:
         """Take one batch of events in and what is due, commit it, then answer and call."""
         now, state = self.clock(), self.state
         try:
+            self._watch_clock(now)
             self._preview(events, now)
             self._handle_all([*events, *self._find_due(now)], now)
             self._schedule(now)
@@ -226,6 +225,21 @@ class Desk:
             _log_orders(journal)
         for _, each in told:
             log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+
+    def _watch_clock(self, now: int) -> None:
+        """Move every moment that is waited for along with a clock that was set, and tell."""
+        step = self._steps.take() if self._steps else 0
+        if not step:
+            return
+        for key, book in self.state.books.items():
+            self.state.books[key] = shift(book, step)
+        self._due = {key: at + step for key, at in self._due.items()}
+        self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
+        self._readers.shift(step)
+        text = (
+            f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
+        )
+        self.state.tell("clock_set", text, now)
 
     def _hand_out(self, now: int) -> None:
         """Send what was committed on its way, and start the reads that are due."""

@@ -16,7 +16,7 @@ from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
 from desk.evolve import evolve
 from desk.risk import Asked, count_held, judge
-from desk.sizing import fits, nearest_to, plain
+from desk.sizing import fits, nearest_to, plain, spent_cash
 from desk.timing import is_stale_opening
 from parsers.alert import Alert, Level
 
@@ -28,6 +28,9 @@ def bear(
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
     order_type, limit, stop = _entry_kind(alert, rules, book)
+    cash = None
+    if order_type == "market" and "cash" in book.can and cut.reduces == 0:
+        cash = spent_cash(alert, rules.multiplier)
     order = evolve(
         BLANK,
         client_id=book.name_order(cause.alert_id, ENTRY, 1),
@@ -41,6 +44,7 @@ def bear(
         stop_price=stop,
         stop_loss=alert.stop_loss,
         take_profit=alert.take_profit,
+        cash=cash,
         created_at=rules.times.now,
         lives_ms=_lifetime(alert, order_type, rules),
         release_by=rules.times.release_by,
@@ -115,7 +119,12 @@ def _reasons(
     if is_stale_opening(book.share(rules.strategy).marks, order.cause, cut.side):
         yield "STALE_ORDER", "A later alert has already ended this position."
     yield from _book_reasons(book, rules)
-    if cut.opens is None:
+    if order.cash is not None:
+        if order.cash < book.instrument.min_notional:
+            least = f"{plain(book.instrument.min_notional)} {book.instrument.quote}"
+            text = f"{plain(order.cash)} is below the smallest order for {symbol}, {least}."
+            yield "QUANTITY_TOO_SMALL", text
+    elif cut.opens is None:
         yield _no_quantity(alert, rules)
     elif order.quantity == 0:
         smallest = max(book.instrument.step, book.instrument.min_quantity)

@@ -43,6 +43,7 @@ def request_of(order: Order, book: Book) -> OrderRequest:
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         reduces=order.kind != ENTRY,
+        cash=order.cash,
     )
 
 

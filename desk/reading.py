@@ -116,6 +116,12 @@ class Readers:
         if account in self._due:
             self._due[account] = min(self._due[account], now)
 
+    def shift(self, step: int) -> None:
+        """Move every moment along with a clock that was set."""
+        self._due = {name: at + step for name, at in self._due.items()}
+        self._clean = {name: at + step for name, at in self._clean.items()}
+        self._out.clear()
+
     def next_at(self) -> int | None:
         """Return the next moment at which anything is to be done."""
         lost = [began + LOST_MS for began in self._out.values()]

@@ -116,6 +116,13 @@ def opening_quantity(
     return None
 
 
+def spent_cash(alert: Alert, multiplier: Decimal) -> Decimal | None:
+    """Return the amount of cash an alert wants to spend, or None where it counts otherwise."""
+    if alert.quantity_type != "cash" or alert.quantity is None:
+        return None
+    return alert.quantity * multiplier
+
+
 def fits(quantity: Decimal, instrument: Instrument) -> Decimal:
     """Return an opening quantity on the instrument's step, zero where it is below the smallest order."""
     floored = floor_to(quantity, instrument.step)

@@ -179,7 +179,7 @@ class State:
     def furnish(self, book: Book) -> Book:
         """Return a book with what holds for its account: what its venue can do, what the settings say."""
         settings = self.settings.accounts.get(book.account)
-        closes = settings is None or getattr(settings, "on_unprotected", "close") == "close"
+        closes = settings is None or settings.on_unprotected == "close"
         can = self._can_of(book.account, book.paper)
         return evolve(book, approximate_levels=book.paper, closes_unprotected=closes, can=can)
 
@@ -203,7 +203,7 @@ class State:
                 self.batch.told.append((now, row))
         for order in orders.values():
             self._follow(key, order)
-            self.count_opening(key, order, now)
+            self.count_opening(key, order)
         kept = book.written()
         self.put(self.books, key, kept)
         self.changed[key] = None
@@ -211,19 +211,26 @@ class State:
             self._index(key, kept, strategy)
         return kept
 
+    def changed_order(self, client_id: str) -> Order | None:
+        """Return an order as this batch has left it, or None where the batch did not touch it."""
+        for _, row in reversed(self.batch.journal):
+            if isinstance(row, Order) and row.client_id == client_id:
+                return row
+        return None
+
     def _open_book(self, key: Key, book: Book) -> set[str]:
         """Note a book that is new here; return the strategies in it, which its journal may not name."""
         self.batch.books.append(book)
         self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
         return {*book.shares, *(order.strategy for order in book.orders.values())}
 
-    def count_opening(self, key: Key, order: Order, now: int) -> None:
+    def count_opening(self, key: Key, order: Order) -> None:
         """Count an opening order towards the limits of rate, once, whatever becomes of it."""
         if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
             return
         known = self.openings.setdefault(key[:2], {})
-        if order.client_id not in known and order.created_at >= now - COUNTED_MS:
-            _forget_old(known, now)
+        if order.client_id not in known:
+            _forget_old(known, order.created_at)
             opening = Opening(order.created_at, order.strategy, key[2], order.side)
             self.put(known, order.client_id, opening)
 
@@ -237,13 +244,6 @@ class State:
         self._trades += 1
         counted = ClosedTrade(trade.closed_at, row.strategy, row.instrument, quote, trade.realized)
         self.put(known, self._trades, counted)
-
-    def changed_order(self, client_id: str) -> Order | None:
-        """Return an order as this batch has left it, or None where the batch did not touch it."""
-        for _, row in reversed(self.batch.journal):
-            if isinstance(row, Order) and row.client_id == client_id:
-                return row
-        return None
 
     def tell(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""

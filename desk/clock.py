@@ -1,0 +1,87 @@
+"""Tell the time, and notice when somebody sets the clock.
+
+Ages and days are told by the wall clock, pauses and deadlines must not depend on it. So when the wall clock
+steps, every moment that a book waits for steps with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from desk.book import Book, Order, Share
+from desk.evolve import evolve
+
+TOLERATED_MS = 2_000
+"""Less than this is drift, not a step."""
+
+
+def wall_clock() -> int:
+    """Return the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def steady_clock() -> int:
+    """Return milliseconds since some moment; nobody can set this clock."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Steps:
+    """Compare two clocks: how far the first one has been set since it was last asked."""
+
+    def __init__(self, wall: Callable[[], int], steady: Callable[[], int]) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._apart = wall() - steady()
+
+    def take(self) -> int:
+        """Return by how many milliseconds the wall clock was set since the last call; mostly 0."""
+        apart = self._wall() - self._steady()
+        step = apart - self._apart
+        self._apart = apart
+        return step if abs(step) > TOLERATED_MS else 0
+
+
+def shift(book: Book, step: int) -> Book:
+    """Return a book whose deadlines and pauses last as long as before the clock was set by `step`."""
+    return evolve(
+        book,
+        orders={cid: _shift_order(order, step) for cid, order in book.orders.items()},
+        shares={name: _shift_share(share, step) for name, share in book.shares.items()},
+        sight=replace(
+            book.sight, at=_add(book.sight.at, step), wanted=_add(book.sight.wanted, step)
+        ),
+        acted_at=_add(book.acted_at, step),
+    )
+
+
+def _shift_order(order: Order, step: int) -> Order:
+    return evolve(
+        order,
+        sent_at=_add(order.sent_at, step),
+        due_at=_add(order.due_at, step),
+        expires_at=_add(order.expires_at, step),
+        release_by=_add(order.release_by, step),
+    )
+
+
+def _shift_share(share: Share, step: int) -> Share:
+    pursuits = {
+        name: evolve(each, retry_at=each.retry_at + step) for name, each in share.pursuits.items()
+    }
+    return evolve(
+        share,
+        pursuits=pursuits,
+        bare_since=_add(share.bare_since, step),
+        owed_since=_add(share.owed_since, step),
+    )
+
+
+Moment = TypeVar("Moment", int, int | None)
+
+
+def _add(moment: Moment, step: int) -> Moment:
+    """Move a moment; none, and the 0 that stands for none, stay."""
+    return moment + step if moment else moment
