@@ -353,7 +353,7 @@ class Desk:
             case Command():
                 obey(self.floor, event, now)
             case Fact():
-                self._catalogue.learn(event)
+                self._catalogue.learn(event, now)
             case Due():
                 self.floor.at = event.key
                 pursue(self.floor, self.state.books[event.key], now)
@@ -374,6 +374,8 @@ class Desk:
             halt(self.floor, scope, f"{receipt.code}: {receipt.message or ''}", now)
         if receipt.status in ("unknown", "unreached"):
             self._readers.want(key[0], now)
+        if receipt.status == "refused":
+            self._catalogue.doubt(key[0])
 
     def _take(self, ask: Ask, now: int) -> None:
         delivery, state, first = ask.delivery, self.state, 0

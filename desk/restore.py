@@ -20,12 +20,6 @@ from desk.store import AlertRow, Store
 
 def restore(state: State, store: Store, now: int) -> None:
     """Fill an empty state from the store."""
-    for book in store.load_books():
-        if why := find_abandonment(state.settings, book):
-            if is_holding(book):
-                state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
-            continue
-        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
@@ -40,6 +34,13 @@ def restore(state: State, store: Store, now: int) -> None:
             if record.story.todo:
                 state.waiting[record.alert_id] = record
         state.history[row.alert_id] = history_row(row)
+    # After the alerts, so that theirs know what became of their orders.
+    for book in store.load_books():
+        if why := find_abandonment(state.settings, book):
+            if is_holding(book):
+                state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
+            continue
+        state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     _count_again(state, store, now)
     state.batch.books.clear()
 

@@ -174,7 +174,14 @@ class State:
     def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
         """Return the book of an instrument on an account, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
-        return known or self.furnish(Book(account, paper, instrument))
+        if known is None:
+            return self.furnish(Book(account, paper, instrument))
+        if known.instrument is instrument or known.instrument == instrument:
+            return known
+        changed = evolve(known, instrument=instrument)  # the venue has changed its rules
+        self.batch.books.append(changed)
+        self.put(self.books, (account, paper, instrument.symbol), changed)
+        return changed
 
     def furnish(self, book: Book) -> Book:
         """Return a book with what holds for its account: what its venue can do, what the settings say."""
