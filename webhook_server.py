@@ -31,6 +31,7 @@ from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
+from desk.abandoned import LiveAbandoned, check_abandoned
 from desk.answers import OUTCOMES, iso
 from desk.clock import steady_clock
 from desk.feed import AskPrice
@@ -41,7 +42,6 @@ from desk.loop import Desk
 from desk.options import Settings
 from desk.rates import Rates
 from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
-from desk.restore import find_abandoned
 from desk.settings import SettingsError, config_hash, describe, is_loopback, load, warnings
 from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import parse
@@ -98,7 +98,8 @@ def create_app(
         ask_price=_price_source(settings),
     )
     try:
-        check_abandoned(settings, store)
+        if os.environ.get("ABANDON_LIVE") not in ("1", "true"):
+            check_abandoned(settings, store)
         desk.start()
     except (StoreDamaged, LiveAbandoned) as error:
         log_writer.stop()
@@ -133,23 +134,6 @@ def connect_brokers(
         for name, each in settings.accounts.items()
         if each.broker != "paper"
     }
-
-
-class LiveAbandoned(Exception):
-    """The state holds live positions, and the configuration is no longer live."""
-
-
-def check_abandoned(settings: Settings, store: Store) -> None:
-    """Refuse to forget real money. Raises `LiveAbandoned` unless ABANDON_LIVE says so."""
-    with store.loading():
-        left = find_abandoned(settings, store)
-    if left and os.environ.get("ABANDON_LIVE") not in ("1", "true"):
-        raise LiveAbandoned(
-            "The receiver does not start: the state holds live positions or orders, and config.yaml "
-            f"is not live for their accounts: {'; '.join(left)}. Set trading: live and live: true "
-            "again, or close them at the venue and start once with --abandon-live (with gunicorn the "
-            "variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
-        )
 
 
 def _price_source(settings: Settings) -> AskPrice | None:

@@ -251,10 +251,10 @@ class Binance:
             return Check(clock_offset_ms=offset, problem=no.message)
         except Unreachable:
             text = f"{self._url} cannot be reached from here. Check the network and the firewall."
-            return Check(clock_offset_ms=offset, problem=text)
+            return Check(problem=text)
         except Uncertain as doubt:
             text = f"{self._url} does not answer as Binance does: {doubt}. Check base_url."
-            return Check(clock_offset_ms=offset, problem=text)
+            return Check(problem=text)
         key_trades, withdraws = self._read_permissions(until)
         return Check(may_trade and key_trades, withdraws, offset, balance=balance)
 

@@ -169,7 +169,7 @@ class Check:
     may_trade: bool | None = None
     may_withdraw: bool | None = None
     clock_offset_ms: int | None = None
-    """The venue's clock less ours."""
+    """The venue's clock less ours. Beside a problem it says that the venue was reached and understood."""
     position_mode: str | None = None
     balance: Mapping[str, Decimal] = field(default_factory=dict)
     problem: str | None = None

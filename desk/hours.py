@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WINDOW = re.compile(r"(?:([a-z,-]+) )?(\d\d):(\d\d)-(\d\d):(\d\d) (\S+)", re.ASCII)
+_WINDOW = re.compile(r"(?:([A-Za-z,-]+) )?(\d\d):(\d\d)-(\d\d):(\d\d) (\S+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def read_window(text: str) -> Window:
 
 def _read_days(text: str) -> frozenset[int]:
     days: set[int] = set()
-    for part in text.split(","):
+    for part in text.lower().split(","):
         first, _, last = part.partition("-")
         begin, end = DAYS.index(first), DAYS.index(last or first)  # ValueError where it is no day
         days.update((begin + step) % 7 for step in range((end - begin) % 7 + 1))

@@ -157,8 +157,7 @@ def _process(
         book = floor.state.books.get(key_of(before), before)
         rules = find_rules(floor, who, alert, target, book, times)
         _decide(floor, record, alert, target, book, rules, cause)
-    if not floor.is_dry:
-        _stop_repeats(floor, record, record.story.parts[known:], now)
+    _stop_repeats(floor, record, record.story.parts[known:], now)
 
 
 def _stop_repeats(floor: Floor, record: Record, parts: list[Part], now: int) -> None:

@@ -10,16 +10,12 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from desk.abandoned import find_abandonment, is_holding, name_holding
 from desk.book import Book
 from desk.evolve import evolve
-from desk.options import Settings
 from desk.record import STORY, Record
-from desk.routing import is_paper
-from desk.sizing import plain
 from desk.state import COUNTED_MS, HistoryRow, State
 from desk.store import AlertRow, Store
-
-ZERO = Decimal(0)
 
 
 def restore(state: State, store: Store, now: int) -> None:
@@ -40,7 +36,9 @@ def restore(state: State, store: Store, now: int) -> None:
         state.history[row.alert_id] = history_row(row)
     # After the alerts, so that theirs know what became of their orders.
     for book in store.load_books():
-        if _is_left_alone(state, book, now):
+        if why := find_abandonment(state.settings, book):
+            if is_holding(book):
+                state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     _count_again(state, store, now)
@@ -53,48 +51,11 @@ def _count_again(state: State, store: Store, now: int) -> None:
     if state.counts_orders:
         entries = store.load_entries(now - COUNTED_MS - waited)
         for account, paper, instrument, order in sorted(entries, key=lambda e: e[3].created_at):
-            state.count_opening((account, paper, instrument), order)
+            state.count_opening((account, paper, instrument), order, now)
     if state.counts_results:
         for row in store.load_trades_since(now - COUNTED_MS):
             book = state.books.get((row.account, row.paper, row.instrument))
             state.count_trade(row, book.instrument.quote if book else "")
-
-
-def _is_left_alone(state: State, book: Book, now: int) -> bool:
-    """Tell whether nothing can be done about a book, and say so where it holds something."""
-    is_gone = book.account not in state.settings.accounts
-    if is_gone and not _holds(book):
-        return True
-    if not (is_gone or is_abandoned(state.settings, book)):
-        return False
-    why = "config.yaml has no such account" if is_gone else "the account is not live any more"
-    state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
-    return True
-
-
-def find_abandoned(settings: Settings, store: Store) -> list[str]:
-    """Return what is held or worked with real money on accounts that are not live any more."""
-    return [name_holding(book) for book in store.load_books() if is_abandoned(settings, book)]
-
-
-def is_abandoned(settings: Settings, book: Book) -> bool:
-    """Tell whether a book of real money holds something, and its account no longer trades any."""
-    account = settings.accounts.get(book.account)
-    is_real = account is not None and not is_paper(settings, account)
-    return not book.paper and not is_real and _holds(book)
-
-
-def _holds(book: Book) -> bool:
-    return any(share.quantity for share in book.shares.values()) or bool(book.live())
-
-
-def name_holding(book: Book) -> str:
-    """Return in words what a book holds."""
-    held = sum((share.quantity for share in book.shares.values()), ZERO)
-    works = len(book.live())
-    said = [f"{plain(held)} {book.instrument.symbol}"] if held else []
-    said += [f"{works} working {book.instrument.symbol} order{'s' * (works > 1)}"] if works else []
-    return f"{' and '.join(said) or book.instrument.symbol} on {book.account}"
 
 
 def history_row(row: AlertRow) -> HistoryRow:

@@ -210,7 +210,7 @@ class State:
                 self.batch.told.append((now, row))
         for order in orders.values():
             self._follow(key, order)
-            self.count_opening(key, order)
+            self.count_opening(key, order, now)
         kept = book.written()
         self.put(self.books, key, kept)
         self.changed[key] = None
@@ -231,13 +231,13 @@ class State:
         self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
         return {*book.shares, *(order.strategy for order in book.orders.values())}
 
-    def count_opening(self, key: Key, order: Order) -> None:
+    def count_opening(self, key: Key, order: Order, now: int) -> None:
         """Count an opening order towards the limits of rate, once, whatever becomes of it."""
         if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
             return
         known = self.openings.setdefault(key[:2], {})
-        if order.client_id not in known:
-            _forget_old(known, order.created_at)
+        if order.client_id not in known and order.created_at >= now - COUNTED_MS:
+            _forget_old(known, now)
             opening = Opening(order.created_at, order.strategy, key[2], order.side)
             self.put(known, order.client_id, opening)
 

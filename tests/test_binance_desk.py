@@ -53,7 +53,7 @@ def trade(receiver, action="buy", **fields):
 def working(venue):
     """Return type, quantity and levels of every order that works at the venue."""
     rows = [o for o in venue.orders if o.status in ("NEW", "PARTIALLY_FILLED")]
-    return sorted((o.type, o.quantity, o.price, o.stop_price) for o in rows)
+    return sorted((o.kind, o.quantity, o.price, o.stop) for o in rows)
 
 
 def test_a_buy_is_filled_and_the_share_is_net_of_the_fee(receiver, venue):
@@ -132,7 +132,7 @@ def test_a_resting_entry_is_watched_and_protected_when_it_fills(receiver, venue)
     answer = trade(receiver, order_type="limit", limit_price="49000", **levels)
     assert answer["status"] == "accepted"
     venue.set_price("BTCUSDT", 48900)
-    await_true(lambda: receiver.held(), 15)
+    await_true(receiver.held, 15)
     await_true(lambda: receiver.get("/positions")["positions"][0]["protected"], 15)
     assert {size for _, size, *_ in working(venue)} == {Decimal("0.0999")}
 
@@ -140,12 +140,12 @@ def test_a_resting_entry_is_watched_and_protected_when_it_fills(receiver, venue)
 def test_a_partial_fill_of_an_entry_is_protected_in_its_size(receiver, venue):
     """And grown with it."""
     trade(receiver, order_type="limit", limit_price="49000", stop_loss="47000")
-    entry = next(o for o in venue.orders if o.type == "LIMIT")
+    entry = next(o for o in venue.orders if o.kind == "LIMIT")
     for part, size in (("0.04", "0.03996"), ("0.06", "0.0999")):
         venue.fill(entry.client_id, part)
         await_true(
             lambda size=size: (
-                [o.quantity for o in venue.orders if o.type == "STOP_LOSS" and o.status == "NEW"]
+                [o.quantity for o in venue.orders if o.kind == "STOP_LOSS" and o.status == "NEW"]
                 == [Decimal(size)]
             ),
             15,

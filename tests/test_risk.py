@@ -18,6 +18,7 @@ from desk.book import ENTRY, EXIT, NOBODY, Book, Order, Share
 from desk.codes import CODES, Denial
 from desk.hours import Window, is_within, read_window
 from desk.ledger import Position
+from desk.restore import _count_again
 from desk.risk import (
     NO_LIMITS,
     Asked,
@@ -273,7 +274,7 @@ HOURS = [
     ),  # Friday 16:59, since Thursday
     ("sun-thu 18:00-17:00 America/Chicago", "2025-11-22T00:30", False),
     ("00:00-24:00 UTC", "2025-11-22T23:59", True),
-    ("sat,mon 10:00-11:00 UTC", "2025-11-24T10:00", True),
+    ("Sat,MON 10:00-11:00 UTC", "2025-11-24T10:00", True),
     ("sat,mon 10:00-11:00 UTC", "2025-11-23T10:00", False),
     ("fri-mon 10:00-11:00 UTC", "2025-11-23T10:00", True),
 ]
@@ -440,6 +441,23 @@ def test_orders_are_counted_exactly_also_after_a_crash(make: Make, restarts: boo
         bench.restart()
     bench.tick(30)
     assert ask(bench)["status"] == "filled"
+
+
+class Recorded:
+    """A store in which an alert that had to wait got its order after a later alert."""
+
+    def load_entries(self, since: int) -> list[tuple[str, bool, str, Order]]:
+        births = {"waited": START - 10_000, "later": START - 70_000, "ancient": START - 10**9}
+        orders = (entry(name, "one", created_at=at) for name, at in births.items())
+        return [("paper_simulator", True, "BTCUSDT", each) for each in orders]
+
+
+def test_restored_orders_count_by_their_own_birth(make: Make) -> None:
+    """Not when its alert came, but when it was born says whether an order lies within the minute."""
+    bench = make(risk("max_orders_per_minute: 2"))
+    _count_again(bench.desk.state, Recorded(), START)  # type: ignore[arg-type]
+    assert ask(bench)["status"] == "filled"
+    assert ask(bench)["code"] == "MAX_ORDERS_PER_MINUTE"
 
 
 def test_repeating_oneself_halts_the_strategy(make: Make) -> None:

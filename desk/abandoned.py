@@ -1,0 +1,62 @@
+"""Say which positions a configuration would forget: those of real money on an account that is not live.
+
+Nobody looks after them: nothing is sent for them and nothing is read. So a start is refused until somebody
+has said that this is meant; the record keeps them either way.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from desk.book import Book
+from desk.options import Settings
+from desk.routing import is_paper
+from desk.sizing import plain
+from desk.store import Store
+
+ZERO = Decimal(0)
+
+
+class LiveAbandoned(Exception):
+    """The state holds live positions, and the configuration is no longer live."""
+
+
+def check_abandoned(settings: Settings, store: Store) -> None:
+    """Refuse to forget real money. Raises `LiveAbandoned`, naming what is held and the ways out."""
+    with store.loading():
+        left = [
+            name_holding(book)
+            for book in store.load_books()
+            if not book.paper and is_holding(book) and find_abandonment(settings, book)
+        ]
+    if left:
+        raise LiveAbandoned(
+            "The receiver does not start: the state holds live positions or orders, and config.yaml "
+            f"is not live for their accounts: {'; '.join(left)}. Set trading: live and live: true "
+            "again, or close them at the venue and start with --abandon-live (with gunicorn the "
+            "variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
+        )
+
+
+def find_abandonment(settings: Settings, book: Book) -> str | None:
+    """Return why nothing can be done about a book under these settings, or None where it can."""
+    account = settings.accounts.get(book.account)
+    if account is None:
+        return "config.yaml has no such account"
+    if not book.paper and is_paper(settings, account):
+        return "the account is not live any more"
+    return None
+
+
+def is_holding(book: Book) -> bool:
+    """Tell whether a book holds a share, or an order that may still fill."""
+    return any(share.quantity for share in book.shares.values()) or bool(book.live())
+
+
+def name_holding(book: Book) -> str:
+    """Return in words what a book holds."""
+    held = sum((share.quantity for share in book.shares.values()), ZERO)
+    works = len(book.live())
+    said = [f"{plain(held)} {book.instrument.symbol}"] if held else []
+    said += [f"{works} working {book.instrument.symbol} order{'s' * (works > 1)}"] if works else []
+    return f"{' and '.join(said) or book.instrument.symbol} on {book.account}"
