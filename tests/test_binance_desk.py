@@ -111,8 +111,8 @@ def test_a_close_makes_room_and_sells_exactly_the_share(receiver, venue):
 
 def test_an_amount_of_cash_is_spent_exactly(receiver, venue):
     """The venue turns the amount into a quantity."""
-    answer = trade(receiver, quantity="1000", quantityType="dollar_quantity", price=None)
-    assert answer["status"] == "filled"
+    answer = trade(receiver, quantity="1000", quantityType="dollar_amount", price=None)
+    assert answer["status"] == "filled", answer["message"]
     assert venue.sent("POST", ORDER)[0]["quoteOrderQty"] == "1000"
     assert answer["orders"][0]["quantity"] == answer["orders"][0]["filled_quantity"] == "0.02"
 
