@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.wsgi import get_content_length
 
 from brokers import BROKERS
 from brokers.binance_public import PUBLIC_URL, public_price
@@ -217,9 +218,10 @@ def _add_safe_headers(serve: Callable[..., Iterable[bytes]]) -> Callable[..., It
 def _add_alert_routes(app: Flask, reception: Reception) -> None:
     def receive(**how: bool) -> Response:
         secrets: list[str] = []
-        if request.query_string:
+        environ = request.environ
+        if environ.get("QUERY_STRING"):
             secrets += request.args.getlist("secret") + request.args.getlist("auth_token")
-        return _send(reception.receive(_caller(), _read_body(), secrets, **how))
+        return _send(reception.receive(_caller(), _read_body(environ), secrets, **how))
 
     @app.post("/webhook")
     @app.post("/alert")
@@ -330,25 +332,25 @@ def _add_control_routes(app: Flask, reception: Reception) -> None:
 def _caller() -> Caller:
     environ = request.environ
     peer, host = environ.get("REMOTE_ADDR") or "", environ.get("HTTP_HOST") or ""
-    is_reading = request.method in ("GET", "HEAD")
+    is_reading = environ["REQUEST_METHOD"] in ("GET", "HEAD")
     return Caller(peer, host, request.path, is_reading, request.headers)
 
 
-def _read_body() -> bytes:
+def _read_body(environ: dict[str, Any]) -> bytes:
     """Return the whole body. Without a length gunicorn would silently cut it at the limit."""
-    length = request.content_length
+    length = get_content_length(environ)
     if length is None:
         raise Refusal(411, "LENGTH_REQUIRED", "Send the alert with a Content-Length.")
     if length > MAX_BODY:
         raise Refusal(413, "TOO_LARGE", TOO_LARGE)
-    body: bytes = request.environ["wsgi.input"].read(length)
+    body: bytes = environ["wsgi.input"].read(length)
     if len(body) != length:  # the sender hung up: qty=1 may have been qty=1000
         raise Refusal(400, "UNREADABLE", "The body ended before its Content-Length.")
     return body
 
 
 def _read_options(known: set[str]) -> dict[str, Any]:
-    body = _read_body() if request.content_length else b"{}"
+    body = _read_body(request.environ) if request.content_length else b"{}"
     try:
         shape = json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError):

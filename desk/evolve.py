@@ -13,12 +13,10 @@ T = TypeVar("T")
 
 def evolve(value: T, /, **changes: Any) -> T:
     """Return `value` with `changes`. Raises `TypeError` for a field it does not have."""
-    copy: T = object.__new__(type(value))
-    fields = copy.__dict__
-    fields.update(value.__dict__)
-    count = len(fields)
-    fields.update(changes)
-    if len(fields) != count:
+    fields = value.__dict__ | changes
+    if len(fields) != len(value.__dict__):
         unknown = sorted(changes.keys() - value.__dict__.keys())
         raise TypeError(f"{type(value).__name__} has no {unknown}")
+    copy: T = object.__new__(type(value))
+    object.__setattr__(copy, "__dict__", fields)
     return copy

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 
-CLIENT_ID_LENGTH = 24
+BORN_LENGTH = 11
+"""The hexadecimal digits of a time in milliseconds, until the year 2527."""
 
 
 def new_alert_id(now: int) -> str:
@@ -34,7 +35,9 @@ def client_order_id(cause: str, account: str, paper: bool, leg: str, attempt: in
     """Return the name of an order at a venue: at most 32 characters of `[A-Za-z0-9_-]`.
 
     The same cause, account, leg and attempt always give the same name, so what may have been sent can be
-    looked up after a crash.
+    looked up after a crash. The time of the cause stands before the hash: names that sort as they came keep
+    the store's indices writing at one end, not all over.
     """
     text = f"{cause}\0{account}\0{paper}\0{leg}\0{attempt}".encode()
-    return "tv-" + hashlib.blake2b(text, digest_size=12).hexdigest()[:CLIENT_ID_LENGTH]
+    born = cause.partition("_")[2][:BORN_LENGTH]
+    return f"tv-{born}{hashlib.blake2b(text, digest_size=8).hexdigest()}"

@@ -7,7 +7,6 @@ searched by. Nothing here decides anything, and nothing is ever read back from t
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+import pydantic_core
 from pydantic import TypeAdapter
 
 from brokers.protocol import Fill, Instrument
@@ -27,10 +27,7 @@ ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 SHARE: TypeAdapter[Share] = TypeAdapter(Share)
 TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
 INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
-
-
 CONTRADICTIONS = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class StoreUnavailable(Exception):
@@ -430,4 +427,4 @@ def _trade_columns(row: TradeRow, trade: Trade) -> tuple[Any, ...]:
 
 def to_json(value: object) -> str:
     """Return JSON that every reader accepts: no NaN, text as it is."""
-    return _encode(value)
+    return pydantic_core.to_json(value, inf_nan_mode="null").decode()

@@ -48,22 +48,22 @@ def _decode(body: bytes) -> str:
     if b"\0" in body or body.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ParseError("The body has NUL bytes or is UTF-16: send it as UTF-8.")
     try:
-        return body.decode("utf-8-sig")
+        return body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ParseError(f"Byte {error.start + 1} of the body is not UTF-8.") from None
 
 
 def _read(text: str, orders: list[Order], known: Sequence[str], *, is_array: bool) -> Message:
     """Build each order; an error takes its place and changes no other."""
-    strategies = tuple(order.strategy for order in orders)
+    strategies = tuple([order.strategy for order in orders])
     found = [value for order in orders for _, value in order.claims.secrets]
     if any(order.error for order in orders):
         found += find_secrets(text)
     secrets = list(dict.fromkeys(found))
     if len(secrets) > MAX_HIDDEN:
         return _fail(MASK, ParseError(f"The body has more than {MAX_HIDDEN} credentials."))
-    hidden = [*secrets, *known]
-    alerts = tuple(_build(order, hidden) for order in orders)
+    hidden = list(dict.fromkeys([*secrets, *known]))
+    alerts = tuple([_build(order, hidden) for order in orders])
     return Message(
         alerts=alerts,
         is_array=is_array,
@@ -93,7 +93,8 @@ def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
     """Return the alert without a secret in what is only shown: a comment may quote one."""
     shown = [alert.comment or "", *alert.warnings, *alert.unsupported]
     shown += [text for note in alert.notes for text in note]
-    if not any(secret in text for secret in secrets for text in shown):
+    everything = "\n".join(shown)
+    if not any(secret in everything for secret in secrets):
         return alert
     return replace(
         alert,

@@ -159,8 +159,8 @@ def _read_symbol(claims: Claims, action: str) -> str:
     if not claims_of_it and action == "halt":
         return ""
     found = ""
-    for key, value in claims_of_it:
-        claims.add("symbol", [(key, value)])
+    for claim in claims_of_it:
+        claims.fields["symbol"] = [claim]
         symbol = take(claims, "symbol", "decides", read_symbol) or ""
         if found and symbol.rpartition(":")[2] != found.rpartition(":")[2]:
             raise ParseError("The symbols disagree: send one of them.", field="symbol")

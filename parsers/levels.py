@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from .alert import Level, ParseError
-from .aliases import normalise
+from .aliases import names, normalise
 from .claims import Claims
 from .policies import POLICIES, follow, take
 from .values import explain, fold, is_off, judge, read_amount, read_price, show
@@ -47,8 +47,15 @@ class Prices:
     stop_price: Decimal | None
 
 
+_LEVELS = names("order_type limit_price stop_price close")
+"""Without these the only price is the one that was seen."""
+
+
 def read_prices(claims: Claims, *, reduces: bool) -> Prices:
     """Return type and prices of the order; what the type does not use ends in `unsupported`."""
+    read_seen = read_price if reduces else _read_reference
+    if claims.fields.keys().isdisjoint(_LEVELS):
+        return Prices(None, take(claims, "price", "describes", read_seen), None, None)
     order_type = _read_order_type(claims)
     uses = _USES.get(order_type or "", frozenset())
     policy = "decorates" if reduces else "level"
@@ -60,12 +67,7 @@ def read_prices(claims: Claims, *, reduces: bool) -> Prices:
             _refuse_stray(claims, concept, policy, order_type or "")
     own = any(found.values())
     decides = bool(uses) and not own
-    price = take(
-        claims,
-        "price",
-        policy if decides else "describes",
-        read_price if reduces else _read_reference,
-    )
+    price = take(claims, "price", policy if decides else "describes", read_seen)
     price = _stand_in(claims, price)
     prices = Prices(order_type, price, found.get("limit_price"), found.get("stop_price"))
     if reduces and uses and not own and price is None:
