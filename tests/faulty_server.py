@@ -43,7 +43,7 @@ class Request:
         """Return what was asked for: of the query, of a form and of a JSON object together."""
         found: dict[str, Any] = dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
         if "json" in self.headers.get("content-type", ""):
-            found |= json.loads(self.body, parse_float=str)
+            found |= json.loads(self.body, parse_float=str, parse_int=str)
         else:
             found |= dict(parse_qsl(self.body.decode(), keep_blank_values=True))
         return found
@@ -301,3 +301,51 @@ gzip_bomb = raw(
 def redirect(status: int, to: str) -> Behaviour:
     """Send the client elsewhere."""
     return reply(status, "", location=to)
+
+
+UNCLEAR: dict[str, Behaviour] = {
+    "reset after the request": reset,
+    "close without a reply": close,
+    "hang": hang,
+    "trickling body": trickle_body,
+    "trickling header": trickle_header,
+    "trickling status line": trickle_status,
+    "half an answer": truncate,
+    "half a JSON text": truncate_json,
+    "half a JSON text without a length": truncate_unsized,
+    "a page instead of JSON": html,
+    "an empty answer": empty,
+    "no content": raw(write_answer(204, b"")),
+    "garbage": garbage,
+    "ten gigabytes": flood,
+    "a gzip bomb": gzip_bomb,
+    "gzip that is none": raw(write_answer(200, b'{"a": 1}', {"Content-Encoding": "gzip"})),
+    "gzip cut short": raw(
+        write_answer(200, gzip.compress(b'{"a": 1}')[:-4], {"Content-Encoding": "gzip"})
+    ),
+    "an unknown packing": raw(write_answer(200, b'{"a": 1}', {"Content-Encoding": "br"})),
+    "200 headers": raw(
+        write_answer(200, b'{"a": 1}', {f"X-{number}": "1" for number in range(200)})
+    ),
+    "a header without end": raw(write_answer(200, b'{"a": 1}', {"X-Long": "a" * 100_000})),
+    "NaN": reply(200, '{"price": NaN}'),
+    "Infinity": reply(200, '{"price": -Infinity}'),
+    "an infinite number": reply(200, '{"price": 1e400}'),
+    "an absurd exponent": reply(200, '{"price": 1e-9999999999}'),
+    "5,000 digits": reply(200, '{"price": ' + "9" * 5000 + "}"),
+    "deep nesting": reply(200, "[" * 50_000 + "]" * 50_000),
+    "no UTF-8": raw(write_answer(200, b'{"text": "\xff\xfe"}')),
+    "UTF-16": raw(write_answer(200, '{"a": 1}'.encode("utf-16"))),
+    "301": redirect(301, "/elsewhere"),
+    "302": redirect(302, "/elsewhere"),
+    "307": redirect(307, "/elsewhere"),
+    "308 to nowhere": redirect(308, "http://[::"),
+    "304": raw(write_answer(304, b"")),
+    "500": reply(500, {"code": -1}),
+    "502": reply(502, "<html>Bad gateway</html>"),
+    "503": reply(503, {}),
+    "504": reply(504, ""),
+    "400 from a wall": reply(400, "<html>Bad request</html>"),
+    "408": reply(408, {"code": -1007}),
+}
+"""What leaves the fate of an order open."""

@@ -18,7 +18,7 @@ from brokers import connections
 from brokers.protocol import KEYS_REFUSED, THROTTLED, Refused, Uncertain, Unreachable
 from brokers.wire import BANNED, Wire
 from tests import faulty_server as faulty
-from tests.faulty_server import FaultyServer, faulty_server, reply
+from tests.faulty_server import UNCLEAR, FaultyServer, faulty_server, reply
 
 KEY, SECRET = "k3y+of/the=account", "s3cr3t & more"
 DEADLINE = 0.3
@@ -161,64 +161,11 @@ def test_a_chunked_answer_is_read(server, wire):
 
 # --- transport faults ----------------------------------------------------------------------------------
 
-BROKEN = {
-    "reset after the request": faulty.reset,
-    "close without a reply": faulty.close,
-    "hang": faulty.hang,
-    "trickling body": faulty.trickle_body,
-    "trickling header": faulty.trickle_header,
-    "trickling status line": faulty.trickle_status,
-    "half an answer": faulty.truncate,
-    "half a JSON text": faulty.truncate_json,
-    "half a JSON text without a length": faulty.truncate_unsized,
-    "a page instead of JSON": faulty.html,
-    "an empty answer": faulty.empty,
-    "no content": faulty.raw(faulty.write_answer(204, b"")),
-    "garbage": faulty.garbage,
-    "ten gigabytes": faulty.flood,
-    "a gzip bomb": faulty.gzip_bomb,
-    "gzip that is none": faulty.raw(
-        faulty.write_answer(200, b'{"a": 1}', {"Content-Encoding": "gzip"})
-    ),
-    "gzip cut short": faulty.raw(
-        faulty.write_answer(200, gzip.compress(b'{"a": 1}')[:-4], {"Content-Encoding": "gzip"})
-    ),
-    "an unknown packing": faulty.raw(
-        faulty.write_answer(200, b'{"a": 1}', {"Content-Encoding": "br"})
-    ),
-    "200 headers": faulty.raw(
-        faulty.write_answer(200, b'{"a": 1}', {f"X-{number}": "1" for number in range(200)})
-    ),
-    "a header without end": faulty.raw(
-        faulty.write_answer(200, b'{"a": 1}', {"X-Long": "a" * 100_000})
-    ),
-    "NaN": reply(200, '{"price": NaN}'),
-    "Infinity": reply(200, '{"price": -Infinity}'),
-    "an infinite number": reply(200, '{"price": 1e400}'),
-    "an absurd exponent": reply(200, '{"price": 1e-9999999999}'),
-    "5,000 digits": reply(200, '{"price": ' + "9" * 5000 + "}"),
-    "deep nesting": reply(200, "[" * 50_000 + "]" * 50_000),
-    "no UTF-8": faulty.raw(faulty.write_answer(200, b'{"text": "\xff\xfe"}')),
-    "UTF-16": faulty.raw(faulty.write_answer(200, '{"a": 1}'.encode("utf-16"))),
-    "301": faulty.redirect(301, "/elsewhere"),
-    "302": faulty.redirect(302, "/elsewhere"),
-    "307": faulty.redirect(307, "/elsewhere"),
-    "308 to nowhere": faulty.redirect(308, "http://[::"),
-    "304": faulty.raw(faulty.write_answer(304, b"")),
-    "500": reply(500, {"code": -1}),
-    "502": reply(502, "<html>Bad gateway</html>"),
-    "503": reply(503, {}),
-    "504": reply(504, ""),
-    "400 from a wall": reply(400, "<html>Bad request</html>"),
-    "408": reply(408, {"code": -1007}),
-}
-"""What leaves the fate of an order open."""
 
-
-@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("fault", UNCLEAR)
 def test_an_order_without_a_clear_answer_is_uncertain(server, wire, fault):
     """It left once and may exist: nothing sends it again, follows a redirect or waits beyond the deadline."""
-    server.fault = BROKEN[fault]
+    server.fault = UNCLEAR[fault]
     began = time.monotonic()
     with pytest.raises(Uncertain) as found:
         send(wire, deadline_seconds=DEADLINE)
@@ -227,10 +174,10 @@ def test_an_order_without_a_clear_answer_is_uncertain(server, wire, fault):
     assert_clean(found.value)
 
 
-@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("fault", UNCLEAR)
 def test_a_read_without_a_clear_answer_is_unreachable(server, wire, fault):
     """Nothing can have changed: it is tried again inside its deadline and then says so."""
-    server.fault = BROKEN[fault]
+    server.fault = UNCLEAR[fault]
     began = time.monotonic()
     with pytest.raises(Unreachable) as found:
         read(wire, deadline_seconds=DEADLINE)
@@ -247,7 +194,7 @@ def test_a_read_without_a_clear_answer_is_unreachable(server, wire, fault):
 def test_a_read_is_tried_again(server, wire, fault):
     """One fault of the line costs a read a moment, not its answer; a broken connection is replaced."""
     read(wire)
-    server.on("GET", "/order", BROKEN[fault], reply(200, {"orderId": 8}))
+    server.on("GET", "/order", UNCLEAR[fault], reply(200, {"orderId": 8}))
     assert read(wire).data == {"orderId": 8}
     assert len(server.requests) == 3
     assert server.connections == (1 if fault == "503" else 2)
@@ -480,14 +427,20 @@ def wait_until_closed(server: FaultyServer) -> None:
 # --- TLS -----------------------------------------------------------------------------------------------
 
 
+def serve_tls(certificate: Path) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS with a certificate and its key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
 @pytest.fixture
 def secure():
     """Start venues with a certificate each."""
     with ExitStack() as stack:
 
         def start(name: str) -> FaultyServer:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(CERTIFICATES / f"{name}.pem")
+            context = serve_tls(CERTIFICATES / f"{name}.pem")
             venue = stack.enter_context(faulty_server(context))
             venue.fault = reply(200, {"orderId": 7})
             return venue
@@ -520,7 +473,7 @@ def test_faults_under_tls(secure, fault):
     """The deadline and the doubt are the same with TLS."""
     venue = secure("localhost")
     wire = trusting(venue.url, "localhost")
-    venue.fault = BROKEN[fault]
+    venue.fault = UNCLEAR[fault]
     began = time.monotonic()
     with pytest.raises(Uncertain):
         send(wire, deadline_seconds=DEADLINE)
