@@ -28,6 +28,8 @@ PUBLIC_URL = "https://data-api.binance.vision"
 """Serves market data alone, to anybody."""
 PRICE_SECONDS = 0.5
 ZERO = Decimal(0)
+USUAL_FEE = Decimal("0.001")
+"""Of a purchase, in the coin bought, unless BNB pays; only what is attached to an entry is sized by it."""
 SMALLEST_STEP = Decimal("0.00000001")
 
 _NUMBER = re.compile(r"-?[0-9]{1,24}(?:\.[0-9]{1,18})?", re.ASCII)
@@ -90,6 +92,7 @@ def build_rules(row: dict[str, Any], now: int) -> Rules:
         step=step or SMALLEST_STEP,
         min_quantity=max(read_amount(lot, "minQty"), _optional(market, "minQty")),
         min_notional=_optional(worth, "minNotional"),
+        fee_in_kind=USUAL_FEE,
     )
     largest = [m for m in (_optional(lot, "maxQty"), _optional(market, "maxQty")) if m > 0]
     return Rules(

@@ -71,6 +71,8 @@ class Instrument:
     min_quantity: Decimal = ZERO
     min_notional: Decimal = ZERO
     is_micro: bool = False
+    fee_in_kind: Decimal = ZERO
+    """What part of a purchase the venue keeps as its fee, where it takes that from what was bought."""
     last_day: date | None = None
     """The last trading day of a dated contract: on it nothing is opened any more."""
     note: str = ""

@@ -180,6 +180,7 @@ def watch_protection(book: Book, now: int) -> Book:
 def _send(book: Book, order: Order, now: int) -> Book:
     if order.kind != ENTRY:
         _check_reducing(book, order)
+    if order.kind != ENTRY or order.legs:
         share = book.share(order.strategy)
         book = book.with_share(evolve(share, serial=share.serial + 1))
     return book.with_order(evolve(order, call="place", sent_at=now))
@@ -330,6 +331,10 @@ def _end(book: Book, order: Order, status: str, now: int) -> Book:
     # What was ordered by its worth was only estimated: now it is known.
     quantity = order.filled if order.cash is not None and status == "filled" else order.quantity
     book = book.with_order(evolve(order, status=status, quantity=quantity))
+    for leg in order.legs if status == "filled" else ():
+        # The venue has them now, or could not take them: what they are is asked at once.
+        born = evolve(leg, status="unknown", created_at=now, sent_at=now, due_at=now)
+        book = book.with_order(born)
     if status == "expired" and order.kind == ENTRY:
         text = f"{_named(book, order)} was not filled in time and has ended."
         book = book.telling("order_expired", text, order.cause.alert_id)

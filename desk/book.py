@@ -68,6 +68,8 @@ class Order:
     stop_price: Decimal | None = None
     stop_loss: Level | None = None
     take_profit: Level | None = None
+    legs: tuple[Order, ...] = ()
+    """A stop and a target that the venue works by itself once this entry has filled."""
     cash: Decimal | None = None
     """Spend this much instead of buying `quantity`, which is then only what it comes to at the last price."""
     status: str = "pending"

@@ -184,6 +184,8 @@ def _entered(share: Share, order: Order, execution: Execution, book: Book) -> Sh
     if share.keep is not None and order.cause.seq >= share.owed.seq:
         share = evolve(share, keep=share.keep + execution.quantity)
     average = order.average_price or execution.price
+    if order.legs:  # a venue that attaches them counts from the entry's own price
+        average = order.limit_price or average
     tick, side = book.instrument.tick, order.side
     if order.stop_loss is not None:
         stop = place_level(order.stop_loss, average, side, STOP_LOSS, tick)

@@ -383,7 +383,8 @@ class Desk:
             del self._out[receipt.client_id]
         book = self.state.books[key]
         if receipt.client_id not in book.orders:
-            take_late(self.floor, receipt, now)
+            if late := take_late(self.floor, receipt, now):
+                pursue(self.floor, late, now)
             return
         pursue(self.floor, receive(book, receipt, now), now)
         scope = f"account:{key[0]}"

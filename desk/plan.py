@@ -30,7 +30,7 @@ from desk.book import (
     Step,
 )
 from desk.evolve import evolve
-from desk.sizing import floor_to
+from desk.sizing import floor_to, place_level
 
 ZERO = Decimal(0)
 LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
@@ -311,8 +311,38 @@ def _release(book: Book, live: list[Order], now: int) -> Step | None:
         against = share.quantity != 0 and (share.quantity > 0) != (order.side == "buy")
         ending = any(o.ends for o in book.live(order.strategy, ENTRY) if o is not order)
         if not against and not ending and share.keep is None and book.unresolved is None:
-            return Send(order)
+            return Send(_attach(book, share, order))
     return None
+
+
+def _attach(book: Book, share: Share, order: Order) -> Order:
+    """Return an entry that rests with its stop and target attached, where the venue works them by itself.
+
+    They protect from the moment it has filled, also while this program does not run. What fills before all
+    of it has, the desk protects as ever.
+    """
+    stop, target, price = order.stop_loss, order.take_profit, order.limit_price
+    if "bracket" not in book.can or order.order_type != "limit" or share.quantity != 0:
+        return order
+    others = any(other is not order for other in book.live(order.strategy))
+    if stop is None or target is None or price is None or others:
+        return order
+    step, tick = book.instrument.step, book.instrument.tick
+    size = floor_to(order.quantity * (1 - book.instrument.fee_in_kind), step)
+    sign = 1 if order.side == "buy" else -1
+    held = evolve(
+        share,
+        position=evolve(share.position, quantity=sign * size),
+        stop=place_level(stop, price, order.side, STOP_LOSS, tick),
+        target=place_level(target, price, order.side, TAKE_PROFIT, tick),
+        exit=None,
+    )
+    wants = wanted_legs(book, held)
+    if size < book.instrument.smallest or set(wants) != {STOP_LOSS, TAKE_PROFIT}:
+        return order
+    cause, now = order.cause, order.created_at
+    legs = tuple(_reducing(book, held, kind, cause, wants[kind], now) for kind in LEGS[:2])
+    return evolve(order, legs=legs)
 
 
 def _is_due(order: Order, now: int) -> bool:

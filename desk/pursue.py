@@ -44,6 +44,7 @@ def request_of(order: Order, book: Book) -> OrderRequest:
         stop_price=order.stop_price,
         reduces=order.kind != ENTRY,
         cash=order.cash,
+        legs=tuple(request_of(leg, book) for leg in order.legs),
     )
 
 

@@ -188,6 +188,7 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
         for book in miss_read(books_of(state, name), reading.began):
             _keep(floor, book, now)
         return None
+    # Everything is taken in first: what is planned must not be overtaken by the next line of the same read.
     _take_orders(floor, reading, now)
     _take_late_fills(floor, reading, now)
     found = compare(
@@ -201,21 +202,21 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
     return found
 
 
-def take_late(floor: Floor, receipt: Receipt, now: int) -> None:
-    """Book what a venue executed after all of an order that counted as ended."""
+def take_late(floor: Floor, receipt: Receipt, now: int) -> Book | None:
+    """Book what a venue executed after all of an order that counted as ended; return the book, if any did."""
     found = _find_order(floor, receipt.client_id)
     if found is None or receipt.filled <= found[3].filled:
-        return
+        return None
     account, paper, instrument, order = found
     book = floor.state.books.get((account, bool(paper), instrument))
     if book is None or receipt.client_id in book.orders:
-        return
+        return None
     floor.at = (account, bool(paper), instrument)
     text = f"{order.client_id} was executed at {account} after it had counted as {order.status}."
     book = book.telling("late_fill", text, order.cause.alert_id)
     book = book.with_order(evolve(order, status="accepted", call="", due_at=None))
     status = receipt.status if receipt.status != "absent" else "partly_filled"
-    pursue(floor, receive(book, evolve_receipt(receipt, status), now), now)
+    return receive(book, evolve_receipt(receipt, status), now)
 
 
 def _find_order(floor: Floor, client_id: str) -> tuple[str, int, str, Order] | None:
@@ -270,8 +271,8 @@ def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
             continue
         floor.at = key
         book = observe(state.books[key], receipt, now)
-        if book is not state.books[key]:
-            pursue(floor, book, now)
+        if book.journal:
+            state.put_book(book, now)
 
 
 def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
@@ -285,8 +286,9 @@ def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
         found = _find_order(floor, client_id)
         if found is None or found[0] != reading.account:
             continue
-        if receipt := _sum_late(found[3], fills):
-            take_late(floor, receipt, now)
+        receipt = _sum_late(found[3], fills)
+        if receipt and (book := take_late(floor, receipt, now)):
+            floor.state.put_book(book, now)
 
 
 def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:

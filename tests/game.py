@@ -53,10 +53,15 @@ ROUTES = {"fan": {"a": Decimal(1), "b": Decimal("0.5")}, "one": {"a": Decimal(1)
 NETTING = [
     frozenset({"reduce_only", "stop"}),
     frozenset({"reduce_only", "stop", "oco"}),
+    frozenset({"reduce_only", "stop", "oco", "bracket"}),
     frozenset({"stop"}),
     frozenset({"stop", "oco"}),
 ]
-SPOT = [frozenset({"locks_balance", "stop", "oco"}), frozenset({"locks_balance", "stop"})]
+SPOT = [
+    frozenset({"locks_balance", "stop", "oco"}),
+    frozenset({"locks_balance", "stop", "oco", "bracket"}),
+    frozenset({"locks_balance", "stop"}),
+]
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 DEAD_AFTER_MS = 8_000
 """A call that did not reach its venue by then never will: its connection is closed."""
@@ -144,7 +149,8 @@ class Game:
             if request is None or call.what != "place":
                 continue
             order = book.orders[request.client_id]
-            self.owners[request.client_id] = order.strategy
+            for each in (request, *request.legs):
+                self.owners[each.client_id] = order.strategy
             if request.reduces:
                 held = book.share(order.strategy).quantity
                 assert request.quantity <= abs(held), "larger than its share"
@@ -213,8 +219,14 @@ class Game:
         if kind < 0.45:
             self.send(strategy, symbol, action=action, quantity=quantity, **levels)
         elif kind < 0.6:
-            at = price - up * Decimal(self.chance.randint(-10, 40)) / 10
-            rests = {"order_type": "limit", "limit_price": at}
+            at = price - up * Decimal(self.chance.randint(-5, 25)) / 10
+            if self.chance.random() < 0.5:
+                stop, target = (
+                    Decimal(self.chance.randint(3, 8)),
+                    Decimal(self.chance.randint(3, 9)),
+                )
+                levels = {"stop_loss": Level(percent=stop), "take_profit": Level(amount=target)}
+            rests = {"order_type": "limit", "limit_price": at, **levels}
             self.send(strategy, symbol, action=action, quantity=quantity, **rests)
         elif kind < 0.75:
             self.send(strategy, symbol, action="close")

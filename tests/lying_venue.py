@@ -34,7 +34,14 @@ NETS = {
 }
 SPOT = {
     symbol: Instrument(
-        symbol, "spot", base, "USDT", tick=Decimal("0.1"), step=STEP, min_quantity=STEP
+        symbol,
+        "spot",
+        base,
+        "USDT",
+        tick=Decimal("0.1"),
+        step=STEP,
+        min_quantity=STEP,
+        fee_in_kind=Decimal("0.001"),
     )
     for symbol, base in (("BTCUSDT", "BTC"), ("ETHUSDT", "ETH"))
 }
@@ -275,8 +282,20 @@ class LyingVenue:
         self._hold(request.instrument.holding, signed - (fee if is_bought_spot else ZERO))
         if order.left == 0:
             order.status = "filled"
+            self._activate(order)
         if order.pair and self.orders[order.pair].status == "accepted":
             self.orders[order.pair].status = "cancelled"
+
+    def _activate(self, order: Working) -> None:
+        """Work what an entry brought, now that it has filled, or refuse both for want of balance."""
+        if not order.request.legs:
+            return
+        stop, target = order.request.legs
+        free = self.positions[stop.instrument.holding] - self._locked(stop.instrument.holding)
+        is_short = "locks_balance" in self.can and stop.quantity > free
+        status = "refused" if is_short or self._is_due(0.1) else "accepted"
+        for one, other in ((stop, target), (target, stop)):
+            self.orders[one.client_id] = Working(one, status, pair=other.client_id)
 
     def _end(self, order: Working) -> None:
         order.status = "cancelled"

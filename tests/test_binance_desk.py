@@ -137,6 +137,33 @@ def test_a_resting_entry_is_watched_and_protected_when_it_fills(receiver, venue)
     assert {size for _, size, *_ in working(venue)} == {Decimal("0.0999")}
 
 
+def test_stop_and_target_of_a_limit_entry_travel_with_it(receiver, venue):
+    """One request; the venue works them from the moment the entry fills, and no second pair is placed."""
+    levels = {"stop_loss": "47000", "take_profit": "55000"}
+    trade(receiver, order_type="limit", limit_price="49000", **levels)
+    assert len(venue.sent("POST", "/api/v3/orderList/otoco")) == 1
+    venue.set_price("BTCUSDT", 48900)
+    await_true(receiver.held, 15)
+    await_true(lambda: receiver.get("/positions")["positions"][0]["protected"], 15)
+    assert venue.sent("POST", PAIR) == []
+
+
+def test_an_attached_pair_that_no_longer_fits_is_placed_anew(receiver, venue):
+    """A part fills and is protected by itself, so the venue cannot work the attached pair; ours grows."""
+    levels = {"stop_loss": "47000", "take_profit": "55000"}
+    trade(receiver, order_type="limit", limit_price="49000", **levels)
+    entry = next(o for o in venue.orders if o.kind == "LIMIT")
+    for part, size in (("0.04", "0.03996"), ("0.06", "0.0999")):
+        venue.fill(entry.client_id, part)
+        await_true(
+            lambda size=size: (
+                {each[1] for each in working(venue) if each[0] != "LIMIT"} == {Decimal(size)}
+            ),
+            20,
+        )
+    await_true(lambda: receiver.get("/positions")["positions"][0]["protected"], 15)
+
+
 def test_a_partial_fill_of_an_entry_is_protected_in_its_size(receiver, venue):
     """And grown with it."""
     trade(receiver, order_type="limit", limit_price="49000", stop_loss="47000")
