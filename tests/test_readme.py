@@ -23,6 +23,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import parsers
+from brokers import BROKERS
 from desk.answers import OUTCOMES
 from desk.codes import CODES
 from desk.settings import load
@@ -430,7 +431,7 @@ def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) ->
     """What README shows of config.yaml starts."""
     file = tmp_path / "config.yaml"
     file.write_text(config)
-    load(file, {}, ["paper"])
+    load(file, {}, list(BROKERS))
 
 
 if __name__ == "__main__":

@@ -681,12 +681,12 @@ def test_config_yaml_shows_every_setting_and_no_other() -> None:
 
 def test_config_yaml_runs_as_shipped_on_paper() -> None:
     """A fresh copy starts without a warning and trades nothing real."""
-    settings = load(ROOT / "config.yaml", {}, ["paper"])
+    settings = load(ROOT / "config.yaml", {}, BROKERS)
     assert settings.is_development
     first, second = settings.strategies.values()
     assert (first.default_quantity, first.use_market_orders) == (Decimal("0.01"), True)
     assert (second.default_quantity, second.use_market_orders) == (Decimal(100), False)
-    assert first.accounts == second.accounts == {"paper_simulator": 1}
+    assert (first.accounts, second.accounts) == ({"binance": 1}, {"paper_simulator": 1})
 
 
 def test_config_yaml_tells_the_defaults(tmp_path: Path) -> None:
@@ -694,8 +694,11 @@ def test_config_yaml_tells_the_defaults(tmp_path: Path) -> None:
     lines = [line for line in shipped() if "accounts: {" not in line]
     everything = "\n".join(COMMENTED.sub(r"\1\2", line) for line in lines)
     assert describe(read(tmp_path, everything)) == describe(read(tmp_path, "\n".join(lines)))
-    strategies = "\n".join(shipped()).split("strategies:\n")[1].split("\n\n")[0]
-    bare = read(tmp_path, "strategies:\n" + strategies)
+    blocks = [
+        f"{name}:\n" + "\n".join(shipped()).split(f"\n{name}:\n")[1].split("\n\n")[0]
+        for name in ("accounts", "strategies")
+    ]
+    bare = read(tmp_path, "\n".join(blocks))
     assert describe(bare) == describe(read(tmp_path, everything))
 
 
@@ -714,12 +717,12 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
-    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL"]
+    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     assert names == [*ours, *NEEDS["binance"]]
     text = "accounts: {paper_simulator: {broker: binance, sandbox: true}}"
     plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
     assert describe(read(tmp_path, text, dotenv=example, needs=NEEDS)) == plain
-    values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG"}
+    values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG", "PRICES": "alerts"}
     for name in names:
         environ = {name: values.get(name, GOOD)}
         assert describe(read(tmp_path, text, environ, dotenv="", needs=NEEDS)) != plain
