@@ -144,13 +144,19 @@ class Readers:
         if self._out.get(name) == reading.began:
             del self._out[name]
         if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
-            pause = max(_pause_ms(self._state, name), int(self._brokers[name].poll_seconds * 1000))
+            pause = max(_pause_ms(self._state, name), self._least_ms(name))
             self._due[name] = now + (WORKING_MS if found is None or differs else pause)
         if differs:
             self._differs.add(name)
         elif found is not None and found.is_certain:
             self._differs.discard(name)
             self._clean[name] = reading.began
+
+    def _least_ms(self, name: str) -> int:
+        """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it."""
+        accounts = self._state.settings.accounts
+        sharing = sum(accounts[each].broker == accounts[name].broker for each in self._due)
+        return int(self._brokers[name].poll_seconds * 1000) * sharing
 
     def _begin_one(self, name: str, now: int) -> None:
         watched = tuple(

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from brokers.protocol import Refused
+from brokers.protocol import Refused, Uncertain, Unreachable
 from desk.store import Store, StoreUnavailable
 from tests.fakes import HangingBroker
 from tests.running import GUARDED, HANGING, OWNER, SECRET, TOKEN, await_true, receivers
@@ -47,7 +47,7 @@ ORDER_KEYS = {
     "message",
 }
 ADMIN_PAGES = ["/history", "/history/alert_1", "/strategies", "/positions"]
-CONTROLS = ["/halt", "/resume", "/flatten"]
+CONTROLS = ["/halt", "/resume", "/flatten", "/orders/tv-1/resolve"]
 UNAUTHORIZED = {
     "success": False,
     "status": "denied",
@@ -834,6 +834,77 @@ def test_words_of_a_venue_that_cannot_be_written_stop_nobody(start):
     assert (answer["status"], answer["code"]) == ("refused", "REFUSED")
     assert answer["orders"][0]["message"] == "no \\ud800 é"
     assert receiver.buy().status_code == 200
+
+
+# --- an order of which nobody knows ----------------------------------------------------------------
+
+
+class Doubtful(HangingBroker):
+    """A venue whose answers are lost, and that finds nothing."""
+
+    def place_order(self, request):
+        self.asked.append(request)
+        raise Uncertain("the answer was lost")
+
+    def find_order(self, request):
+        raise Unreachable
+
+
+def doubt(start):
+    """Start a receiver, send an order of which nothing is known, and return both."""
+    receiver = hanging(start, Doubtful())
+    receiver.buy(account_group="venue")
+    await_true(lambda: receiver.get("/status")["open"]["unknown_orders"])
+    [found] = receiver.get("/status")["open"]["unknown_orders"]
+    return receiver, found["client_order_id"]
+
+
+def test_an_unknown_order_is_settled_by_hand_as_filled(start):
+    """The share is there, /status is empty again, and the alert's row says filled."""
+    receiver, name = doubt(start)
+    told = {"outcome": "filled", "quantity": "1", "price": "101"}
+    answer = receiver.control(f"/orders/{name}/resolve", **told)
+    assert answer.status_code == 200
+    assert "filled 1 at 101" in answer.get_json()["message"]
+    [row] = receiver.get("/positions")["positions"]
+    assert (row["quantity"], row["average_price"]) == ("1", "101")
+    assert receiver.get("/status")["open"]["unknown_orders"] == []
+    assert receiver.get("/history")["alerts"][0]["status"] == "filled"
+
+
+def test_an_unknown_order_is_settled_by_hand_as_absent(start):
+    """Nothing is held, and the instrument may be traded again."""
+    receiver, name = doubt(start)
+    assert receiver.control(f"/orders/{name}/resolve", outcome="absent").status_code == 200
+    assert receiver.held() == {}
+    assert receiver.get("/history")["alerts"][0]["status"] == "absent"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "outcome"),
+        ({"outcome": "cancelled"}, "outcome"),
+        ({"outcome": "filled", "quantity": "2", "price": "1"}, "quantity"),
+        ({"outcome": "filled", "quantity": "1"}, "price"),
+        ({"outcome": "filled", "price": "-1"}, "price"),
+        ({"outcome": "filled", "price": "1e5"}, "price"),
+        ({"outcome": "absent", "because": "x"}, "because"),
+    ],
+)
+def test_a_word_on_an_order_that_cannot_be_read_changes_nothing(start, options, says):
+    """The answer names what is wrong."""
+    receiver, name = doubt(start)
+    answer = receiver.control(f"/orders/{name}/resolve", **options)
+    assert answer.status_code == 422
+    assert says in answer.get_json()["message"] or says == "because"
+    assert receiver.get("/status")["open"]["unknown_orders"]
+
+
+def test_only_an_unknown_order_is_settled_by_hand(receiver):
+    """Any other name is refused."""
+    answer = receiver.control("/orders/tv-nothing/resolve", outcome="absent")
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "NOT_UNKNOWN")
 
 
 # --- what cannot be recorded ---------------------------------------------------------------------
