@@ -45,6 +45,12 @@ def server():
         yield venue
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Shorten the pauses of a read that is tried again."""
+    monkeypatch.setattr("brokers.wire._RETRY_SECONDS", 0.005)
+
+
 @pytest.fixture
 def clock():
     """Give a clock that stands still."""
