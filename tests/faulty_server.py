@@ -270,6 +270,16 @@ def trickle(head: bytes, repeated: bytes = b" ") -> Behaviour:
     return behave
 
 
+def unending(data: bytes) -> Behaviour:
+    """Send something, then neither more nor a farewell."""
+
+    def behave(line: Line, request: Request) -> bool:
+        line.write(data)
+        return hang(line, request)
+
+    return behave
+
+
 def flood(line: Line, request: Request) -> bool:
     """Send ten gigabytes, or as much of them as somebody reads."""
     line.write(write_answer(200, b"", {"Content-Length": str(10**10)}))
@@ -310,6 +320,9 @@ UNCLEAR: dict[str, Behaviour] = {
     "trickling body": trickle_body,
     "trickling header": trickle_header,
     "trickling status line": trickle_status,
+    "an answer without an end": unending(
+        write_answer(200, b'{"orderId": 12}', {"Content-Length": ""})
+    ),
     "half an answer": truncate,
     "half a JSON text": truncate_json,
     "half a JSON text without a length": truncate_unsized,

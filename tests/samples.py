@@ -85,7 +85,7 @@ class Sample:
 
 # --- a made-up venue (tests/example_venue.py) ----------------------------------------------------------
 
-_PERPETUAL = Instrument("BTCUSDT.P", "linear", tick=D("0.1"), step=D("0.0001"))
+_PERPETUAL = Instrument("BTCUSDT.P", "linear", tick=D("0.1"), step=D("0.0000001"))
 
 
 def _example_order(client_id: str, side: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _example_order(client_id: str, side: str) -> dict[str, Any]:
         "trade_id": "t1",
         "id": client_id,
         "side": side,
-        "quantity": "0.0123",
+        "quantity": "0.0000123",
         "price": "64000.10",
         "fee": "0.04",
         "fee_coin": "USDT",
@@ -103,7 +103,7 @@ def _example_order(client_id: str, side: str) -> dict[str, Any]:
         "id": client_id,
         "venue_id": "v-77",
         "state": "done",
-        "filled": "0.0123",
+        "filled": "0.0000123",
         "average_price": "64000.10",
         "fills": [fill],
     }
@@ -112,19 +112,19 @@ def _example_order(client_id: str, side: str) -> dict[str, Any]:
 def _example_deal(client_id: str, side: str, *, reduces: bool) -> Deal:
     done = (200, _example_order(client_id, side))
     return Deal(
-        request=OrderRequest(client_id, _PERPETUAL, side, D("0.0123"), reduces=reduces),
+        request=OrderRequest(client_id, _PERPETUAL, side, D("0.0000123"), reduces=reduces),
         endpoint=("POST", "/orders"),
         sent={
             "id": client_id,
             "symbol": "BTCUSDT.P",
             "side": side,
             "type": "market",
-            "quantity": "0.0123",
+            "quantity": "0.0000123",
             "reduce_only": str(reduces),
         },
         accepted=done,
         status="filled",
-        filled=D("0.0123"),
+        filled=D("0.0000123"),
         average_price=D("64000.10"),
         refused=(422, {"code": "NO_MONEY", "message": "Not enough money."}),
         duplicate=(409, {"code": "DUPLICATE_ID", "message": "The id is in use."}),
@@ -137,7 +137,10 @@ EXAMPLE = Sample(
     credentials={"EXAMPLE_KEY": "ex4mple+key/of==an account"},
     symbol="BTCUSDT.P",
     rules={
-        ("GET", "/symbols/BTCUSDT.P"): (200, {"tick": "0.1", "step": "0.0001", "last": "64000.1"}),
+        ("GET", "/symbols/BTCUSDT.P"): (
+            200,
+            {"tick": "0.1", "step": "0.0000001", "last": "64000.1"},
+        ),
     },
     opening=_example_deal("o-1", "buy", reduces=False),
     reducing=_example_deal("r-1", "sell", reduces=True),
@@ -189,10 +192,10 @@ def _binance_order(client_id: str, side: str, **changes: Any) -> dict[str, Any]:
         "clientOrderId": client_id,
         "transactTime": _BINANCE_AT,
         "price": "0.00000000",
-        "origQty": "0.00123000",
-        "executedQty": "0.00123000",
+        "origQty": "0.00001000",
+        "executedQty": "0.00001000",
         "origQuoteOrderQty": "0.00000000",
-        "cummulativeQuoteQty": "78.72012300",
+        "cummulativeQuoteQty": "0.64000100",
         "status": "FILLED",
         "timeInForce": "GTC",
         "type": "MARKET",
@@ -202,8 +205,8 @@ def _binance_order(client_id: str, side: str, **changes: Any) -> dict[str, Any]:
         "fills": [
             {
                 "price": "64000.10000000",
-                "qty": "0.00123000",
-                "commission": "0.00000123",
+                "qty": "0.00001000",
+                "commission": "0.00000001",
                 "commissionAsset": "BTC",
                 "tradeId": 4_123_456_789,
             }
@@ -220,18 +223,18 @@ def _binance_found(client_id: str, side: str) -> dict[str, Any]:
 
 def _binance_deal(client_id: str, side: str, *, reduces: bool) -> Deal:
     return Deal(
-        request=OrderRequest(client_id, _BITCOIN, side, D("0.001230"), reduces=reduces),
+        request=OrderRequest(client_id, _BITCOIN, side, D("0.0000100"), reduces=reduces),
         endpoint=("POST", "/api/v3/order"),
         sent={
             "symbol": "BTCUSDT",
             "side": side.upper(),
             "type": "MARKET",
-            "quantity": "0.00123",
+            "quantity": "0.00001",
             "newClientOrderId": client_id,
         },
         accepted=(200, _binance_order(client_id, side.upper())),
         status="filled",
-        filled=D("0.00123"),
+        filled=D("0.00001"),
         average_price=D("64000.10"),
         refused=(
             400,
@@ -244,7 +247,7 @@ def _binance_deal(client_id: str, side: str, *, reduces: bool) -> Deal:
 
 def _leg(client_id: str, kind: str, level: str) -> OrderRequest:
     price = {"limit_price" if kind == "limit" else "stop_price": D(level)}
-    return OrderRequest(client_id, _BITCOIN, "sell", D("0.00123"), kind, reduces=True, **price)
+    return OrderRequest(client_id, _BITCOIN, "sell", D("0.00001"), kind, reduces=True, **price)
 
 
 def _binance_list(*orders: tuple[str, str, str]) -> Answer:
@@ -285,8 +288,8 @@ BINANCE = Sample(
                     "id": 4_123_456_789,
                     "orderId": 28_412_345_678,
                     "price": "64000.10000000",
-                    "qty": "0.00123000",
-                    "commission": "0.00000123",
+                    "qty": "0.00001000",
+                    "commission": "0.00000001",
                     "commissionAsset": "BTC",
                     "time": _BINANCE_AT,
                     "isBuyer": True,
@@ -308,7 +311,7 @@ BINANCE = Sample(
     pair_endpoint=("POST", "/api/v3/orderList/oco"),
     pair_accepted=_binance_list(("t-1", "SELL", "LIMIT_MAKER"), ("s-1", "SELL", "STOP_LOSS")),
     bracket=replace(
-        OrderRequest("e-1", _BITCOIN, "buy", D("0.00123"), "limit", D("64000.00")),
+        OrderRequest("e-1", _BITCOIN, "buy", D("0.00001"), "limit", D("64000.00")),
         legs=(_STOP, _TARGET),
     ),
     bracket_endpoint=("POST", "/api/v3/orderList/otoco"),

@@ -39,7 +39,10 @@ from tests.test_wire import CERTIFICATES, Clock, serve_tls
 
 PATIENT, SHORT = 2.0, 0.1
 """Seconds a call may take here: where an answer comes, and where none does."""
-HANGING = {"hang", "trickling body", "trickling header", "trickling status line"}
+HANGING = {
+    *("hang", "trickling body", "trickling header", "trickling status line"),
+    "an answer without an end",
+}
 OURS = (Refused, Unreachable, Uncertain)
 TABLE: dict[str, Callable[..., Broker]] = {
     **{name: made for name, made in BROKERS.items() if "local" not in made.can},

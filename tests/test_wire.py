@@ -45,6 +45,12 @@ def server():
         yield venue
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    """Shorten the pauses of a read that is tried again."""
+    monkeypatch.setattr("brokers.wire._RETRY_SECONDS", 0.005)
+
+
 @pytest.fixture
 def clock():
     """Give a clock that stands still."""
@@ -244,30 +250,35 @@ def test_a_resolver_that_hangs(monkeypatch):
     answered.set()
 
 
-def test_a_connection_that_is_never_made():
-    """A venue that does not answer the first packet is given up after the time for connecting."""
+@pytest.fixture
+def silent():
+    """Give an address that answers no first packet: its queue is full, so the kernel drops it."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        address = listener.getsockname()
-        for _ in range(3):  # the queue is full then, and the kernel drops who comes next
+        for _ in range(3):
             waiting = stack.enter_context(closing(socket.socket()))
             waiting.setblocking(False)
-            waiting.connect_ex(address)
-        wire = Wire(f"http://127.0.0.1:{address[1]}", connect_seconds=0.2)
-        began = time.monotonic()
-        with pytest.raises(Unreachable, match="in time"):
-            send(wire)
-        assert 0.15 < time.monotonic() - began < 0.8
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
 
 
-def test_the_second_address_of_a_venue_is_tried(server, monkeypatch):
+def test_a_connection_that_is_never_made(silent):
+    """A venue that does not answer the first packet is given up after the time for connecting."""
+    wire = Wire(f"http://127.0.0.1:{silent[1]}", connect_seconds=0.2)
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="in time"):
+        send(wire)
+    assert 0.15 < time.monotonic() - began < 0.8
+
+
+def test_the_second_address_of_a_venue_is_tried(server, silent, monkeypatch):
     """An address that does not answer leaves time for the next one."""
     real = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
-    with closing(socket.socket()) as unused:
-        unused.bind(("127.0.0.1", 0))
-        dead = [(*entry[:4], unused.getsockname()) for entry in real]
-        monkeypatch.setattr(connections.socket, "getaddrinfo", lambda *a, **k: [*dead, *real])
-        assert send(Wire(server.url)).data == {"orderId": 7}
+    dead = [(*entry[:4], silent) for entry in real]
+    monkeypatch.setattr(connections.socket, "getaddrinfo", lambda *a, **k: [*dead, *real])
+    began = time.monotonic()
+    assert send(Wire(server.url, connect_seconds=1.0)).data == {"orderId": 7}
+    assert time.monotonic() - began < 0.9
 
 
 def test_a_reset_on_accept_is_uncertain(server, wire):
@@ -402,20 +413,22 @@ def test_after_a_fault_every_connection_is_fresh(server, wire):
         gate.wait(5)
         return reply(200, {})(line, request)
 
+    def ask_together():
+        threads = [threading.Thread(target=wire.read, args=("GET", "/together")) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+
     server.on("GET", "/together", together)
-    threads = [
-        threading.Thread(target=wire.read, args=("GET", "/together"), daemon=True) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(5)
+    ask_together()
+    ask_together()
     assert server.connections == 3
-    server.on("POST", "/order", faulty.reset, reply(200, {}))
+    server.on("POST", "/order", faulty.reset)
     with pytest.raises(Uncertain):
         send(wire)
-    send(wire)
-    assert server.connections == 4
+    ask_together()
+    assert server.connections == 6
 
 
 def wait_until_closed(server: FaultyServer) -> None:
