@@ -18,9 +18,11 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SYMBOLS = (("BTCUSDT", 45000), ("ETHUSDT", 3000), ("SOLUSDT", 150), ("XRPUSDT", 20))
+Symbols = tuple[tuple[str, int], ...]
 CYCLE = 2 * len(SYMBOLS)
 """After this many alerts of one strategy every symbol was bought and sold again."""
 ANSWERS_KEPT = 3
@@ -28,13 +30,13 @@ ANSWERS_KEPT = 3
 SILENT_SECONDS = 30.0
 
 
-def build_alert(number: int, strategy: str, secret: str) -> bytes:
+def build_alert(number: int, strategy: str, secret: str, symbols: Symbols = SYMBOLS) -> bytes:
     """Return the body of a strategy's alert `number`; no two are the same.
 
     Each sells one percent above where it bought, so that no strategy is demoted for its losses.
     """
     trade, is_sell = divmod(number, 2)
-    symbol, base = SYMBOLS[trade % len(SYMBOLS)]
+    symbol, base = symbols[trade % len(symbols)]
     price = base * (1.01 if is_sell else 1.0) + number * 0.01
     alert = {
         "action": "sell" if is_sell else "buy",
@@ -164,13 +166,22 @@ def send_alerts(
 
 
 def build_load(
-    count: int, connections: int, secret: str, *, first: int = 0, host: str = "127.0.0.1"
+    count: int,
+    connections: int,
+    secret: str,
+    *,
+    first: int = 0,
+    host: str = "127.0.0.1",
+    symbols_of: Callable[[int], Symbols] = lambda _: SYMBOLS,
 ) -> list[list[bytes]]:
-    """Return what each connection sends: at least `count` in all, every position closed at the end."""
+    """Return what each connection sends: at least `count` in all, every position closed at the end.
+
+    `symbols_of` says which symbols a connection trades.
+    """
     each = -(-count // (connections * CYCLE)) * CYCLE
     return [
         [
-            build_request(build_alert(number, f"bench-{index}", secret), host)
+            build_request(build_alert(number, f"bench-{index}", secret, symbols_of(index)), host)
             for number in range(first, first + each)
         ]
         for index in range(connections)

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "0f3c9a5be27d48c6a1d4"
@@ -72,17 +73,29 @@ class Server:
 
 
 @contextmanager
-def serve(directory: Path, application: str | None = None) -> Iterator[Server]:
-    """Run `application` (None: ours) in `directory` until the block ends, then stop it gracefully."""
+def serve(
+    directory: Path,
+    application: str | None = None,
+    config: Mapping[str, object] = CONFIG,
+    extra: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """Run `application` (None: ours) in `directory` until the block ends, then stop it gracefully.
+
+    `extra` is added to what it finds in its environment.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    config = directory / "config.yaml"
-    config.write_text(json.dumps(CONFIG))  # JSON is YAML
+    settings = directory / "config.yaml"
+    settings.write_text(json.dumps(dict(config)))  # JSON is YAML
     port = _find_free_port()
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py")]
     command += ["--bind", f"127.0.0.1:{port}", *((application,) if application else ())]
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"CONFIG": str(config), "PORT": str(port), "TRADINGVIEW_WEBHOOK_SECRET": SECRET}
-    environment["PRICES"] = "alerts"
+    environment |= {
+        "CONFIG": str(settings),
+        "PORT": str(port),
+        "TRADINGVIEW_WEBHOOK_SECRET": SECRET,
+    }
+    environment |= {"PRICES": "alerts", **extra}
     log = directory / "gunicorn.log"
     began = time.perf_counter()
     with log.open("ab") as out:

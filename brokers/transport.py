@@ -12,9 +12,9 @@ in can last for ever (measured: 9.5 s with `timeout=1`); here a watchdog shuts t
 
 from __future__ import annotations
 
+import functools
 import socket
 import ssl
-import threading
 import time
 import zlib
 from collections.abc import Mapping
@@ -25,8 +25,10 @@ from urllib.parse import urlsplit
 import requests
 
 from brokers.connections import Adapter, Call, Names, Pool, TlsPool, Unreadable, making
+from brokers.deadlines import Deadlines
 
 CONNECTIONS = 8
+_deadlines = Deadlines()
 _OWN_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
@@ -66,6 +68,7 @@ class Transport:
         self._trusted: bool | str = True
         self._names = Names()
         self._oldest_seconds = time.monotonic()
+        _deadlines.start()
 
     def __repr__(self) -> str:
         return f"Transport({self._base_url!r})"
@@ -75,16 +78,11 @@ class Transport:
         call = self._begin(parcel.target, parcel.deadline_seconds)
         answer: tuple[int, dict[str, str], bytes] | None = None
         problem = ""
-        watchdog = threading.Timer(parcel.deadline_seconds, call.end)
-        watchdog.daemon = True
         try:
-            with making(call):
-                watchdog.start()
+            with making(call), _deadlines.watch(call.due_seconds, call.end):
                 answer = self._exchange(parcel)
         except Exception as fault:  # whatever it was, all that counts is whether a byte left
             problem = _name_fault(fault, call)
-        finally:
-            watchdog.cancel()
         if call.is_over:
             problem = f"no whole answer within {parcel.deadline_seconds:g} s"
         elif answer is not None:
@@ -117,8 +115,17 @@ class Transport:
     def _prepare(
         self, method: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
     ) -> requests.PreparedRequest:
-        every = {**_OWN_HEADERS, **(headers or {})}
-        return requests.Request(method, self._base_url, headers=every, data=body).prepare()
+        request = requests.PreparedRequest()
+        request.prepare_method(method)
+        request.url = self._address
+        request.prepare_headers({**_OWN_HEADERS, **(headers or {})})
+        request.prepare_body(body, None)
+        return request
+
+    @functools.cached_property
+    def _address(self) -> str | None:
+        """The base address as requests writes it: reading it again costs each call 0.1 ms."""
+        return requests.Request("GET", self._base_url).prepare().url
 
     def _exchange(self, parcel: Parcel) -> tuple[int, dict[str, str], bytes]:
         request = self._prepare(parcel.method, parcel.headers, parcel.body)

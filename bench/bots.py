@@ -1,0 +1,87 @@
+"""What a receiver is compared with: the shortest way from an alert to a market order, and the usual way.
+
+- `direct` signs one request and posts it with `requests.post`: no less can be done in a Flask view
+- `ccxt_each` makes a ccxt client for each alert, which loads the markets before it can place the order
+
+Neither keeps a record, knows a duplicate or survives a lost answer. Both are spared what costs ccxt most
+elsewhere: the markets are sixteen and not thousands, only those of the spot market are loaded, and its pause
+between requests is off.
+
+    VENUE_URL=http://127.0.0.1:8123 gunicorn -c gunicorn.conf.py --bind 127.0.0.1:8098 bench.bots:direct
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from flask import Flask, Response, jsonify, request
+
+URL = os.environ["VENUE_URL"]
+direct = Flask("direct")
+ccxt_each = Flask("ccxt_each")
+
+
+@direct.get("/webhook/test")
+@ccxt_each.get("/webhook/test")
+def test() -> Response:
+    """Answer that the view is up."""
+    return jsonify(status="healthy")
+
+
+@direct.post("/webhook")
+def post_directly() -> Response:
+    """Post one signed order."""
+    alert = request.get_json(force=True)
+    account = alert["account_group"]
+    params = {
+        "symbol": alert["symbol"],
+        "side": alert["action"].upper(),
+        "type": "MARKET",
+        "quantity": alert["quantity"],
+        "newOrderRespType": "FULL",
+        "timestamp": time.time_ns() // 1_000_000,
+    }
+    query = urlencode(params)
+    secret = os.environ[f"{account.upper()}_BINANCE_API_SECRET"]
+    signature = hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+    answer = requests.post(
+        f"{URL}/api/v3/order",
+        data=f"{query}&signature={signature}",
+        headers={"X-MBX-APIKEY": os.environ[f"{account.upper()}_BINANCE_API_KEY"]},
+        timeout=8,
+    )
+    return jsonify(status=answer.json()["status"].lower(), symbol=alert["symbol"])
+
+
+@ccxt_each.post("/webhook")
+def place_by_ccxt() -> Response:
+    """Make a client, and place the order with it."""
+    alert = request.get_json(force=True)
+    exchange = _make_client(alert["account_group"])
+    symbol = alert["symbol"].removesuffix("USDT") + "/USDT"
+    quantity = float(alert["quantity"])
+    order = exchange.create_order(symbol, "market", alert["action"], quantity)
+    status = "filled" if order["status"] == "closed" else "failed"
+    return jsonify(status=status, symbol=alert["symbol"])
+
+
+def _make_client(account: str) -> Any:
+    import ccxt  # noqa: PLC0415 - a development dependency, and slow to import
+
+    types = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
+    client = ccxt.binance(
+        {
+            "apiKey": os.environ[f"{account.upper()}_BINANCE_API_KEY"],
+            "secret": os.environ[f"{account.upper()}_BINANCE_API_SECRET"],
+            "enableRateLimit": False,
+            "options": {**types, "fetchCurrencies": False, "fetchMargins": False},
+        }
+    )
+    client.urls["api"] = dict.fromkeys(client.urls["api"], f"{URL}/api/v3")  # never the real one
+    return client
