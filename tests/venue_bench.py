@@ -322,6 +322,7 @@ class VenueBench:
         message, reply = parse(body), Reply()
         delivery = Delivery(message.alerts, message.strategies, body, message.masked, self.clock())
         self.desk.turn([Ask(delivery, reply, time.perf_counter())])
+        self.turn()
         return reply
 
     def send(self, **alert: Any) -> dict[str, Any]:
