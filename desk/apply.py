@@ -56,7 +56,7 @@ def take_step(book: Book, step: Step, now: int) -> Book:
     if isinstance(step, Read):
         return evolve(book, sight=replace(book.sight, wanted=now))
     if not book.paper:
-        book = evolve(book, acted_at=now)
+        book = _acted(book, now)
     if isinstance(step, Send):
         return _send(book, step.order, now)
     if isinstance(step, SendPair):
@@ -86,7 +86,7 @@ def receive(book: Book, receipt: Receipt, now: int) -> Book:
     if not order.is_live:
         return book
     if not book.paper:
-        book = evolve(book, acted_at=now)
+        book = _acted(book, now)
     order = evolve(
         order,
         call="",
@@ -175,6 +175,11 @@ def watch_protection(book: Book, now: int) -> Book:
             book = book.with_share(evolve(share, bare_told=True))
             book = book.telling("bare_share", text, share.guarded_by.alert_id)
     return book
+
+
+def _acted(book: Book, now: int) -> Book:
+    """Return the book after an order left or came back: what was seen before may not hold any more."""
+    return evolve(book, acted_at=now, sight=replace(book.sight, at=0, wanted=0))
 
 
 def _send(book: Book, order: Order, now: int) -> Book:
