@@ -295,7 +295,7 @@ def _is_worthless(book: Book, share: Share) -> bool:
 def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
     """Close a share whose stop cannot be placed or whose level is already passed, or tell of it."""
     share = book.share(order.strategy)
-    tries = share.pursuit(STOP_LOSS).failures
+    tries = share.pursuit(order.wish).failures
     is_hopeless = order.kind == STOP_LOSS and tries >= HOPELESS_AFTER
     is_crossed = code == CROSSED and order.kind in (STOP_LOSS, TAKE_PROFIT)
     if not (is_hopeless or is_crossed) or share.quantity == 0 or share.keep == 0:
@@ -304,7 +304,7 @@ def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
     why = "its level is already passed" if is_crossed else "the venue refuses it"
     text = f"The {order.kind.replace('_', ' ')} for {what} on {book.account} cannot stand: {why}."
     if not book.closes_unprotected:
-        if tries > HOPELESS_AFTER:
+        if tries != (HOPELESS_AFTER if order.kind == STOP_LOSS else 1):
             return book
         return book.telling("unprotected", f"{text} Nothing was closed.", order.cause.alert_id)
     # One number later than the entry: what this very entry still fills must not stay either.
