@@ -132,7 +132,7 @@ def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
     """Return the book after an operator said what became of an unknown order."""
     if receipt.status != "absent":
         return receive(book, receipt, now)
-    order = evolve(book.orders[receipt.client_id], call="", looks=ABSENT_AFTER_LOOKS)
+    order = evolve(book.orders[receipt.client_id], call="")
     return settle(_believe_absent(book.with_order(order), order, now), order.strategy, now)
 
 
@@ -234,11 +234,12 @@ def _doubt(book: Book, order: Order, now: int) -> Book:
 
 def _miss(book: Book, order: Order, now: int) -> Book:
     """Believe that an order is absent only after three look-ups, the last ten seconds after the send."""
-    missed = order.looks + 1
+    looks, misses = order.looks + 1, order.misses + 1
+    order = evolve(order, looks=looks, misses=misses)
     waited = now - (order.sent_at or 0)
-    if missed < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
-        due = now + LOOK_UPS[min(missed, len(LOOK_UPS) - 1)]
-        return book.with_order(evolve(order, status="unknown", looks=missed, due_at=due))
+    if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
+        due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]
+        return book.with_order(evolve(order, status="unknown", due_at=due))
     return _believe_absent(book, order, now)
 
 

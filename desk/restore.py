@@ -73,11 +73,11 @@ def _reopen(row: AlertRow, store: Store) -> Record:
 
 
 def _doubt_what_was_sent(book: Book, now: int) -> Book:
-    """Make `unknown` what was on its way when the process ended; a cancel or look-up is just asked again."""
+    """Make `unknown` what was on its way when the process ended; a look-up or cancel is asked again."""
     for order in list(book.orders.values()):
         if order.call == "place":
             book = book.with_order(evolve(order, status="unknown", call="", due_at=now))
-        elif order.call:
+        elif order.call or order.status == "unknown":
             book = book.with_order(evolve(order, call="", due_at=now))
     return book
 
