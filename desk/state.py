@@ -172,9 +172,11 @@ class State:
                 self.batch.told.append((now, row))
         for order in orders.values():
             self._follow(key, order)
-        kept = book.written()
+        kept, before = book.written(), self.books.get(key)
         self.put(self.books, key, kept)
         self.changed[key] = None
+        if before is not None:
+            self._follow_wishes(before, kept, strategies)
         for strategy in strategies:
             self._index(key, kept, strategy)
         return kept
@@ -245,6 +247,14 @@ class State:
         if record is not None and order.kind in (ENTRY, EXIT):
             self.put(record.orders, order.client_id, (*key, order))
             self.touch(record)
+
+    def _follow_wishes(self, before: Book, after: Book, strategies: set[str]) -> None:
+        """Have an alert rendered anew whose exit is no longer owed, also where no order of its own says so."""
+        for strategy in strategies:
+            alert_id = before.share(strategy).owed.alert_id
+            record = self.records.get(alert_id) if alert_id else None
+            if record is not None and after.share(strategy).owed.alert_id != alert_id:
+                self.touch(record)
 
     def _settle_cash(self, book: Book, row: FillRow) -> None:
         if book.paper:
