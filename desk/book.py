@@ -25,7 +25,7 @@ KEEP = "keep"
 LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
 LOOK_UPS = (2_000, 3_000, 5_000, 10_000, 10_000, 60_000)
-"""The pauses in milliseconds between look-ups of an unknown order: after 2, 5, 10, 20, 30 s, then every 60."""
+"""Milliseconds between look-ups of an unknown order: after 2, 5, 10, 20, 30 s, then every minute."""
 LOSSES_AT_ONCE = 5
 FORGIVEN_MS = 600_000
 PURSUIT_CEILING = 400_000

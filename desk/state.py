@@ -249,7 +249,7 @@ class State:
             self.touch(record)
 
     def _follow_wishes(self, before: Book, after: Book, strategies: set[str]) -> None:
-        """Have an alert rendered anew whose exit is no longer owed, also where no order of its own says so."""
+        """Have an alert rendered anew whose exit is no longer owed, whether or not an order says so."""
         for strategy in strategies:
             alert_id = before.share(strategy).owed.alert_id
             record = self.records.get(alert_id) if alert_id else None
