@@ -60,6 +60,7 @@ class LyingVenue:
 
     poll_seconds = 0.0
     fee_rate = ONE / 1000
+    fee_coin = "USDT"
 
     def __init__(self, chance: random.Random, clock: FakeClock, can: frozenset[str]) -> None:
         self.chance = chance
@@ -256,7 +257,7 @@ class LyingVenue:
         if request.order_type == "limit":
             price = request.limit_price or price
         is_bought_spot = request.instrument.kind == "spot" and request.side == "buy"
-        fee, coin = quantity * price * self.fee_rate, "USDT"
+        fee, coin = quantity * price * self.fee_rate, self.fee_coin
         if is_bought_spot:
             fee, coin = quantity * self.fee_rate, request.instrument.base
         fill = Fill(

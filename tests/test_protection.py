@@ -39,7 +39,7 @@ def watch_bareness(bench, seconds, *, size=None):
     return longest
 
 
-# --- exactly the share ------------------------------------------------------------------------------------
+# --- exactly the share -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -162,7 +162,7 @@ def test_a_position_opened_after_a_close_gets_no_old_levels(make_venue_bench, ki
     assert bench.legs() == []
 
 
-# --- where the levels stand -------------------------------------------------------------------------------
+# --- where the levels stand --------------------------------------------------------------------------
 
 
 def test_percent_and_offset_levels_count_from_the_average_fill(make_venue_bench):
@@ -224,7 +224,7 @@ def test_a_cancel_leaves_stop_and_target_alone(make_venue_bench, kind):
     assert bench.legs() == both(bench, 2)
 
 
-# --- exit and protection ----------------------------------------------------------------------------------
+# --- exit and protection -----------------------------------------------------------------------------
 
 
 def order_of_requests(bench):
@@ -324,7 +324,7 @@ def test_an_exit_does_not_wait_for_a_target_whose_cancel_is_refused(make_venue_b
     assert not bench.venue.working()
 
 
-# --- filled but not protected -------------------------------------------------------------------------------
+# --- filled but not protected ------------------------------------------------------------------------
 
 WENT_WRONG = {
     "refused once": [Refused("not now")],
@@ -491,7 +491,7 @@ def test_what_the_entry_still_fills_does_not_stay_once_its_stop_is_hopeless(make
     assert not bench.venue.working()
 
 
-# --- one ends the other -------------------------------------------------------------------------------------
+# --- one ends the other ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["reduce-only-oco", "plain-oco", "locked-oco"])

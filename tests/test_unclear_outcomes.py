@@ -51,7 +51,7 @@ def events(bench, *left_out):
     return [each["event"] for each in bench.told() if each["event"] not in left_out]
 
 
-# --- unreached: proven never to have left -----------------------------------------------------------------
+# --- unreached: proven never to have left ------------------------------------------------------------
 
 
 def test_unreached_opening_is_tried_again_under_a_new_name_and_placed_once(make_venue_bench):
@@ -143,7 +143,7 @@ def test_unreached_reducing_ends_when_the_position_is_gone(make_venue_bench, kin
     assert not bench.concerns()["owed_exits"]
 
 
-# --- refused --------------------------------------------------------------------------------------------
+# --- refused -----------------------------------------------------------------------------------------
 
 CLOCK = Refused("timestamp outside the window", "CLOCK")
 NO = Refused("not today")
@@ -204,7 +204,7 @@ def test_refused_reducing_stays_owed_and_is_tried_slowly(make_venue_bench, kind)
     assert bench.held() == bench.at_venue() == 0
 
 
-# --- throttled --------------------------------------------------------------------------------------------
+# --- throttled ---------------------------------------------------------------------------------------
 
 
 def test_throttled_opening_is_refused_and_not_sent_again(make_venue_bench):
@@ -229,7 +229,7 @@ def test_throttled_reducing_leaves_when_the_pause_ends(make_venue_bench, kind, s
     assert seconds <= (bench.venue.times("place")[-1] - first) / 1000 <= seconds + 2.5
 
 
-# --- unknown ----------------------------------------------------------------------------------------------
+# --- unknown -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [LOSE_REQUEST, RuntimeError("odd"), KeyError("id")], ids=str)
@@ -346,7 +346,7 @@ def test_a_call_that_never_comes_back_is_unknown_at_its_deadline(make_venue_benc
     assert bench.held() == bench.at_venue() == 1
 
 
-# --- absent -----------------------------------------------------------------------------------------------
+# --- absent ------------------------------------------------------------------------------------------
 
 
 def test_absent_opening_is_told_and_never_sent_again(make_venue_bench):
@@ -386,7 +386,7 @@ def test_absent_reducing_is_pursued(make_venue_bench, kind):
     assert bench.held() == bench.at_venue() == 0
 
 
-# --- partly filled ----------------------------------------------------------------------------------------
+# --- partly filled -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -414,7 +414,7 @@ def test_partly_filled_reducing_is_pursued_for_the_rest(make_venue_bench, kind):
     assert bench.held() == bench.at_venue() == 0
 
 
-# --- line 2: a close that meets what is unknown or working ------------------------------------------------
+# --- line 2: a close that meets what is unknown or working -------------------------------------------
 
 LATE_ENTRY = {
     "it exists": LOSE_ANSWER,
@@ -482,7 +482,7 @@ def test_an_entry_that_arrives_after_it_counted_as_absent_does_not_stay(
     assert bench.held() == bench.at_venue() == 0
 
 
-# --- line 3: an opening alert behind an order in flight ----------------------------------------------------
+# --- line 3: an opening alert behind an order in flight ----------------------------------------------
 
 
 def test_an_opening_alert_waits_behind_an_order_in_flight(make_venue_bench):
@@ -571,7 +571,7 @@ def test_a_close_does_not_wait_behind_an_order_in_flight(make_venue_bench):
     assert bench.at_venue() == 0
 
 
-# --- line 4: a refused login ------------------------------------------------------------------------------
+# --- line 4: a refused login -------------------------------------------------------------------------
 
 
 def test_a_refused_login_is_a_422_that_keeps_the_venues_words(make_venue_bench):
@@ -585,7 +585,7 @@ def test_a_refused_login_is_a_422_that_keeps_the_venues_words(make_venue_bench):
     assert len(bench.entries()) == 1
 
 
-# --- lines 5 and 6: what is recorded is ours, and each 202 ends told ----------------------------------------
+# --- lines 5 and 6: what is recorded is ours, and each 202 ends told ---------------------------------
 
 
 @pytest.mark.parametrize("verb", ["place", "cancel", "find", "snapshot", "fills"])
@@ -640,7 +640,7 @@ def test_a_202_that_ends_filled_is_not_told(make_venue_bench):
     assert events(bench) == ["order_unknown"]
 
 
-# --- settled by hand --------------------------------------------------------------------------------------
+# --- settled by hand ---------------------------------------------------------------------------------
 
 
 def unknown(make_venue_bench, kind="reduce-only"):

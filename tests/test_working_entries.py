@@ -17,7 +17,7 @@ def ends_of(bench, event):
     return [each["message"] for each in bench.told(event)]
 
 
-# --- how long an entry lives --------------------------------------------------------------------------
+# --- how long an entry lives -------------------------------------------------------------------------
 
 
 def test_an_entry_that_rests_ends_expired_after_its_time(make_venue_bench):
@@ -75,7 +75,7 @@ def test_the_time_of_an_entry_goes_on_over_a_crash(make_venue_bench):
     assert bench.now(answer)["status"] == "expired"
 
 
-# --- what a later alert does to it ----------------------------------------------------------------------
+# --- what a later alert does to it -------------------------------------------------------------------
 
 LATER = {
     "an order to buy at the market": {"action": "buy", "quantity": "1"},
@@ -217,7 +217,7 @@ def test_a_reversal_waits_for_the_cancel_of_what_rests(make_venue_bench):
     assert bench.now(answer)["status"] == "accepted"
 
 
-# --- stops, targets and the alert's row ------------------------------------------------------------------
+# --- stops, targets and the alert's row --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -245,7 +245,7 @@ def test_the_row_of_an_alert_follows_its_order_until_it_is_final(make_venue_benc
     assert (shown["status"], shown["orders"][0]["filled_quantity"]) == ("filled", "2")
 
 
-# --- a reducing order of an alert that rests --------------------------------------------------------------
+# --- a reducing order of an alert that rests ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,7 +2,8 @@
 
 The venue is the lying one made honest: it fails only where `fail` says so. Calls and reads are carried out by
 `go`, at once unless the bench is told to hold them; alerts pass through the real parser. Whatever leaves is
-checked: no reducing order is larger than its share, or on its wrong side.
+checked: one call at a time for an instrument, and no reducing order larger than its share or on its wrong
+side.
 """
 
 from __future__ import annotations
@@ -179,6 +180,7 @@ class _HeldCalls:
         self.reads: list[Callable[[], None]] = []
 
     def submit(self, call: Call) -> None:
+        assert all(each.key != call.key for each in self.calls), "two calls at once"
         self.bench.check_leaving(call)
         self.calls.append(call)
 
