@@ -35,7 +35,7 @@ def restore(state: State, store: Store, now: int) -> None:
             if record.story.todo:
                 state.waiting[record.alert_id] = record
         state.history[row.alert_id] = history_row(row)
-    state.batch.books.clear()
+    state.loaded()
 
 
 def history_row(row: AlertRow) -> HistoryRow:

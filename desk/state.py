@@ -138,6 +138,11 @@ class State:
         self.changed.clear()
         self.batch = Batch()
 
+    def loaded(self) -> None:
+        """Forget the way back to an empty memory: what was loaded is on disk already."""
+        self._undo.clear()
+        self.batch.books.clear()
+
     def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
         """Return the book of an instrument on an account, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
@@ -153,12 +158,8 @@ class State:
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
-        if key not in self.books:
-            self.batch.books.append(book)
-            index = self.by_instrument.setdefault(book.instrument.symbol, {})
-            self.put(index, key, None)
+        strategies = set() if key in self.books else self._add_book(key, book)
         orders: dict[str, Order] = {}
-        strategies: set[str] = set()
         for row in book.journal:
             self.batch.journal.append((book, row))
             if isinstance(row, Order):
@@ -180,6 +181,12 @@ class State:
         for strategy in strategies:
             self._index(key, kept, strategy)
         return kept
+
+    def _add_book(self, key: Key, book: Book) -> set[str]:
+        """Take in a book that was not known here; return whose index may change, with one loaded all."""
+        self.batch.books.append(book)
+        self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
+        return {*book.shares, *(order.strategy for order in book.orders.values())}
 
     def changed_order(self, client_id: str) -> Order | None:
         """Return an order as this batch has left it, or None where the batch did not touch it."""
