@@ -273,14 +273,16 @@ def _refuse(book: Book, order: Order, receipt: Receipt, now: int) -> Book:
     code = order.code or "REFUSED"
     book = book.with_order(evolve(order, status="refused", code=code))
     share = book.share(order.strategy)
-    if order.kind == ENTRY or share.pursuit(order.wish).failures == 0:
+    pursuit = share.pursuit(order.wish)
+    is_first = pursuit.retry_at == 0 if code == THROTTLED else pursuit.failures == 0
+    if order.kind == ENTRY or is_first:
         text = f"{_named(book, order)} was refused: {order.message or code}"
         book = book.telling("order_refused", text, order.cause.alert_id)
     if order.kind == ENTRY:
         return book
     if code == THROTTLED:
         until = now + int((receipt.retry_after or 10) * 1000)
-        pause = share.pursuit(order.wish).after_pause(until)
+        pause = pursuit.after_pause(until)
         return book.with_share(share.pursuing(order.wish, pause))
     if code == TOO_SMALL and _is_worthless(book, share) and not book.live(order.strategy):
         return write_off(book, share, now)
