@@ -1,6 +1,8 @@
 """Know the instruments of every account: at once on paper, asked once from a venue elsewhere.
 
-What a venue answered is remembered, a refusal too. Asking is the pool's work, so the desk thread never waits.
+What a venue answered is remembered, a refusal for a minute. One that did not answer is asked again while
+an alert waits for it: a close must not fail because of a request that did. Asking is the pool's work, so the
+desk thread never waits.
 """
 
 from __future__ import annotations
@@ -14,15 +16,19 @@ from desk.routing import is_paper
 from desk.state import State
 
 log = logging.getLogger("desk")
+REFUSED_MS = 60_000
+"""How long a refusal is remembered: a login, a limit or a list of symbols may change."""
+AGAIN_MS = 2_000
+"""The pause before a venue that did not answer is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An instrument that was asked for, or why it cannot be told."""
+    """An instrument that was asked for, why it cannot be told, or None: the venue did not answer."""
 
     account: str
     symbol: str
-    value: Instrument | Refused
+    value: Instrument | Refused | None
 
 
 class Catalogue:
@@ -41,33 +47,52 @@ class Catalogue:
         self._deliver = deliver
         self._known: dict[tuple[str, str], Instrument | Refused] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._again: dict[tuple[str, str], int] = {}
+        """When what was refused, or not answered, may be asked again."""
 
     def find(self, account: str, symbol: str, now: int) -> Instrument | None:
         """Return an instrument, or None while it is being asked for. Raises `Refused`."""
         if is_paper(self._state.settings, self._state.settings.accounts[account]):
             return self._state.paper(account, now).instrument(symbol)
-        found = self._known.get((account, symbol))
-        if isinstance(found, Refused):
+        key = (account, symbol)
+        found, again = self._known.get(key), self._again.get(key, now)
+        if isinstance(found, Refused) and now < again:
             raise found
-        if found is None and (account, symbol) not in self._asked:
-            self._asked.add((account, symbol))
+        if isinstance(found, Instrument):
+            return found
+        if key not in self._asked and now >= again:
+            self._again.pop(key, None)
+            self._asked.add(key)
             self._start(account, lambda: self._ask(account, symbol))
-        return found
+        return None
 
-    def learn(self, fact: Fact) -> None:
-        """Remember what a venue answered."""
-        self._known[(fact.account, fact.symbol)] = fact.value
-        self._asked.discard((fact.account, fact.symbol))
+    def learn(self, fact: Fact, now: int) -> None:
+        """Remember what a venue answered, or when to ask again."""
+        key = (fact.account, fact.symbol)
+        self._asked.discard(key)
+        if fact.value is None:
+            self._known.pop(key, None)
+            self._again[key] = now + AGAIN_MS
+            return
+        self._known[key] = fact.value
+        if isinstance(fact.value, Refused):
+            self._again[key] = now + REFUSED_MS
+
+    def next_at(self, now: int) -> int | None:
+        """Return when a venue that did not answer may be asked again; one that is due, once."""
+        waits = {key: at for key, at in self._again.items() if key not in self._known}
+        for key, at in waits.items():
+            if at <= now:
+                del self._again[key]
+        return min(waits.values(), default=None)
 
     def _ask(self, account: str, symbol: str) -> None:
-        value: Instrument | Refused
+        value: Instrument | Refused | None
         try:
             value = self._brokers[account].instrument(symbol)
         except Refused as no:
             value = no
         except Exception as fault:
             log.exception("broker_fault", extra={"account": account, "text": type(fault).__name__})
-            value = Refused(
-                f"{account} did not tell what {symbol} is. Try again.", "SYMBOL_UNKNOWN"
-            )
+            value = None
         self._deliver(Fact(account, symbol, value))

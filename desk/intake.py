@@ -139,14 +139,14 @@ def _process(
     if is_retry:
         targets = tuple(each for each in targets if each.account in record.story.todo)
     record.story.todo = []
-    found = _gather(floor, record, alert, targets, now)
+    max_age = floor.state.settings.webhook.max_age_seconds * 1000
+    times = judge_age(alert, record.received_at, now, max_age)
+    found = _gather(floor, record, alert, targets, times)
     if record.story.todo:
         floor.state.put(floor.state.waiting, record.alert_id, record)
     else:
         floor.state.drop(floor.state.waiting, record.alert_id)
     who = Who(record.strategy, is_authenticated)
-    max_age = floor.state.settings.webhook.max_age_seconds * 1000
-    times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
     is_news = not is_retry and not times.expired
     if found and is_news and not _is_overtaken(floor, who, alert, found, times, cause):
@@ -158,18 +158,20 @@ def _process(
 
 
 def _gather(
-    floor: Floor, record: Record, alert: Alert, targets: tuple[Target, ...], now: int
+    floor: Floor, record: Record, alert: Alert, targets: tuple[Target, ...], times: Times
 ) -> list[tuple[Target, Book]]:
     """Return the books that can be decided on now; note the accounts that must wait or refuse."""
     found: list[tuple[Target, Book]] = []
     story = record.story
     for target in targets:
         try:
-            books = find_books(floor, record.strategy, alert, target, story.warnings, now)
+            books = find_books(floor, record.strategy, alert, target, story.warnings, times.now)
         except Refused as no:
             story.parts.append(_refusal(floor, target, alert, no))
             continue
-        if books is None:
+        if books is None and times.expired and not _may_reduce(floor, record, alert, target):
+            story.parts.append(_refusal(floor, target, alert, Refused(times.expired, "EXPIRED")))
+        elif books is None:
             story.todo.append(target.account)
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
         elif not alert.only_reduces and (
@@ -180,6 +182,12 @@ def _gather(
         else:
             found += books
     return found
+
+
+def _may_reduce(floor: Floor, record: Record, alert: Alert, target: Target) -> bool:
+    """Whether an alert whose instrument is not known yet may find something to reduce there."""
+    active = floor.state.active.get(record.strategy, {})
+    return alert.only_reduces or any(account == target.account for account, *_ in active)
 
 
 def _is_behind(floor: Floor, record: Record, target: Target) -> bool:

@@ -184,6 +184,9 @@ class Desk:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
         if (read := self._readers.next_at()) is not None:
             moments.append(read)
+        fact = self._catalogue.next_at(self.clock())
+        if self.state.waiting and fact is not None:
+            moments.append(fact)
         soonest = min([*moments, *self._due.values()], default=None)
         if soonest is None:
             return IDLE_SECONDS
@@ -338,7 +341,7 @@ class Desk:
             case Command():
                 obey(self.floor, event, now)
             case Fact():
-                self._catalogue.learn(event)
+                self._catalogue.learn(event, now)
             case Due():
                 self.floor.at = event.key
                 pursue(self.floor, self.state.books[event.key], now)
