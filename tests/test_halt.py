@@ -126,6 +126,7 @@ def test_a_halt_cancels_working_entries_of_its_scope(make_venue_bench, kind, sco
 def test_a_halt_ends_an_entry_that_is_being_tried_again(make_venue_bench):
     """The venue could not be reached: it is not tried after the halt."""
     bench = make_venue_bench()
+    bench.learn()
     bench.venue.is_gone = True
     answer = bench.buy("1")
     bench.command("halt", scope="all")

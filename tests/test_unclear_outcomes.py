@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import THROTTLED, Refused, Uncertain, Unreachable
+from desk.store import Store, StoreUnavailable
 from tests.venue_bench import (
     ANSWER_LATE,
     ARRIVE_LATE,
@@ -70,6 +71,7 @@ def test_unreached_opening_is_tried_again_under_a_new_name_and_placed_once(make_
 def test_unreached_opening_expires_with_its_alert(make_venue_bench):
     """Younger than 90 s it is tried; then `expired`, told, and never sent again."""
     bench = make_venue_bench()
+    bench.learn()
     bench.venue.is_gone = True
     answer = bench.buy("1")
     bench.tick(89)
@@ -81,7 +83,7 @@ def test_unreached_opening_expires_with_its_alert(make_venue_bench):
     bench.tick(120)
     assert len(bench.entries()) == tries
     assert bench.at_venue() == 0
-    assert events(bench, "account_silent", "account_answers") == [
+    assert events(bench, "account_silent", "account_answers", "alert_ended") == [
         "order_unreached",
         "order_expired",
     ]
@@ -90,6 +92,7 @@ def test_unreached_opening_expires_with_its_alert(make_venue_bench):
 def test_unreached_opening_is_given_up_where_the_alert_fired_earlier(make_venue_bench):
     """Its age counts from when it fired, not from when it came."""
     bench = make_venue_bench()
+    bench.learn()
     bench.venue.is_gone = True
     answer = bench.buy("1", timenow="2025-11-21T04:38:50Z")
     bench.tick(21)
@@ -215,6 +218,16 @@ def test_throttled_opening_is_refused_and_not_sent_again(make_venue_bench):
     assert (answer["http"], answer["status"], answer["code"]) == (422, "refused", THROTTLED)
     bench.tick(60)
     assert len(bench.entries()) == 1
+
+
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_throttled_reducing_is_told_once(make_venue_bench, kind):
+    """However often the venue asks for a pause."""
+    bench = holding(make_venue_bench, kind)
+    close(bench, *[Refused("slow down", THROTTLED, 1.0)] * 5)
+    bench.tick(30)
+    assert bench.held() == 0
+    assert events(bench) == ["order_refused"]
 
 
 @pytest.mark.parametrize(("says", "seconds"), [(7.0, 7), (None, 10)], ids=["7 s", "not how long"])
@@ -571,6 +584,64 @@ def test_a_close_does_not_wait_behind_an_order_in_flight(make_venue_bench):
     assert bench.at_venue() == 0
 
 
+# --- line 3: an alert that waits for a fact ------------------------------------------------------
+
+
+def test_an_alert_waits_where_the_venue_does_not_tell_what_it_trades(make_venue_bench):
+    """202, asked again after two seconds, and traded once it is known."""
+    bench = make_venue_bench()
+    bench.venue.fail("instrument", Unreachable("no route"), KeyError("filters"))
+    answer = bench.buy("1")
+    assert (answer["http"], answer["status"]) == (202, "pending")
+    assert bench.desk._pause() <= 2
+    bench.tick(5)
+    assert bench.now(answer)["status"] == "filled"
+    assert len(bench.venue.times("instrument")) == 3
+
+
+def test_an_alert_that_waited_too_long_for_a_fact_opens_nothing(make_venue_bench):
+    """`EXPIRED`, told, also while the venue still does not answer."""
+    bench = make_venue_bench()
+    bench.venue.is_gone = True
+    answer = bench.buy("1")
+    bench.tick(95)
+    assert (bench.now(answer)["status"], bench.now(answer)["code"]) == ("denied", "EXPIRED")
+    assert answer["alert_id"] in [each["alert_id"] for each in bench.told("alert_ended")]
+    bench.venue.is_gone = False
+    bench.tick(60)
+    assert bench.venue.requests == []
+
+
+@pytest.mark.parametrize("alert", [{"action": "close"}, {"action": "sell", "quantity": "2"}])
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_a_close_after_a_start_in_an_outage_is_carried_out(make_venue_bench, kind, alert):
+    """What the venue trades is not known yet: the close waits however long it takes."""
+    bench = holding(make_venue_bench, kind)
+    bench.venue.is_gone = True
+    bench.crash()
+    answer = bench.send(**alert)
+    assert answer["http"] == 202
+    bench.tick(600, step=5)
+    assert bench.now(answer)["status"] == "pending"
+    bench.venue.is_gone = False
+    bench.tick(10)
+    assert bench.now(answer)["status"] == "filled"
+    assert bench.held() == bench.at_venue() == 0
+
+
+def test_a_refusal_to_tell_is_remembered_for_a_minute(make_venue_bench):
+    """A login, a limit or a list of symbols may change; until then nobody asks again."""
+    bench = make_venue_bench()
+    bench.venue.fail("instrument", Refused("set V_PASSWORD", "LOGIN_REFUSED"))
+    first = bench.buy("1")
+    assert (first["http"], first["code"]) == (422, "LOGIN_REFUSED")
+    bench.tick(58)
+    assert bench.buy("1")["code"] == "LOGIN_REFUSED"
+    assert len(bench.venue.times("instrument")) == 1
+    bench.tick(3)
+    assert bench.buy("1")["status"] == "filled"
+
+
 # --- line 4: a refused login -------------------------------------------------------------------------
 
 
@@ -638,6 +709,51 @@ def test_a_202_that_ends_filled_is_not_told(make_venue_bench):
     bench.tick(5)
     assert bench.now(answer)["status"] == "filled"
     assert events(bench) == ["order_unknown"]
+
+
+# --- after a start ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_a_first_commit_that_fails_after_a_start_forgets_nothing(
+    make_venue_bench, kind, monkeypatch
+):
+    """The disk was full for a moment: what was loaded is still known, and is closed by a close."""
+    bench = holding(make_venue_bench, kind, stop_loss="90")
+    write, failed = Store.write, []
+
+    def write_once_more(store, batch):
+        if not failed:
+            failed.append(batch)
+            raise StoreUnavailable("the disk is full")
+        write(store, batch)
+
+    monkeypatch.setattr("desk.loop.RETRY_SECONDS", 0)
+    monkeypatch.setattr(Store, "write", write_once_more)
+    bench.crash()
+    assert failed
+    assert bench.held() == 2
+    answer = bench.send(action="close")
+    bench.tick(5)
+    assert bench.now(answer)["status"] == "filled"
+    assert bench.at_venue() == 0
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["running", "after a crash"])
+def test_a_close_without_an_account_reduces_wherever_the_strategy_holds(
+    make_venue_bench, is_restarted
+):
+    """Opened on an account off its route: a restart does not hide it."""
+    bench = make_venue_bench()
+    bench.buy("2", account_group="w")
+    bench.tick(15)
+    if is_restarted:
+        bench.crash()
+    answer = bench.send(action="close")
+    bench.tick(3)
+    assert bench.now(answer)["status"] in ("filled", "nothing_to_do")
+    assert bench.held(account="w") == 0
+    assert bench.venues["w"].positions[bench.symbol] == 0
 
 
 # --- settled by hand ---------------------------------------------------------------------------------

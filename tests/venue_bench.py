@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from brokers.paper import Paper
-from brokers.protocol import Fill, OrderRequest, Receipt, Snapshot, Uncertain, Unreachable
+from brokers.protocol import (
+    Fill,
+    Instrument,
+    OrderRequest,
+    Receipt,
+    Snapshot,
+    Uncertain,
+    Unreachable,
+)
 from brokers.symbols import canonical
 from desk.book import Book, Share
 from desk.events import Answered, Ask
@@ -87,8 +95,12 @@ class ScriptedVenue(LyingVenue):
         self.answers_late = False
 
     def fail(self, verb: str, *faults: Fault) -> None:
-        """Queue faults for place, cancel, find, snapshot or fills; None lets one request pass."""
+        """Queue faults for place, cancel, find, snapshot, fills, instrument; None lets one pass."""
         self.faults[verb] += faults
+
+    def instrument(self, symbol: str) -> Instrument:
+        act = super().instrument
+        return self._meet("instrument", None, lambda: act(symbol))
 
     def place_order(self, request: OrderRequest) -> Receipt:
         self.requests.append(request)
@@ -271,7 +283,7 @@ class VenueBench:
         for _ in range(300):
             calls = [] if self.is_held else list(self.pool.calls)
             reads = [] if self.is_blind else list(self.pool.reads)
-            if not calls and not reads:
+            if not calls and not reads and self.desk._inbox.empty():
                 return
             del self.pool.calls[: len(calls)], self.pool.reads[: len(reads)]
             for call in calls:
@@ -343,6 +355,10 @@ class VenueBench:
     def sell(self, quantity: str = "1", **alert: Any) -> dict[str, Any]:
         """Send an order to sell."""
         return self.send(action="sell", quantity=quantity, **alert)
+
+    def learn(self) -> None:
+        """Let the desk learn what the venue trades, as any alert does."""
+        self.send(action="cancel")
 
     def command(self, name: str, **options: Any) -> Command:
         """Carry out an operator's command."""
