@@ -258,7 +258,7 @@ class Desk:
                 event.reply.fail(StoreUnavailable(self.failure))
             elif isinstance(event, Answered):
                 # As if it never came back: at the deadline the order is unknown and looked up.
-                self._out[event.receipt.client_id] = (event.call, self.clock())
+                self._out[event.call.request.client_id] = (event.call, self.clock())
                 self.state.blocked[event.call.key] = f"{self.failure} while recording a receipt"
         time.sleep(RETRY_SECONDS)
 
@@ -388,6 +388,9 @@ class Desk:
         if isinstance(fault, InvariantBroken):
             halt(self.floor, "all", f"INVARIANT_BROKEN: {fault}", now)
         state.tell("internal_error", text, now)
+        if isinstance(event, Answered):
+            # As if it never came back: at the deadline the order is unknown and looked up.
+            self._out[event.call.request.client_id] = (event.call, now)
         if isinstance(event, Ask):
             denial = Denial("BOOK_BLOCKED", text)
             places = range(len(event.delivery.entries))
