@@ -6,11 +6,13 @@ A cell is what the venue did with an order, and whether the order opens or reduc
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from brokers.protocol import THROTTLED, Refused, Uncertain, Unreachable
+from desk.events import Answered
 from desk.store import Store, StoreUnavailable
 from tests.venue_bench import (
     ANSWER_LATE,
@@ -357,6 +359,28 @@ def test_a_call_that_never_comes_back_is_unknown_at_its_deadline(make_venue_benc
     assert bench.now(answer)["status"] == "filled"
     bench.answer_late()
     assert bench.held() == bench.at_venue() == 1
+
+
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_an_answer_that_cannot_be_taken_in_counts_as_none(make_venue_bench, kind):
+    """A fault of ours or nonsense of the venue's: told, nothing opens there, and the order is looked up."""
+    bench = make_venue_bench(kind)
+    bench.learn()
+    bench.is_held = True
+    answer = bench.buy("2", stop_loss="90")
+    call = bench.pool.calls.pop()
+    receipt = bench.venue.place_order(call.request)
+    bench.desk.turn([Answered(call, replace(receipt, filled="two"))])
+    bench.is_held = False
+    assert len(bench.told("internal_error")) == 1
+    assert bench.concerns()["blocked"]
+    bench.tick(15)
+    assert bench.now(answer)["status"] == "filled"
+    assert bench.legs() == [("stop", 90, 2)]
+    assert bench.buy("1")["code"] == "BOOK_BLOCKED"
+    assert bench.send(action="close")["status"] in ("filled", "pending")
+    bench.tick(10)
+    assert bench.held() == bench.at_venue() == 0
 
 
 # --- absent ------------------------------------------------------------------------------------------
