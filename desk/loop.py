@@ -391,6 +391,8 @@ class Desk:
         if isinstance(event, Answered):
             # As if it never came back: at the deadline the order is unknown and looked up.
             self._out[event.call.request.client_id] = (event.call, now)
+        if isinstance(event, Reading):
+            self._readers.came_back(event, None, now)
         if isinstance(event, Ask):
             denial = Denial("BOOK_BLOCKED", text)
             places = range(len(event.delivery.entries))
