@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import KEYS_REFUSED, Refused, Uncertain, Unreachable
+from brokers.protocol import KEYS_REFUSED, Refused, Snapshot, Uncertain, Unreachable
+from desk.reading import Reading
 from tests.venue_bench import (
     ARRIVE_LATE,
     KINDS,
@@ -94,6 +95,23 @@ def test_a_read_that_never_comes_back_is_asked_again(make_venue_bench, kind):
     bench.tick(25)
     assert len(bench.venue.times("snapshot")) > before
     assert not bench.concerns()["silent_accounts"]
+
+
+def test_a_read_that_makes_no_sense_is_asked_again_soon(make_venue_bench):
+    """Two seconds later; what it would have told is learned then."""
+    bench = make_venue_bench()
+    bench.buy("1", stop_loss="90", take_profit="120")
+    bench.tick(20)
+    bench.is_blind = True
+    bench.move(90)
+    bench.tick(2)
+    bench.pool.reads.clear()
+    bench.desk.turn([Reading("v", bench.clock(), Snapshot({bench.symbol: "one"}))])
+    bench.is_blind = False
+    assert len(bench.told("internal_error")) == 1
+    bench.tick(3)
+    assert bench.held() == 0
+    assert not bench.venue.working()
 
 
 # --- fills are learned once --------------------------------------------------------------------------
