@@ -101,6 +101,23 @@ def test_unreached_opening_is_given_up_where_the_alert_fired_earlier(make_venue_
     assert bench.now(answer)["status"] == "expired"
 
 
+@pytest.mark.parametrize("kind", ["reduce-only", "plain"])
+def test_unreached_opening_waits_while_another_order_there_is_unknown(make_venue_bench, kind):
+    """The stop was placed again meanwhile and may or may not exist: until that is known, nothing opens."""
+    bench = holding(make_venue_bench, kind, stop_loss="90")
+    bench.venue.working()[0].status = "cancelled"
+    bench.venue.fail("place", Unreachable("no route"), LOSE_REQUEST)
+    answer = bench.buy("1")
+    bench.tick(8)
+    assert bench.concerns()["unknown_orders"]
+    assert bench.now(answer)["status"] == "unreached"
+    assert len(bench.entries()) == 2
+    bench.tick(20)
+    assert bench.now(answer)["status"] == "filled"
+    assert bench.held() == bench.at_venue() == 3
+    assert bench.legs() == [("stop", 90, 3)]
+
+
 @pytest.mark.parametrize("kind", UNLINKED)
 def test_unreached_reducing_is_pursued_until_done(make_venue_bench, kind):
     """New attempt, position read first, told at the first failure only."""

@@ -204,6 +204,20 @@ def test_a_cancel_that_goes_wrong_is_asked_until_the_entry_is_gone(make_venue_be
     assert bench.now(first)["status"] == "cancelled"
 
 
+def test_a_cancel_that_ends_nothing_is_asked_again_at_every_read(make_venue_bench):
+    """The venue answers and shows the order: two seconds later it is asked again."""
+    bench = make_venue_bench()
+    bench.send(**LIMIT)
+    bench.venue.fail("cancel", *[Refused("busy")] * 3)
+    bench.send(action="cancel")
+    start = bench.clock()
+    bench.tick(10)
+    assert not bench.venue.working()
+    asked = [(at - start) // 1000 for at in bench.venue.times("cancel")]
+    assert len(asked) == 4
+    assert asked[-1] <= 6
+
+
 def test_a_reversal_waits_for_the_cancel_of_what_rests(make_venue_bench):
     """The new entry leaves only when the old one is known to be gone: never both."""
     bench = make_venue_bench()
