@@ -56,7 +56,7 @@ def take_step(book: Book, step: Step, now: int) -> Book:
     if isinstance(step, Read):
         return evolve(book, sight=replace(book.sight, wanted=now))
     if not book.paper:
-        book = evolve(book, acted_at=now)
+        book = _acted(book, now)
     if isinstance(step, Send):
         return _send(book, step.order, now)
     if isinstance(step, SendPair):
@@ -86,7 +86,7 @@ def receive(book: Book, receipt: Receipt, now: int) -> Book:
     if not order.is_live:
         return book
     if not book.paper:
-        book = evolve(book, acted_at=now)
+        book = _acted(book, now)
     order = evolve(
         order,
         call="",
@@ -132,7 +132,7 @@ def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
     """Return the book after an operator said what became of an unknown order."""
     if receipt.status != "absent":
         return receive(book, receipt, now)
-    order = evolve(book.orders[receipt.client_id], call="", looks=ABSENT_AFTER_LOOKS)
+    order = evolve(book.orders[receipt.client_id], call="")
     return settle(_believe_absent(book.with_order(order), order, now), order.strategy, now)
 
 
@@ -175,6 +175,11 @@ def watch_protection(book: Book, now: int) -> Book:
             book = book.with_share(evolve(share, bare_told=True))
             book = book.telling("bare_share", text, share.guarded_by.alert_id)
     return book
+
+
+def _acted(book: Book, now: int) -> Book:
+    """Return the book after an order left or came back: what was seen before may not hold any more."""
+    return evolve(book, acted_at=now, sight=replace(book.sight, at=0, wanted=0))
 
 
 def _send(book: Book, order: Order, now: int) -> Book:
@@ -230,11 +235,12 @@ def _doubt(book: Book, order: Order, now: int) -> Book:
 
 def _miss(book: Book, order: Order, now: int) -> Book:
     """Believe that an order is absent only after three look-ups, the last ten seconds after the send."""
-    missed = order.looks + 1
+    looks, misses = order.looks + 1, order.misses + 1
+    order = evolve(order, looks=looks, misses=misses)
     waited = now - (order.sent_at or 0)
-    if missed < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
-        due = now + LOOK_UPS[min(missed, len(LOOK_UPS) - 1)]
-        return book.with_order(evolve(order, status="unknown", looks=missed, due_at=due))
+    if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
+        due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]
+        return book.with_order(evolve(order, status="unknown", due_at=due))
     return _believe_absent(book, order, now)
 
 
@@ -268,14 +274,16 @@ def _refuse(book: Book, order: Order, receipt: Receipt, now: int) -> Book:
     code = order.code or "REFUSED"
     book = book.with_order(evolve(order, status="refused", code=code))
     share = book.share(order.strategy)
-    if order.kind == ENTRY or share.pursuit(order.wish).failures == 0:
+    pursuit = share.pursuit(order.wish)
+    is_first = pursuit.retry_at == 0 if code == THROTTLED else pursuit.failures == 0
+    if order.kind == ENTRY or is_first:
         text = f"{_named(book, order)} was refused: {order.message or code}"
         book = book.telling("order_refused", text, order.cause.alert_id)
     if order.kind == ENTRY:
         return book
     if code == THROTTLED:
         until = now + int((receipt.retry_after or 10) * 1000)
-        pause = share.pursuit(order.wish).after_pause(until)
+        pause = pursuit.after_pause(until)
         return book.with_share(share.pursuing(order.wish, pause))
     if code == TOO_SMALL and _is_worthless(book, share) and not book.live(order.strategy):
         return write_off(book, share, now)
@@ -291,7 +299,7 @@ def _is_worthless(book: Book, share: Share) -> bool:
 def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
     """Close a share whose stop cannot be placed or whose level is already passed, or tell of it."""
     share = book.share(order.strategy)
-    tries = share.pursuit(STOP_LOSS).failures
+    tries = share.pursuit(order.wish).failures
     is_hopeless = order.kind == STOP_LOSS and tries >= HOPELESS_AFTER
     is_crossed = code == CROSSED and order.kind in (STOP_LOSS, TAKE_PROFIT)
     if not (is_hopeless or is_crossed) or share.quantity == 0 or share.keep == 0:
@@ -300,7 +308,7 @@ def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
     why = "its level is already passed" if is_crossed else "the venue refuses it"
     text = f"The {order.kind.replace('_', ' ')} for {what} on {book.account} cannot stand: {why}."
     if not book.closes_unprotected:
-        if tries > HOPELESS_AFTER:
+        if tries != (HOPELESS_AFTER if order.kind == STOP_LOSS else 1):
             return book
         return book.telling("unprotected", f"{text} Nothing was closed.", order.cause.alert_id)
     # One number later than the entry: what this very entry still fills must not stay either.

@@ -24,8 +24,8 @@ KEEP = "keep"
 """The wish behind an exit at the market; every other reducing order is named as its wish."""
 LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
-LOOK_UPS = (2_000, 5_000, 10_000, 20_000, 30_000, 60_000)
-"""Milliseconds after which an unknown order is looked up again; the last repeats."""
+LOOK_UPS = (2_000, 3_000, 5_000, 10_000, 10_000, 60_000)
+"""Milliseconds between look-ups of an unknown order: after 2, 5, 10, 20, 30 s, then every minute."""
 LOSSES_AT_ONCE = 5
 FORGIVEN_MS = 600_000
 PURSUIT_CEILING = 400_000
@@ -88,6 +88,8 @@ class Order:
     call: str = ""
     due_at: int | None = None
     looks: int = 0
+    misses: int = 0
+    """How many look-ups were answered and did not show it."""
     triggered: bool = False
     code: str | None = None
     message: str | None = None

@@ -1,7 +1,8 @@
 """Know the instruments of every account: at once on paper, asked from a venue elsewhere.
 
-What a venue answered is remembered, a refusal too, and asked again from time to time while what is known
-goes on holding. Asking is the pool's work, so the desk thread never waits.
+What a venue answered is remembered, a refusal for a minute, rules until they are asked for again. A venue
+that did not answer is asked again while an alert waits for it: a close must not fail because of a request
+that did. Asking is the pool's work, so the desk thread never waits.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ from desk.routing import is_paper
 from desk.state import State
 
 log = logging.getLogger("desk")
+REFUSED_MS = 60_000
+"""How long a refusal is remembered: a login, a limit or a list of symbols may change."""
+AGAIN_MS = 2_000
+"""The pause before a venue that did not answer is asked again."""
 
 
 REFRESH_MS = 3_600_000
 """When rules are asked for again; a broker may still know them."""
-FORGET_REFUSAL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """An instrument that was asked for, or why it cannot be told."""
+    """An instrument that was asked for, why it cannot be told, or None: the venue did not answer."""
 
     account: str
     symbol: str
-    value: Instrument | Refused
+    value: Instrument | Refused | None
 
 
 class Catalogue:
@@ -48,46 +52,61 @@ class Catalogue:
         self._known: dict[tuple[str, str], Instrument | Refused] = {}
         self._stale_at: dict[tuple[str, str], int] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._again: dict[tuple[str, str], int] = {}
+        """When what was refused, or not answered, may be asked again."""
 
     def find(self, account: str, symbol: str, now: int) -> Instrument | None:
         """Return an instrument, or None while it is being asked for. Raises `Refused`."""
         if is_paper(self._state.settings, self._state.settings.accounts[account]):
             return self._state.paper(account, now).instrument(symbol)
         key = (account, symbol)
-        found, is_stale = self._known.get(key), now >= self._stale_at.get(key, 0)
-        if isinstance(found, Refused) and is_stale:
-            found = None
-        if is_stale and key not in self._asked:
+        found, again = self._known.get(key), self._again.get(key, now)
+        if isinstance(found, Refused) and now < again:
+            raise found
+        if key not in self._asked and now >= again:
+            self._again.pop(key, None)
             self._asked.add(key)
             self._start(account, lambda: self._ask(account, symbol))
-        if isinstance(found, Refused):
-            raise found
-        return found
+        return found if isinstance(found, Instrument) else None
 
     def learn(self, fact: Fact, now: int) -> None:
-        """Remember what a venue answered; rules that are known outlive a failure to ask again."""
+        """Remember what a venue answered, and when to ask again; rules outlive a failure to do so."""
         key, value = (fact.account, fact.symbol), fact.value
         self._asked.discard(key)
-        is_refusal = isinstance(value, Refused)
-        self._stale_at[key] = now + (FORGET_REFUSAL_MS if is_refusal else REFRESH_MS)
-        if not (is_refusal and isinstance(self._known.get(key), Instrument)):
+        is_known = isinstance(self._known.get(key), Instrument)
+        if isinstance(value, Instrument):
             self._known[key] = value
+            self._again[key] = now + REFRESH_MS
+        elif value is None:
+            self._again[key] = now + AGAIN_MS
+            if not is_known:
+                self._known.pop(key, None)
+        else:
+            self._again[key] = now + REFUSED_MS
+            if not is_known:
+                self._known[key] = value
 
     def doubt(self, account: str) -> None:
         """Have the rules of an account asked for again: it refused an order that kept them."""
-        for key in self._known:
-            if key[0] == account:
-                self._stale_at[key] = 0
+        for key, found in self._known.items():
+            if key[0] == account and isinstance(found, Instrument):
+                self._again.pop(key, None)
+
+    def next_at(self, now: int) -> int | None:
+        """Return when a venue that did not answer may be asked again; one that is due, once."""
+        waits = {key: at for key, at in self._again.items() if key not in self._known}
+        for key, at in waits.items():
+            if at <= now:
+                del self._again[key]
+        return min(waits.values(), default=None)
 
     def _ask(self, account: str, symbol: str) -> None:
-        value: Instrument | Refused
+        value: Instrument | Refused | None
         try:
             value = self._brokers[account].instrument(symbol)
         except Refused as no:
             value = no
         except Exception as fault:
             log.exception("broker_fault", extra={"account": account, "text": type(fault).__name__})
-            value = Refused(
-                f"{account} did not tell what {symbol} is. Try again.", "SYMBOL_UNKNOWN"
-            )
+            value = None
         self._deliver(Fact(account, symbol, value))

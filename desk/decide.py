@@ -11,16 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.book import ENTRY, KEEP, Book, Cause, Marks, Order, RestingExit, Share
+from desk.book import ENTRY, EXIT, KEEP, Book, Cause, Marks, Order, RestingExit, Share
 from desk.codes import Denial
 from desk.cut import Cut, Rules, cut_at_zero, order_levels, stated_target
 from desk.evolve import evolve
 from desk.opening import bear
+from desk.plan import wanted_legs
 from desk.sizing import nearest_to, plain, signal_before
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from parsers.alert import Alert
 
 ZERO = Decimal(0)
+NO_ROOM = "the exit is not placed while the stop stands: this account cannot work it beside a stop"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
         return _cancel(verdict, share)
     if cut.reduces > 0 or _may_be_owed(book, alert, rules):
         share = _reduce(share, alert, cut, cause, rules, book)
+        if share.exit and share.exit.cause is cause and EXIT not in wanted_legs(book, share):
+            verdict = evolve(verdict, warnings=(*verdict.warnings, NO_ROOM))
     verdict = evolve(verdict, book=book.with_share(share), reduces=cut.reduces)
     if cut.opens != 0 and rules.opens_here:
         order, denial = bear(verdict.book, alert, cut, cause, rules)

@@ -6,6 +6,7 @@ says an order has filled. Nothing here says what an order is now (`apply`) or wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import Fill, Receipt
@@ -127,7 +128,7 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
     position, trade = book_fill(before, execution)
     changed = evolve(share, position=position, marks=mark_executed(share.marks, order))
     if order.kind == ENTRY:
-        changed = _entered(changed, order, execution, book)
+        changed = _closed_late(_entered(changed, order, execution, book), order, before.quantity)
     else:
         changed = _reduced(changed, order, execution, before.quantity)
     if position.quantity == 0 or trade:
@@ -194,6 +195,20 @@ def _entered(share: Share, order: Order, execution: Execution, book: Book) -> Sh
         target = place_level(order.take_profit, average, side, TAKE_PROFIT, tick)
         share = evolve(share, target=target, guarded_by=order.cause).calmed(TAKE_PROFIT)
     return share
+
+
+def _closed_late(share: Share, order: Order, before: Decimal) -> Share:
+    """Let nothing stay of an entry that fills after a later alert has closed the whole share.
+
+    While the close is owed its `keep` says so already; this is for an entry that had counted as dead.
+    """
+    way = 1 if order.side == "buy" else -1
+    is_over = order.cause.seq < share.marks.closed
+    if not is_over or share.keep is not None or share.quantity * way <= 0:
+        return share
+    owed = replace(order.cause, seq=share.marks.closed)
+    stays = max(before * way, ZERO)
+    return evolve(share, keep=stays, owed=owed, owed_since=order.sent_at or 0)
 
 
 def _reduced(share: Share, order: Order, execution: Execution, before: Decimal) -> Share:

@@ -139,14 +139,14 @@ def _process(
     if is_retry:
         targets = tuple(each for each in targets if each.account in record.story.todo)
     record.story.todo = []
-    found = _gather(floor, record, alert, targets, now)
+    max_age = floor.state.settings.webhook.max_age_seconds * 1000
+    times = judge_age(alert, record.received_at, now, max_age)
+    found = _gather(floor, record, alert, targets, times)
     if record.story.todo:
         floor.state.put(floor.state.waiting, record.alert_id, record)
     else:
         floor.state.drop(floor.state.waiting, record.alert_id)
     who = Who(record.strategy, is_authenticated)
-    max_age = floor.state.settings.webhook.max_age_seconds * 1000
-    times = judge_age(alert, record.received_at, now, max_age)
     cause = _cause(record, alert)
     # What waited for an order has had its price read; on paper an alert only waits for its instrument.
     is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
@@ -167,18 +167,22 @@ def _stop_repeats(floor: Floor, record: Record, parts: list[Part], now: int) -> 
 
 
 def _gather(
-    floor: Floor, record: Record, alert: Alert, targets: tuple[Target, ...], now: int
+    floor: Floor, record: Record, alert: Alert, targets: tuple[Target, ...], times: Times
 ) -> list[tuple[Target, Book]]:
     """Return the books that can be decided on now; note the accounts that must wait or refuse."""
     found: list[tuple[Target, Book]] = []
     story = record.story
     for target in targets:
         try:
-            books = find_books(floor, record.strategy, alert, target, story.warnings, now)
+            books = find_books(floor, record.strategy, alert, target, story.warnings, times.now)
         except Refused as no:
             story.parts.append(_refusal(floor, record, target, alert, no))
             continue
-        if books is None:
+        if books is None and times.expired and not _may_reduce(floor, record, alert, target):
+            story.parts.append(
+                _refusal(floor, record, target, alert, Refused(times.expired, "EXPIRED"))
+            )
+        elif books is None:
             story.todo.append(target.account)
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
         elif not alert.only_reduces and (
@@ -186,7 +190,7 @@ def _gather(
         ):
             story.todo.append(target.account)
             story.waits_for = f"an order for {alert.symbol} is on its way on {target.account}"
-        elif _awaits_price(floor, alert, books, now):
+        elif _awaits_price(floor, alert, books, times.now):
             story.todo.append(target.account)
             story.waits_for = f"the price of {alert.symbol} is being looked up"
         else:
@@ -202,6 +206,12 @@ def _awaits_price(floor: Floor, alert: Alert, books: list[tuple[Target, Book]], 
         return False
     waits = [floor.awaits_price(book, now) for _, book in books]  # each is asked for
     return any(waits)
+
+
+def _may_reduce(floor: Floor, record: Record, alert: Alert, target: Target) -> bool:
+    """Whether an alert whose instrument is not known yet may find something to reduce there."""
+    active = floor.state.active.get(record.strategy, {})
+    return alert.only_reduces or any(account == target.account for account, *_ in active)
 
 
 def _is_behind(floor: Floor, record: Record, target: Target) -> bool:

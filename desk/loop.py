@@ -194,7 +194,9 @@ class Desk:
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
-        others = (self._readers.next_at(), self._feed.next_at())
+        others = [self._readers.next_at(), self._feed.next_at()]
+        if self.state.waiting:
+            others.append(self._catalogue.next_at(self.clock()))
         moments += [at for at in others if at is not None]
         soonest = min([*moments, *self._due.values()], default=None)
         if soonest is None:
@@ -284,7 +286,7 @@ class Desk:
                 event.reply.fail(StoreUnavailable(self.failure))
             elif isinstance(event, Answered):
                 # As if it never came back: at the deadline the order is unknown and looked up.
-                self._out[event.receipt.client_id] = (event.call, self.clock())
+                self._out[event.call.request.client_id] = (event.call, self.clock())
                 self.state.blocked[event.call.key] = f"{self.failure} while recording a receipt"
         time.sleep(RETRY_SECONDS)
 
@@ -420,6 +422,11 @@ class Desk:
         if isinstance(fault, InvariantBroken):
             halt(self.floor, "all", f"INVARIANT_BROKEN: {fault}", now)
         state.tell("internal_error", text, now)
+        if isinstance(event, Answered):
+            # As if it never came back: at the deadline the order is unknown and looked up.
+            self._out[event.call.request.client_id] = (event.call, now)
+        if isinstance(event, Reading):
+            self._readers.came_back(event, None, now)
         if isinstance(event, Ask):
             denial = Denial("BOOK_BLOCKED", text)
             places = range(len(event.delivery.entries))

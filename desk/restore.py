@@ -42,7 +42,7 @@ def restore(state: State, store: Store, now: int) -> None:
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
     _count_again(state, store, now)
-    state.batch.books.clear()
+    state.loaded()
 
 
 def _count_again(state: State, store: Store, now: int) -> None:

@@ -171,6 +171,11 @@ class State:
         self.changed.clear()
         self.batch = Batch()
 
+    def loaded(self) -> None:
+        """Forget the way back to an empty memory: what was loaded is on disk already."""
+        self._undo.clear()
+        self.batch.books.clear()
+
     def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
         """Return the book of an instrument on an account, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
@@ -211,9 +216,11 @@ class State:
         for order in orders.values():
             self._follow(key, order)
             self.count_opening(key, order, now)
-        kept = book.written()
+        kept, before = book.written(), self.books.get(key)
         self.put(self.books, key, kept)
         self.changed[key] = None
+        if before is not None:
+            self._follow_wishes(before, kept, strategies)
         for strategy in strategies:
             self._index(key, kept, strategy)
         return kept
@@ -311,6 +318,14 @@ class State:
         if record is not None and order.kind in (ENTRY, EXIT):
             self.put(record.orders, order.client_id, (*key, order))
             self.touch(record)
+
+    def _follow_wishes(self, before: Book, after: Book, strategies: set[str]) -> None:
+        """Have an alert rendered anew whose exit is no longer owed, whether or not an order says so."""
+        for strategy in strategies:
+            alert_id = before.share(strategy).owed.alert_id
+            record = self.records.get(alert_id) if alert_id else None
+            if record is not None and after.share(strategy).owed.alert_id != alert_id:
+                self.touch(record)
 
     def _settle_cash(self, book: Book, row: FillRow) -> None:
         if book.paper:

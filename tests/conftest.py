@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from tests.fakes import DeskBench
+from tests.venue_bench import VenueBench
 
 # The same cases on every machine; HYPOTHESIS_PROFILE=random looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
@@ -40,3 +41,17 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., DeskBench]]:
     yield make
     for each in made:
         each.store.close()
+
+
+@pytest.fixture
+def make_venue_bench() -> Iterator[Callable[..., VenueBench]]:
+    """Make a desk at a venue of a kind."""
+    made: list[VenueBench] = []
+
+    def make(kind: str = "reduce-only", **options: Any) -> VenueBench:
+        made.append(VenueBench(kind, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

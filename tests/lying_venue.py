@@ -66,6 +66,8 @@ class LyingVenue:
     """One account. `can` says what kind: reduce_only, locks_balance (then it is spot), oco."""
 
     poll_seconds = 0.0
+    fee_rate = ONE / 1000
+    fee_coin = "USDT"
 
     def __init__(self, chance: random.Random, clock: FakeClock, can: frozenset[str]) -> None:
         self.chance = chance
@@ -262,9 +264,9 @@ class LyingVenue:
         if request.order_type == "limit":
             price = request.limit_price or price
         is_bought_spot = request.instrument.kind == "spot" and request.side == "buy"
-        fee, coin = quantity * price / 1000, "USDT"
+        fee, coin = quantity * price * self.fee_rate, self.fee_coin
         if is_bought_spot:
-            fee, coin = quantity / 1000, request.instrument.base
+            fee, coin = quantity * self.fee_rate, request.instrument.base
         fill = Fill(
             self._number(),
             request.client_id,

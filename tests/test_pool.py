@@ -1,0 +1,328 @@
+"""The pool with real threads: what leaves first, what never waits, and how many may hang."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from brokers.protocol import OrderRequest, Receipt, Refused, Uncertain, Unreachable
+from brokers.symbols import classify
+from desk.floor import Call
+from desk.loop import Desk
+from desk.pool import READERS, SPARE_THREADS, Pool, carry_out, time_out
+from desk.reply import Delivery
+from desk.store import to_json
+from parsers import parse
+from tests.fakes import DeskBench, HangingBroker
+
+PATIENCE = 5.0
+"""Seconds after which a test gives up; nothing here takes a tenth of that."""
+
+
+class Gate:
+    """A venue whose calls hang until they are let go, each by its id or all."""
+
+    can = frozenset({"reduce_only", "stop"})
+    poll_seconds = 0.0
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.begun: list[str] = []
+        self.let_go: set[str] = set()
+        self.is_open = False
+        self.fault: BaseException | None = None
+        self.looked: list[str] = []
+
+    def place_order(self, request: OrderRequest) -> Receipt:
+        with self.changed:
+            self.begun.append(request.client_id)
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self.is_open or request.client_id in self.let_go, 30)
+        if self.fault:
+            raise self.fault
+        return Receipt(request.client_id, "accepted")
+
+    close = cancel = place_order
+
+    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
+        return tuple(self.place_order(each) for each in requests)
+
+    def find_order(self, request: OrderRequest) -> Receipt:
+        self.looked.append(request.client_id)
+        if self.fault and not isinstance(self.fault, Refused):
+            raise self.fault
+        return Receipt(request.client_id, "cancelled")
+
+    def wait_for(self, *names: str) -> bool:
+        """Wait until calls with these ids have begun."""
+        with self.changed:
+            return self.changed.wait_for(lambda: set(names) <= set(self.begun), PATIENCE)
+
+    def release(self, *names: str) -> None:
+        """Let calls go: those named, or every one."""
+        with self.changed:
+            self.let_go |= set(names)
+            self.is_open = self.is_open or not names
+            self.changed.notify_all()
+
+
+def call(name: str, *, reduces: bool = False, what: str = "place", account: str = "a") -> Call:
+    """Return a call for an instrument of its own."""
+    instrument = classify(f"{name.upper()}USDT.P", None, date(2025, 11, 21))
+    request = OrderRequest(
+        name, instrument, "sell" if reduces else "buy", Decimal(1), reduces=reduces
+    )
+    return Call((account, False, instrument.symbol), what, request)
+
+
+@pytest.fixture
+def gates():
+    """Give two venues whose calls all go in the end."""
+    found = {"a": Gate(), "b": Gate()}
+    yield found
+    for gate in found.values():
+        gate.release()
+
+
+@pytest.fixture
+def make_pool(gates):
+    """Make a pool, and the list of what came back."""
+
+    def make(parallel: int = 4) -> tuple[Pool, list[Receipt]]:
+        back: list[Receipt] = []
+        return Pool(gates, {"a": parallel}, lambda _, receipt: back.append(receipt)), back
+
+    return make
+
+
+def wait_until(holds, seconds: float = PATIENCE) -> bool:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def test_at_most_so_many_calls_of_an_account_are_out_at_once(gates, make_pool):
+    """Four by default; the fifth leaves when one is back."""
+    pool, back = make_pool()
+    names = [f"e{number}" for number in range(6)]
+    for name in names:
+        pool.submit(call(name))
+    assert gates["a"].wait_for(*names[:4])
+    assert gates["a"].begun == names[:4]
+    gates["a"].release("e0")
+    assert gates["a"].wait_for("e4")
+    assert wait_until(lambda: len(back) == 1)
+    assert len(gates["a"].begun) == 5
+
+
+def test_reducing_calls_leave_before_opening_ones(gates, make_pool):
+    """Whatever was queued first; cancels and look-ups count as reducing; else in order."""
+    pool, back = make_pool(1)
+    pool.submit(call("first"))
+    assert gates["a"].wait_for("first")
+    for each in (
+        call("open1"),
+        call("open2"),
+        call("exit", reduces=True),
+        call("end", what="cancel"),
+    ):
+        pool.submit(each)
+    gates["a"].release()
+    assert wait_until(lambda: len(back) == 5)
+    begun = gates["a"].begun
+    assert set(begun[1:3]) == {"exit", "end"}
+    assert begun[3:] == ["open1", "open2"]
+
+
+def test_an_exit_never_waits_behind_entries_that_hang(gates, make_pool):
+    """It leaves on a thread that is kept for it; no entry ever takes that one."""
+    pool, back = make_pool(2)
+    for name in ("e0", "e1", "e2"):
+        pool.submit(call(name))
+    assert gates["a"].wait_for("e0", "e1")
+    gates["a"].release("exit", "end")
+    asked = time.monotonic()
+    pool.submit(call("exit", reduces=True))
+    pool.submit(call("end", what="cancel"))
+    assert wait_until(lambda: len(back) == 2)
+    assert time.monotonic() - asked < 2
+    assert {receipt.client_id for receipt in back} == {"exit", "end"}
+    assert "e2" not in gates["a"].begun
+
+
+def test_exits_that_hang_do_not_hold_a_cancel_up_for_ever(gates, make_pool):
+    """Two spare threads: one that hangs leaves the other."""
+    assert SPARE_THREADS == 2
+    pool, back = make_pool(1)
+    pool.submit(call("e0"))
+    assert gates["a"].wait_for("e0")
+    pool.submit(call("hangs", reduces=True))
+    assert gates["a"].wait_for("hangs")
+    gates["a"].release("exit")
+    pool.submit(call("exit", reduces=True))
+    assert wait_until(lambda: [receipt.client_id for receipt in back] == ["exit"])
+
+
+def test_an_account_that_hangs_holds_no_other_up(gates, make_pool):
+    """Each has threads of its own."""
+    pool, back = make_pool(1)
+    for number in range(5):
+        pool.submit(call(f"e{number}"))
+    gates["b"].release()
+    pool.submit(call("other", account="b"))
+    assert wait_until(lambda: [receipt.client_id for receipt in back] == ["other"])
+
+
+def test_reads_that_hang_are_bounded(make_pool):
+    """Two of an account; a third is not begun, and begins again when one is back."""
+    pool, _ = make_pool()
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def hang() -> None:
+        begun.release()
+        may_end.wait(30)
+
+    assert [pool.read("a", hang) for _ in range(READERS + 2)] == [True] * READERS + [False] * 2
+    assert pool.read("b", hang) is True
+    assert all(begun.acquire(timeout=PATIENCE) for _ in range(READERS + 1))
+    may_end.set()
+    assert wait_until(lambda: pool.read("a", lambda: None))
+
+
+def test_reads_do_not_wait_for_orders_that_hang(gates, make_pool):
+    """Nor orders for reads."""
+    pool, _ = make_pool(1)
+    for number in range(3):
+        pool.submit(call(f"e{number}"))
+    done = threading.Event()
+    assert pool.read("a", done.set)
+    assert done.wait(PATIENCE)
+
+
+def test_a_read_that_fails_gives_its_place_back(make_pool):
+    """A broken read is no read that hangs."""
+    pool, _ = make_pool()
+    seen = []
+    before, threading.excepthook = threading.excepthook, lambda args: seen.append(args.exc_type)
+    try:
+        for number in range(READERS * 2):
+            assert wait_until(lambda: pool.read("a", lambda: 1 // 0))
+            assert wait_until(lambda count=number: len(seen) > count)
+    finally:
+        threading.excepthook = before
+    assert seen == [ZeroDivisionError] * READERS * 2
+
+
+# --- every call becomes a receipt --------------------------------------------------------------------
+
+BECOMES = {
+    ("place", "Refused"): "refused",
+    ("place", "Unreachable"): "unreached",
+    ("place", "Uncertain"): "unknown",
+    ("place", "KeyError"): "unknown",
+    ("place", "RecursionError"): "unknown",
+    ("cancel", "Refused"): "cancelled",
+    ("cancel", "Unreachable"): "accepted",
+    ("cancel", "Uncertain"): "accepted",
+    ("cancel", "KeyError"): "accepted",
+    ("look", "Unreachable"): "unknown",
+    ("look", "Uncertain"): "unknown",
+    ("look", "KeyError"): "unknown",
+}
+FAULTS = {
+    "Refused": Refused("no"),
+    "Unreachable": Unreachable("no route"),
+    "Uncertain": Uncertain("no answer"),
+    "KeyError": KeyError("id"),
+    "RecursionError": RecursionError(),
+}
+
+
+@pytest.mark.parametrize(("what", "fault"), BECOMES, ids=[f"{w} {f}" for w, f in BECOMES])
+def test_whatever_a_broker_raises_becomes_a_receipt(what, fault):
+    """A place that may exist is unknown; a cancel or look-up that failed changes nothing."""
+    gate = Gate()
+    gate.release()
+    gate.fault = FAULTS[fault]
+    receipt = carry_out(gate, call("x", what=what))
+    assert (receipt.client_id, receipt.status) == ("x", BECOMES[(what, fault)])
+    assert gate.looked == (
+        ["x"] if what == "look" or (what, fault) == ("cancel", "Refused") else []
+    )
+
+
+@pytest.mark.parametrize("fault", ["Refused", "Unreachable", "Uncertain", "KeyError"])
+def test_what_a_failed_pair_is_holds_for_both(fault):
+    """The venue said one thing of two orders."""
+    gate = Gate()
+    gate.release()
+    gate.fault = FAULTS[fault]
+    stop, target = call("stop", reduces=True), call("target", reduces=True)
+    receipt = carry_out(gate, Call(stop.key, "place", stop.request, target.request))
+    both = [receipt, *receipt.linked]
+    assert [each.client_id for each in both] == ["stop", "target"]
+    assert {each.status for each in both} == {BECOMES[("place", fault)]}
+
+
+def test_a_pair_that_did_not_come_back_is_unknown_as_a_whole():
+    """At the deadline."""
+    stop, target = call("stop", reduces=True), call("target", reduces=True)
+    receipt = time_out(Call(stop.key, "place", stop.request, target.request))
+    assert [each.status for each in (receipt, *receipt.linked)] == ["unknown", "unknown"]
+
+
+def test_half_a_surrogate_from_a_venue_can_be_recorded(gates, make_pool):
+    """JSON may hold one, a database may not."""
+    pool, back = make_pool()
+    gates["a"].fault = Refused("bad \ud800 text", "\udfff")
+    gates["a"].release()
+    pool.submit(call("x"))
+    assert wait_until(lambda: back)
+    assert f"{back[0].message}{back[0].code}".encode()
+
+
+# --- with a desk -------------------------------------------------------------------------------------
+
+
+CONFIG = """
+webhook: {rate_limit: 100000/minute}
+accounts: {v: {broker: hanging, sandbox: true}}
+default_account: v
+"""
+
+
+def submit(desk: Desk, **alert: str) -> None:
+    """Hand an alert to a desk that runs."""
+    body = to_json({"strategy": "s", **alert}).encode()
+    message = parse(body)
+    desk.submit(Delivery(message.alerts, message.strategies, body, message.masked, desk.clock()))
+
+
+def test_calls_of_one_instrument_leave_one_at_a_time_and_in_order(tmp_path):
+    """The close waits for the entry to come back; another instrument does not."""
+    venue = HangingBroker()
+    bench = DeskBench(tmp_path, CONFIG, {"hanging": venue})
+    desk = bench.desk
+    desk._thread.start()
+    try:
+        submit(desk, action="buy", symbol="BTCUSDT.P", quantity="1")
+        assert wait_until(lambda: len(venue.asked) == 1)
+        submit(desk, action="close", symbol="BTCUSDT.P")
+        submit(desk, action="buy", symbol="ETHUSDT.P", quantity="1")
+        assert wait_until(lambda: len(venue.asked) == 2)
+        assert [each.instrument.symbol for each in venue.asked] == ["BTCUSDT.P", "ETHUSDT.P"]
+        venue.may_answer.set()
+        assert wait_until(lambda: len(venue.asked) == 3)
+        assert (venue.asked[2].instrument.symbol, venue.asked[2].reduces) == ("BTCUSDT.P", True)
+        assert wait_until(lambda: not desk._out)
+    finally:
+        venue.may_answer.set()
+        desk.stop()
