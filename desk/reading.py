@@ -252,20 +252,26 @@ def _try_again(floor: Floor, account: str, now: int) -> None:
 
 
 def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
+    """Take in what a read saw of our orders, all of it before anything is planned on it."""
     state = floor.state
     homes: dict[str, Key] = {
         cid: (book.account, book.paper, book.instrument.symbol)
         for book in books_of(state, reading.account)
         for cid in book.orders
     }
+    changed: dict[Key, Book] = {}
     for receipt in reading.receipts:
         key = homes.get(receipt.client_id)
         if key is None:
             continue
         floor.at = key
-        book = observe(state.books[key], receipt, now)
-        if book is not state.books[key]:
-            pursue(floor, book, now)
+        book = changed.get(key, state.books[key])
+        seen = observe(book, receipt, now)
+        if seen is not book:
+            changed[key] = seen
+    for key, book in changed.items():
+        floor.at = key
+        pursue(floor, book, now)
 
 
 def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
