@@ -137,9 +137,14 @@ def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
 
 
 def settle(book: Book, strategy: str, now: int) -> Book:
-    """Return the book with the wishes of one share ended that have come true."""
+    """Return the book with the wishes of one share ended that have come true.
+
+    What is too small to be ordered is no position any more: its levels must not pass to the next one, also
+    where an order of the strategy still works and it is not written off yet.
+    """
     share = book.share(strategy)
-    if share.quantity == 0 and (share.stop or share.target or share.exit):
+    is_dust = abs(share.quantity) < book.instrument.smallest
+    if is_dust and (share.stop or share.target or share.exit):
         share = evolve(share, stop=None, target=None, exit=None).calmed(
             STOP_LOSS, TAKE_PROFIT, EXIT
         )
