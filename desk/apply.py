@@ -210,7 +210,8 @@ def _drop(book: Book, order: Order, step: Drop, now: int) -> Book:
 
 def _accept(book: Book, order: Order, now: int) -> Book:
     if order.status != "accepted" and order.lives_ms is not None and order.expires_at is None:
-        order = evolve(order, expires_at=now + order.lives_ms)
+        # From the send: an unknown order that is found late has rested all the while.
+        order = evolve(order, expires_at=(order.sent_at or now) + order.lives_ms)
     triggered = order.triggered or order.code == "TRIGGERED"
     # A cancel that did not end it is asked again, less and less often.
     again = min(order.looks, len(LOOK_UPS) - 1)
