@@ -216,7 +216,9 @@ def _accept(book: Book, order: Order, now: int) -> Book:
     # A cancel that did not end it is asked again, less and less often.
     again = min(order.looks, len(LOOK_UPS) - 1)
     pause, looks = (now + LOOK_UPS[again], order.looks + 1) if order.ends else (None, 0)
-    order = evolve(order, status="accepted", triggered=triggered, due_at=pause, looks=looks)
+    order = evolve(
+        order, status="accepted", triggered=triggered, due_at=pause, looks=looks, misses=0
+    )
     book = book.with_order(order)
     share = book.share(order.strategy)
     return book.with_share(evolve(share, marks=mark_executed(share.marks, order)))
@@ -234,12 +236,16 @@ def _doubt(book: Book, order: Order, now: int) -> Book:
 
 
 def _miss(book: Book, order: Order, now: int) -> Book:
-    """Believe that an order is absent only after three look-ups, the last ten seconds after the send."""
-    missed = order.looks + 1
+    """Believe that an order is absent after three look-ups that do not show it, the last 10 s after the send.
+
+    A look-up that failed is none of them.
+    """
+    looks, misses = order.looks + 1, order.misses + 1
     waited = now - (order.sent_at or 0)
-    if missed < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
-        due = now + LOOK_UPS[min(missed, len(LOOK_UPS) - 1)]
-        return book.with_order(evolve(order, status="unknown", looks=missed, due_at=due))
+    if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
+        due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]
+        doubted = evolve(order, status="unknown", looks=looks, misses=misses, due_at=due)
+        return book.with_order(doubted)
     return _believe_absent(book, order, now)
 
 

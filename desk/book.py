@@ -84,6 +84,8 @@ class Order:
     call: str = ""
     due_at: int | None = None
     looks: int = 0
+    misses: int = 0
+    """How many of the look-ups since it became unknown did not show it."""
     triggered: bool = False
     code: str | None = None
     message: str | None = None
