@@ -268,6 +268,7 @@ class Game:
                 else:
                     self.desk.turn([Answered(call, receipt)])
             reads, self.pool.reads = self.pool.reads, []
+            self.clock.tick(0.001)  # no read comes back in the moment in which it began
             for job in reads:
                 job()
             self.turn()

@@ -58,12 +58,6 @@ MUTATIONS = (
         "book = verdict.book.with_share(share)",
     ),
     Mutation(
-        "a resting exit is no multiple of the instrument's step",
-        "desk/decide.py",
-        "size = floor_to(cut.reduces, book.instrument.step)",
-        "size = cut.reduces",
-    ),
-    Mutation(
         "a reversal opens its whole quantity beyond what it closed",
         "desk/cut.py",
         "return _allow(Cut(side, reduces, max(ZERO, asked - abs(held))), alert, book, rules)",
@@ -197,10 +191,10 @@ MUTATIONS = (
         'if order.status == "unknown" and order.kind == ENTRY and _is_due(order, now):',
     ),
     Mutation(
-        "a resting exit is larger than the share",
+        "a resting exit takes the whole share",
         "desk/plan.py",
         "size = min(held, rest.quantity)",
-        "size = rest.quantity",
+        "size = held",
     ),
     # --- what came back ---
     Mutation(
@@ -250,12 +244,6 @@ MUTATIONS = (
         "desk/apply.py",
         "if is_dust and (share.stop or share.target or share.exit):",
         "if False:",
-    ),
-    Mutation(
-        "the next position inherits the stop of what was too small to sell",
-        "desk/apply.py",
-        "is_dust = abs(share.quantity) < book.instrument.smallest",
-        "is_dust = share.quantity == 0",
     ),
     Mutation(
         "what is too small to sell is never written off",

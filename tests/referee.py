@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.protocol import OrderRequest
-from desk.book import ENTRY, EXIT, Book, Order, Share
+from desk.book import BLANK, ENTRY, EXIT, Book, Order, Share
 from desk.record import Record
 from desk.store import ORDER
 from parsers.alert import Alert
@@ -180,10 +180,13 @@ class Referee:
         last = max((order.cause.seq for order in held.entries.values()), default=0)
         if held.entries and last < self.closed.get(place, 0):
             found.append("what was closed stays")
+        # What the last entry brought must stand, in its place or in that of one before it. One that brought
+        # nothing keeps the levels before it only where the desk never saw the share flat in between.
         stops, targets = self._levels(book.account, held)
-        if stops and (share.stop is None or share.stop.price not in stops):
+        newest = next(reversed(held.entries.values()), BLANK)
+        if newest.stop_loss and (share.stop is None or share.stop.price not in stops):
             found.append(f"its stop is {share.stop}, not one of {stops}")
-        if targets and (share.target is None or share.target.price not in targets):
+        if newest.take_profit and (share.target is None or share.target.price not in targets):
             found.append(f"its target is {share.target}, not one of {targets}")
         if "locks_balance" not in book.can and share.target and not self._has_target(book, share):
             found.append("its target does not stand")
@@ -225,6 +228,7 @@ class Referee:
                 change = naive_model.position([fill], venue.instruments[symbol].base)
                 before, held.quantity = held.quantity, held.quantity + change
                 if order.kind == ENTRY:
+                    held.entries.pop(order.client_id, None)
                     held.entries[order.client_id] = order
                     held.is_stray = False
                 elif held.quantity * change > 0 and abs(held.quantity) >= STEP:
