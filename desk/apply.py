@@ -67,7 +67,7 @@ def take_step(book: Book, step: Step, now: int) -> Book:
     if isinstance(step, Cancel):
         return book.with_order(evolve(order, call="cancel", ends=order.ends or step.ends))
     if isinstance(step, Look):
-        return book.with_order(evolve(order, call="look"))
+        return book.with_order(evolve(order, call="look", due_at=now))
     return _drop(book, order, step, now)
 
 
@@ -137,9 +137,14 @@ def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
 
 
 def settle(book: Book, strategy: str, now: int) -> Book:
-    """Return the book with the wishes of one share ended that have come true."""
+    """Return the book with the wishes of one share ended that have come true.
+
+    What is too small to be ordered is no position any more: its levels must not pass to the next one, also
+    where an order of the strategy still works and it is not written off yet.
+    """
     share = book.share(strategy)
-    if share.quantity == 0 and (share.stop or share.target or share.exit):
+    is_dust = abs(share.quantity) < book.instrument.smallest
+    if is_dust and (share.stop or share.target or share.exit):
         share = evolve(share, stop=None, target=None, exit=None).calmed(
             STOP_LOSS, TAKE_PROFIT, EXIT
         )
@@ -211,12 +216,15 @@ def _drop(book: Book, order: Order, step: Drop, now: int) -> Book:
 
 def _accept(book: Book, order: Order, now: int) -> Book:
     if order.status != "accepted" and order.lives_ms is not None and order.expires_at is None:
-        order = evolve(order, expires_at=now + order.lives_ms)
+        # From the send: an unknown order that is found late has rested all the while.
+        order = evolve(order, expires_at=(order.sent_at or now) + order.lives_ms)
     triggered = order.triggered or order.code == "TRIGGERED"
     # A cancel that did not end it is asked again, less and less often.
     again = min(order.looks, len(LOOK_UPS) - 1)
     pause, looks = (now + LOOK_UPS[again], order.looks + 1) if order.ends else (None, 0)
-    order = evolve(order, status="accepted", triggered=triggered, due_at=pause, looks=looks)
+    order = evolve(
+        order, status="accepted", triggered=triggered, due_at=pause, looks=looks, misses=0
+    )
     book = book.with_order(order)
     share = book.share(order.strategy)
     return book.with_share(evolve(share, marks=mark_executed(share.marks, order)))
@@ -234,10 +242,14 @@ def _doubt(book: Book, order: Order, now: int) -> Book:
 
 
 def _miss(book: Book, order: Order, now: int) -> Book:
-    """Believe that an order is absent only after three look-ups, the last ten seconds after the send."""
+    """Believe that an order is absent after three look-ups that do not show it, the last 10 s after the send.
+
+    A look-up that failed is none of them.
+    """
     looks, misses = order.looks + 1, order.misses + 1
     order = evolve(order, looks=looks, misses=misses)
-    waited = now - (order.sent_at or 0)
+    asked_at = order.due_at or now  # a late answer tells how it was when it was asked for
+    waited = asked_at - (order.sent_at or 0)
     if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
         due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]
         return book.with_order(evolve(order, status="unknown", due_at=due))

@@ -17,7 +17,7 @@ from desk.cut import Cut, Rules, cut_at_zero, order_levels, stated_target
 from desk.evolve import evolve
 from desk.opening import bear
 from desk.plan import wanted_legs
-from desk.sizing import nearest_to, plain, signal_before
+from desk.sizing import floor_to, nearest_to, plain, signal_before
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from parsers.alert import Alert
 
@@ -155,8 +155,10 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
         tick = book.instrument.tick
         limit = nearest_to(limit, tick) if limit is not None else None
         stop = nearest_to(stop, tick) if stop is not None else None
-        resting = RestingExit(cause, cut.reduces, alert.order_type, limit, stop)
-        return evolve(share, exit=resting)
+        # A whole share may end between two steps; what is left of it is too small to be ordered.
+        size = floor_to(cut.reduces, book.instrument.step)
+        resting = RestingExit(cause, size, alert.order_type, limit, stop)
+        return evolve(share, exit=resting if size > 0 else None)
     keep = abs(share.staying) - cut.reduces
     owed = evolve(share, keep=keep, owed=cause, owed_since=rules.times.now, exit=None)
     return owed.calmed(KEEP)  # a new wish is tried at once

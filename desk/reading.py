@@ -265,6 +265,7 @@ def _try_again(floor: Floor, account: str, now: int) -> None:
 
 
 def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
+    """Take in what a read saw of our orders, all of it before anything is planned on it."""
     state = floor.state
     homes: dict[str, Key] = {
         cid: (book.account, book.paper, book.instrument.symbol)

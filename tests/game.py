@@ -19,7 +19,7 @@ from typing import Any
 from brokers.paper import Paper
 from brokers.protocol import Fill, Receipt
 from brokers.symbols import canonical
-from desk.book import Share
+from desk.book import STOP_LOSS, Book, Share
 from desk.events import Answered, Ask
 from desk.floor import Call
 from desk.loop import Desk
@@ -34,6 +34,7 @@ from parsers.alert import Alert, Level
 from tests import naive_model
 from tests.fakes import FakeClock
 from tests.lying_venue import STEP, LyingVenue
+from tests.referee import Referee
 
 ZERO = Decimal(0)
 CONFIG = """
@@ -106,9 +107,11 @@ class Game:
         self.settings, template = _prepare()
         self.state = self.folder / "state.db"
         shutil.copy(template, self.state)
+        self.referee = Referee(self.venues, self.clock)
         self.owners: dict[str, str] = {}
         self.bare: dict[tuple[str, str, str], int] = {}
         self.count = 0
+        self.about = ("fan", self.symbols[0])
         self.start()
 
     # --- the desk --------------------------------------------------------------------------------------
@@ -151,6 +154,8 @@ class Game:
             order = book.orders[request.client_id]
             for each in (request, *request.legs):
                 self.owners[each.client_id] = order.strategy
+            record = self.desk.state.records.get(order.cause.alert_id)
+            self.referee.leaves(book, order, request, record)
             if request.reduces:
                 held = book.share(order.strategy).quantity
                 assert request.quantity <= abs(held), "larger than its share"
@@ -164,10 +169,10 @@ class Game:
         price = self.venues["a"].prices[symbol]
         one = Alert(symbol=symbol, price=price, strategy=strategy, **alert)
         body = str(self.count).encode()
-        held = {name: self.held(strategy, name, symbol) for name in ROUTES[strategy]}
+        books = {name: self.book(name, symbol) for name in ROUTES[strategy]}
         record = self._deliver(one, body)
         if record is not None:
-            self._compare(one, record, held)
+            self._compare(one, record, books)
         if alert["action"] != "cancel" and self.chance.random() < 0.15:
             assert self._deliver(one, body) is None, "a duplicate was traded"
         return record
@@ -180,54 +185,55 @@ class Game:
         entry = ask.entries[0]
         return entry if isinstance(entry, Record) else None
 
-    def held(self, strategy: str, account: str, symbol: str) -> Decimal:
-        """Return what a strategy holds once every owed exit is done."""
-        return self.share(strategy, account, symbol).staying
+    def book(self, account: str, symbol: str) -> Book | None:
+        return self.desk.state.books.get((account, False, symbol))
 
-    def share(self, strategy: str, account: str, symbol: str) -> Share:
-        book = self.desk.state.books.get((account, False, symbol))
-        return book.share(strategy) if book else Share(strategy)
-
-    def _compare(self, alert: Alert, record: Record, held: dict[str, Decimal]) -> None:
+    def _compare(self, alert: Alert, record: Record, books: dict[str, Book | None]) -> None:
         """Check what was decided against the slow sum; what was decided late is not compared."""
         for part in record.story.parts:
-            if alert.action == "cancel" or part.account not in held:
+            book, after = books[part.account], self.book(part.account, alert.symbol)
+            if after is not None:
+                self.referee.decided(alert, record, part.account, (book, after))
+            if alert.action == "cancel":
                 continue
-            asked = (alert.quantity or ZERO) * ROUTES[alert.strategy or ""][part.account]
-            want = naive_model.cut(
-                held[part.account], alert.action, asked, may_short=not self.is_spot
-            )
+            times = Decimal(ROUTES[alert.strategy or ""][part.account])
+            held = book.share(record.strategy).staying if book else ZERO
+            asked, stated = (alert.quantity or ZERO) * times, None
+            if alert.position_size is not None or alert.market_position is not None:
+                stated = abs(alert.position_size or ZERO) * times
+            want = naive_model.cut(held, alert.action, asked, stated, may_short=not self.is_spot)
             denied = sum((each.quantity or ZERO for each in part.denials), ZERO)
             assert part.reduces == want.takes, f"takes {part.reduces}, not {want.takes}"
-            opens = floor_to(want.opens, STEP)
-            assert part.opens + denied == opens, f"opens {part.opens} + {denied}, not {opens}"
+            opens, found = floor_to(want.opens, STEP), floor_to(part.opens + denied, STEP)
+            assert found == opens, f"opens {part.opens} + {denied}, not {opens}"
 
     def alert(self) -> None:
         """Send one random alert, or none."""
-        kind, strategy = self.chance.random(), self.chance.choice(list(ROUTES))
-        symbol = self.chance.choice(self.symbols)
-        quantity = STEP * 2 * self.chance.randint(5, 50)
+        kind = self.chance.random()
+        if self.chance.random() < 0.5:  # one alert is often followed by another about the same
+            self.about = self.chance.choice(list(ROUTES)), self.chance.choice(self.symbols)
+        strategy, symbol = self.about
+        steps = self.chance.randint(10, 100)
+        quantity = STEP * steps
         price = self.venues["a"].prices[symbol]
         action = self.chance.choice(["buy", "buy", "sell"] if self.is_spot else ["buy", "sell"])
         up = 1 if action == "buy" else -1
         levels: dict[str, Any] = {}
-        if self.chance.random() < 0.5:
+        if self.chance.random() < 0.6:
             away = Decimal(self.chance.randint(1, 8))
             levels["stop_loss"] = Level(percent=away)
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.6:
             levels["take_profit"] = Level(amount=Decimal(self.chance.randint(1, 10)))
-        if kind < 0.45:
+        if kind < 0.1:
+            size = STEP * self.chance.choice([0, self.chance.randint(1, steps)])
+            states = {"position_size": up * size} if size else {"market_position": "flat"}
+            self.send(strategy, symbol, action=action, quantity=quantity, **states, **levels)
+        elif kind < 0.45:
             self.send(strategy, symbol, action=action, quantity=quantity, **levels)
         elif kind < 0.6:
             at = price - up * Decimal(self.chance.randint(-5, 25)) / 10
-            if self.chance.random() < 0.5:
-                stop, target = (
-                    Decimal(self.chance.randint(3, 8)),
-                    Decimal(self.chance.randint(3, 9)),
-                )
-                levels = {"stop_loss": Level(percent=stop), "take_profit": Level(amount=target)}
-            rests = {"order_type": "limit", "limit_price": at, **levels}
-            self.send(strategy, symbol, action=action, quantity=quantity, **rests)
+            rests = {"order_type": "limit", "limit_price": at}
+            self.send(strategy, symbol, action=action, quantity=quantity, **rests, **levels)
         elif kind < 0.75:
             self.send(strategy, symbol, action="close")
         elif kind < 0.8:
@@ -240,6 +246,9 @@ class Game:
                 if self.chance.random() < 0.4:
                     moved = venue.prices[symbol] + Decimal(self.chance.randint(-30, 30)) / 10
                     venue.move(symbol, max(moved, Decimal(20)))
+                elif self.chance.random() < 0.15:  # a spike that reaches stops and targets
+                    for way in (12, -24):
+                        venue.move(symbol, max(venue.prices[symbol] + way, Decimal(20)))
             venue.arrive()
             if self.has_hands and self.chance.random() < 0.05 and venue.positions:
                 venue.by_hand(self.chance.choice(list(venue.positions)))
@@ -265,6 +274,7 @@ class Game:
                 else:
                     self.desk.turn([Answered(call, receipt)])
             reads, self.pool.reads = self.pool.reads, []
+            self.clock.tick(0.001)  # no read comes back in the moment in which it began
             for job in reads:
                 job()
             self.turn()
@@ -289,13 +299,48 @@ class Game:
         for venue in self.venues.values():
             venue.is_honest = True
         self.bare.clear()
+        self.referee.wrong.clear()
         for _ in range(seconds):
             self.carry_out(1.0)
             self.check_protection()
+            if not self.has_hands:
+                self.referee.watch(list(self.desk.state.books.values()))
             self.tick(1)
             for venue in self.venues.values():
                 venue.arrive()
         self.carry_out(1.0)
+
+    def wait_long(self) -> None:
+        """Let the venues answer, and more time pass than a working entry lives."""
+        self.calm(3)
+        self.tick(400)
+        self.calm(8)
+        self.referee.check_entries_ended(list(self.desk.state.books.values()))
+
+    def obstruct(self) -> None:
+        """Let the venues answer, but take no exit at the market for a while."""
+        self.calm(3)
+        is_refused = self.chance.random() < 0.5
+        for venue in self.venues.values():
+            venue.refuses_exits, venue.loses_exits = is_refused, not is_refused
+        began = self.clock()
+        for strategy, routes in ROUTES.items():
+            for symbol in self.symbols:
+                shares = [self.share(strategy, name, symbol) for name in routes]
+                if any(share.quantity for share in shares):
+                    side = "sell" if max(share.quantity for share in shares) > 0 else "buy"
+                    reverses = self.chance.random() < 0.5
+                    how = (
+                        {"action": side, "quantity": Decimal("0.5")}
+                        if reverses
+                        else {"action": "close"}
+                    )
+                    self.send(strategy, symbol, **how)
+        self.calm(100)
+        self.referee.check_tries(began, 15)
+        for venue in self.venues.values():
+            venue.refuses_exits = venue.loses_exits = False
+        self.calm(30)
 
     def lie(self) -> None:
         """Let the venues misbehave again."""
@@ -321,14 +366,18 @@ class Game:
                 assert self.clock() - since <= 5_000, f"{where} is bare"
 
     def _stands(self, account: str, share: Share, size: Decimal) -> bool:
-        if size < STEP or share.stop is None or share.owes:
+        venue = self.venues[account]
+        if size < STEP or share.stop is None:
+            return True
+        is_obstructed = venue.refuses_exits or venue.loses_exits
+        if share.owes and (not is_obstructed or share.pursuit(STOP_LOSS).failures):
             return True
         return any(
             order.status == "accepted"
             and self.owners.get(cid) == share.strategy
             and order.request.stop_price == share.stop.price
             and order.left == size
-            for cid, order in self.venues[account].orders.items()
+            for cid, order in venue.orders.items()
         )
 
     def close_everything(self) -> None:
@@ -346,6 +395,10 @@ class Game:
             for venue in self.venues.values():
                 venue.arrive()
 
+    def share(self, strategy: str, account: str, symbol: str) -> Share:
+        book = self.book(account, symbol)
+        return book.share(strategy) if book else Share(strategy)
+
     def _is_open(self, strategy: str, account: str, symbol: str) -> bool:
         book = self.desk.state.books.get((account, False, symbol))
         return book is not None and bool(book.share(strategy).quantity or book.live(strategy))
@@ -362,8 +415,8 @@ class Game:
     def check(self) -> None:
         """Check what must hold at the end of every game."""
         state = self.desk.state
-        assert not state.blocked, state.blocked
         assert not state.halts, state.halts
+        assert not state.blocked, state.blocked
         for (account, _, symbol), book in state.books.items():
             for share in book.shares.values():
                 assert share.quantity == 0, f"a close left {share.quantity} on {account} {symbol}"
@@ -372,6 +425,9 @@ class Game:
         for name, venue in self.venues.items():
             working = [cid for cid, o in venue.orders.items() if o.status == "accepted"]
             assert not working, f"an order still works at {name}"
+        self.referee.check_end(
+            self.desk.store._db.execute("SELECT account, data FROM orders").fetchall()
+        )
         self._check_entries()
         if not self.has_hands:
             self._check_money()
@@ -400,8 +456,8 @@ class Game:
         for *written, size in self.desk.store._db.execute(
             "SELECT account, instrument, strategy, quantity FROM fills WHERE client_id = ''"
         ):
-            assert self.is_spot
-            assert Decimal(size) < STEP
+            assert self.is_spot, "something was written off where nothing is taken as a fee"
+            assert Decimal(size) < STEP, f"{size} was taken away"
             dust[(written[0], written[1], written[2])] += Decimal(size)
         for where, some in fills.items():
             base = self.venues[where[0]].instruments[where[1]].base
@@ -443,7 +499,7 @@ def play(seed: int) -> None:
             if chance.random() < 0.07:
                 game.crash()
             if chance.random() < 0.15:
-                game.calm(12)
+                chance.choice([lambda: game.calm(12), game.wait_long, game.obstruct])()
                 game.lie()
         game.close_everything()
         game.check()

@@ -7,6 +7,7 @@ protocol and keeps its own truth, against which shares are judged. `is_honest` m
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -81,9 +82,15 @@ class LyingVenue:
         self.positions: dict[str, Decimal] = {}
         self.transit: list[tuple[int, OrderRequest]] = []
         self.is_honest = False
-        self.refuses = False
         self.is_gone = False
+        self.refuses_exits = False
+        self.loses_exits = False
         self.placed: list[tuple[int, OrderRequest]] = []
+        self.missed: dict[str, list[int]] = defaultdict(list)
+        """When each order was looked for and was not there."""
+        self.seen: dict[str, Decimal] = {}
+        """What the last snapshot said is held."""
+        self.was_wrong = False
 
     # --- what the desk asks ----------------------------------------------------------------------------
 
@@ -129,7 +136,10 @@ class LyingVenue:
         self._may_be_gone()
         if self._is_due(0.15):
             raise Unreachable("no route")
-        return self.receipt(request)
+        found = self.receipt(request)
+        if found.status == "absent":
+            self.missed[request.client_id].append(self.clock())
+        return found
 
     def fills(self, since: int) -> tuple[Fill, ...]:
         self._may_be_gone()
@@ -144,7 +154,11 @@ class LyingVenue:
             for cid, order in self.orders.items()
             if order.status == "accepted"
         ]
-        return Snapshot(dict(self.positions), tuple(working))
+        self.seen = dict(self.positions)
+        self.was_wrong = bool(self.seen) and not self.was_wrong and self._is_due(0.05)
+        if self.was_wrong:  # one of its machines is behind
+            del self.seen[self.chance.choice(list(self.seen))]
+        return Snapshot(dict(self.seen), tuple(working))
 
     # --- what happens meanwhile ------------------------------------------------------------------------
 
@@ -208,9 +222,11 @@ class LyingVenue:
         self._may_be_gone()
         for request in requests:
             self.placed.append((self.clock(), request))
-            assert request.client_id not in self.orders, f"sent twice: {request.client_id}"
-        if self.refuses:
-            raise Refused("everything is refused")
+        is_exit = requests[0].reduces and requests[0].order_type == "market"
+        if self.loses_exits and is_exit:
+            raise Unreachable("no route")
+        if self.refuses_exits and is_exit:
+            raise Refused("no exit is taken")
         if self._is_due(0.06):
             raise Unreachable("no route")
         if self._is_due(0.06):
@@ -251,7 +267,7 @@ class LyingVenue:
             if order.status == "accepted":
                 order.status = "expired"
         elif request.order_type == "limit" and self._is_reached(request):
-            self._fill(order, request.quantity)
+            self._fill(order, self._some(request.quantity))
 
     def _fill(self, order: Working, quantity: Decimal) -> None:
         request = order.request
@@ -261,7 +277,7 @@ class LyingVenue:
             order.status = "expired"
             return
         price = self.prices[request.instrument.symbol]
-        if request.order_type == "limit":
+        if request.order_type == "limit" and self.chance.random() < 0.7:  # else at a better price
             price = request.limit_price or price
         is_bought_spot = request.instrument.kind == "spot" and request.side == "buy"
         fee, coin = quantity * price * self.fee_rate, self.fee_coin

@@ -1,7 +1,7 @@
 """What alerts and executions come to, worked out the slow and simple way, from nothing of the desk.
 
-Three sums: what an order takes of a position and what it opens; what a row of executions leaves; and what it
-earned. They are compared with what the desk decided and booked.
+Four sums: what an order takes of a position and what it opens; what a row of executions leaves; what it
+earned; and where a level stands. They are compared with what the desk decided and booked.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import Decimal
 from brokers.protocol import Fill
 
 ZERO = Decimal(0)
+STEP, TICK = Decimal("0.001"), Decimal("0.1")
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,27 @@ class Cut:
     opens: Decimal
 
 
-def cut(held: Decimal, action: str, quantity: Decimal, *, may_short: bool) -> Cut:
-    """Cut an order at zero: first what is held on the other side goes, then the rest opens."""
+def cut(
+    held: Decimal,
+    action: str,
+    quantity: Decimal,
+    stated: Decimal | None = None,
+    *,
+    may_short: bool,
+) -> Cut:
+    """Cut an order at zero: first what is held on the other side goes, then the rest opens.
+
+    `stated` is the size after the order where the alert says it: all on the other side goes, and no more
+    than that opens.
+    """
     if action == "close":
         return Cut(abs(held), ZERO)
     way = 1 if action == "buy" else -1
     against = max(ZERO, -held * way)
-    takes = min(quantity, against)
-    opens = quantity - takes
+    takes = against if stated is not None else min(against, round_up(quantity, STEP))
+    opens = max(ZERO, quantity - against)
+    if stated is not None:
+        opens = min(opens, stated)
     if way < 0 and not may_short:
         opens = ZERO
     return Cut(takes, opens)
@@ -55,3 +69,25 @@ def earned(fills: Iterable[Fill]) -> Decimal:
         if fill.fee_coin == "USDT":
             total -= fill.fee
     return total
+
+
+def average(fills: Iterable[Fill]) -> Decimal:
+    """Return what a row of executions cost on average."""
+    some = list(fills)
+    return sum((f.quantity * f.price for f in some), ZERO) / sum((f.quantity for f in some), ZERO)
+
+
+def level(base: Decimal, side: str, away: Decimal) -> Decimal:
+    """Return a price so far in favour of a position (against it below zero), on the tick.
+
+    A stop goes away from the price and a target towards it: down for a long position, up for a short one.
+    """
+    if side == "buy":
+        return (base + away) // TICK * TICK
+    return round_up(base - away, TICK)
+
+
+def round_up(value: Decimal, step: Decimal) -> Decimal:
+    """Return the next multiple of a step."""
+    down = value // step * step
+    return down if down == value else down + step

@@ -137,15 +137,17 @@ def test_the_command_line_checks_the_venue(tmp_path, venue, monkeypatch, capsys)
     assert "problem: the key may not trade" in capsys.readouterr().out
 
 
-def test_the_shipped_example_of_a_testnet_account_works(start, venue):
-    """Taking the "#" away from the account in config.yaml gives one that trades at the test system."""
+def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
+    """Keys, and `sandbox: true` in the account that config.yaml has: it trades at the test system."""
     text = (webhook_server.HERE / "config.yaml").read_text()
-    for line in ("binance_testnet:", "  broker: binance", "  market: spot", "  sandbox: true"):
-        assert f"  #{line}\n" in text
-        text = text.replace(f"  #{line}\n", f"  {line}\n")
-    text = text.replace("  #  currency: USDT\n", f"    currency: USDT\n    base_url: {venue.url}\n")
-    keys = {"BINANCE_TESTNET_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
+    before, binance = text.split("\n  binance:")
+    assert "    # sandbox: false " in binance
+    mine = f"    sandbox: true\n    base_url: {venue.url}\n"
+    text = f"{before}\n  binance:" + binance.replace(
+        "    market: spot\n", f"    market: spot\n{mine}", 1
+    )
+    keys = {"BINANCE_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
     receiver = start(text, keys)
-    answer = buy(receiver, strategy="my-ma-cross", account_group="binance_testnet")
+    answer = buy(receiver, strategy="my-ma-cross", account_group="binance")
     assert (answer["status"], answer["orders"][0]["paper"]) == ("filled", False)
     assert venue.free["BTC"] > Decimal("0.9")

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import Fill, Receipt
+from brokers.protocol import Fill, Instrument, Receipt
 from brokers.symbols import classify
-from desk.apply import InvariantBroken, receive, take_step
+from desk.apply import InvariantBroken, receive, settle, take_step
 from desk.book import (
     BLANK,
     ENTRY,
@@ -29,15 +29,20 @@ from desk.book import (
     Share,
     Sight,
 )
+from desk.cut import Rules
+from desk.decide import decide
 from desk.evolve import evolve
 from desk.ledger import Execution, Position, book_fill
 from desk.plan import is_protected, next_step, wakes_at
+from desk.timing import Times
+from parsers.alert import Alert
 
 NOW = 1_000_000
 CAN = frozenset({"reduce_only", "stop"})
 LOCKS = frozenset({"locks_balance", "stop"})
 INSTRUMENT = classify("MES1!", None, date(2025, 11, 21))
 CAUSE = Cause("alert_1", 7, 7)
+COIN = Instrument("BTCUSDT", "spot", "BTC", "USDT", step=Decimal("0.001"))
 
 
 def held(quantity: int) -> Position:
@@ -247,3 +252,29 @@ def test_time_alone_wakes_what_waits_for_it():
     book = take_step(book, step, NOW)
     book = receive(book, Receipt(step.order.client_id, "refused"), NOW)
     assert wakes_at(book, NOW) == book.share("s").pursuit("keep").retry_at
+
+
+def coin_book(quantity: str, **wishes: object) -> Book:
+    """Return a book of a coin whose share has lost a fee and is on no step."""
+    fill = Execution("buy", Decimal(quantity), Decimal(100), Decimal(0), NOW)
+    share = evolve(Share("s"), position=book_fill(Position(), fill)[0], **wishes)
+    return Book("a", False, COIN, {"s": share}, can=LOCKS)
+
+
+def test_what_is_too_small_to_sell_hands_no_stop_on_to_the_next_position():
+    """The levels end with the position, also while an entry waits and nothing is written off yet."""
+    waits = evolve(BLANK, client_id="e", strategy="s", kind=ENTRY, side="buy", quantity=Decimal(1))
+    book = coin_book("0.0009", stop=Guard(Decimal(99)), target=Guard(Decimal(110)))
+    share = settle(book.with_order(waits), "s", NOW).share("s")
+    assert share.quantity == Decimal("0.0009")
+    assert (share.stop, share.target) == (None, None)
+
+
+def test_a_resting_exit_of_a_whole_share_stays_on_the_step_when_the_share_grows():
+    """What a fee left between two steps is in no order, however much is bought afterwards."""
+    limit = {"order_type": "limit", "limit_price": Decimal(110), "quantity": Decimal(1)}
+    alert = Alert("sell", "BTCUSDT", strategy="s", **limit)
+    rules = Rules("s", "a", Times(NOW, 90_000, NOW + 90_000))
+    resting = decide(coin_book("0.07992"), alert, CAUSE, rules).book.share("s").exit
+    assert resting is not None
+    assert resting.quantity == Decimal("0.079")

@@ -215,13 +215,13 @@ def test_refused_reducing_takes_what_the_venue_really_holds(make_venue_bench, ki
 def test_refused_reducing_stays_owed_and_is_tried_slowly(make_venue_bench, kind):
     """A venue that refuses for a day is asked under twenty times an hour, and gets the exit in the end."""
     bench = holding(make_venue_bench, kind)
-    bench.venue.refuses = True
+    bench.venue.refuses_exits = True
     bench.send(action="close")
     start = len(bench.exits())
     bench.tick(3_600, step=2)
     assert 10 <= len(bench.exits()) - start <= 20
     assert len(bench.told("order_refused")) == 1
-    bench.venue.refuses = False
+    bench.venue.refuses_exits = False
     bench.tick(420, step=2)
     assert bench.held() == bench.at_venue() == 0
 

@@ -61,12 +61,12 @@ def test_an_idle_account_is_read_every_minute(make_venue_bench):
 
 
 def test_an_account_is_never_read_more_often_than_its_quota_allows(make_venue_bench):
-    """A venue states the shortest pause that leaves half of its quota to orders."""
+    """A venue states the shortest pause that leaves half of its quota to orders; accounts share it."""
     bench = make_venue_bench()
     bench.venue.poll_seconds = 8.0
     bench.send(**LIMIT, time_in_force="gtc")
     bench.tick(20)
-    assert pauses(bench, 60) == {8}
+    assert pauses(bench, 60) == {16}
 
 
 @pytest.mark.parametrize("kind", UNLINKED)

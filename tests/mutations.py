@@ -1,0 +1,431 @@
+"""Plant mistakes in a copy of the desk, one at a time, and see whether the games notice.
+
+A game that no mistake can lose proves nothing. Each entry of the table is a mistake somebody could make in
+one line, named by what it would do to a user. A mutation is caught when a game fails by an assertion about
+trades; one that merely crashes the desk does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COPIED = ("desk", "brokers", "parsers", "tests")
+FAULT = "nternal error"
+"""What the desk says of a crash of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One mistake: what it does to a user, and the text it replaces in one module."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    # --- what an alert means ---
+    Mutation(
+        "a second exit forgets that the first is still owed",
+        "desk/decide.py",
+        "keep = abs(share.staying) - cut.reduces",
+        "keep = abs(share.quantity) - cut.reduces",
+    ),
+    Mutation(
+        "cancelling the working entries is skipped when another alert comes",
+        "desk/decide.py",
+        "if adds or order.ends or order.cause.alert_id == cause.alert_id:",
+        "if True:",
+    ),
+    Mutation(
+        "a close that meets an unknown entry finds nothing to close",
+        "desk/decide.py",
+        "return alert.only_reduces and bool(book.live(rules.strategy, ENTRY))",
+        "return False",
+    ),
+    Mutation(
+        "`cancel` leaves an exit resting",
+        "desk/decide.py",
+        "book = verdict.book.with_share(evolve(share, exit=None))",
+        "book = verdict.book.with_share(share)",
+    ),
+    Mutation(
+        "a reversal opens its whole quantity beyond what it closed",
+        "desk/cut.py",
+        "return _allow(Cut(side, reduces, max(ZERO, asked - abs(held))), alert, book, rules)",
+        "return _allow(Cut(side, reduces, asked), alert, book, rules)",
+    ),
+    Mutation(
+        "a sell on spot opens a short",
+        "desk/cut.py",
+        'return (rules.direction or "both") if book.instrument.may_short else "long"',
+        'return rules.direction or "both"',
+    ),
+    Mutation(
+        "an order that states flat opens beyond zero",
+        "desk/cut.py",
+        "if stated is not None and stated != way:",
+        'if stated not in (None, way, "flat"):',
+    ),
+    Mutation(
+        "an entry opens more than the position that was stated",
+        "desk/cut.py",
+        "opens = min(opens, abs(alert.position_size) * rules.multiplier)",
+        "pass",
+    ),
+    Mutation(
+        "an exit is rounded down and leaves a step behind",
+        "desk/sizing.py",
+        "return min(standing, ceil_to(part, step))",
+        "return min(standing, floor_to(part, step))",
+    ),
+    Mutation(
+        "an exit takes more than the share",
+        "desk/sizing.py",
+        "return min(standing, ceil_to(part, step))",
+        "return ceil_to(part, step)",
+    ),
+    Mutation(
+        "an entry is rounded up",
+        "desk/sizing.py",
+        "floored = floor_to(quantity, instrument.step)",
+        "floored = ceil_to(quantity, instrument.step)",
+    ),
+    Mutation(
+        "an entry is taken although an earlier order may still exist",
+        "desk/opening.py",
+        "if book.unresolved:",
+        "if False:",
+    ),
+    Mutation(
+        "two strategies trade one netted position",
+        "desk/opening.py",
+        "if not rules.nets:",
+        "if True:",
+    ),
+    Mutation(
+        "an entry leaves without its stop loss",
+        "desk/opening.py",
+        "stop_loss=alert.stop_loss,",
+        "stop_loss=None,",
+    ),
+    Mutation(
+        "a working entry never expires",
+        "desk/opening.py",
+        'return rules.day_ms if alert.time_in_force == "day" else rules.limit_ms',
+        "return None",
+    ),
+    # --- the next step ---
+    Mutation(
+        "an exit is repeated while another is unknown",
+        "desk/plan.py",
+        "leaving = sum((order.left for order in exits if not order.rests), ZERO)",
+        'leaving = sum((o.left for o in exits if o.status == "accepted"), ZERO)',
+    ),
+    Mutation(
+        "an exit is sized without looking where it could open the other side",
+        "desk/plan.py",
+        "if not _is_seen(book, share):",
+        "if False:",
+    ),
+    Mutation(
+        "a sell on spot is rounded up to more than is held",
+        "desk/plan.py",
+        "needed = floor_to(abs(share.quantity) - share.keep - leaving, book.instrument.step)",
+        "needed = -floor_to(share.keep + leaving - abs(share.quantity), book.instrument.step)",
+    ),
+    Mutation(
+        "a stop is not resized after a partial fill",
+        "desk/plan.py",
+        "return want is not None and _stands(order, want)",
+        "return want is not None",
+    ),
+    Mutation(
+        "a stop keeps working after the share is flat",
+        "desk/plan.py",
+        "return want is not None and _stands(order, want)",
+        "return want is None or _stands(order, want)",
+    ),
+    Mutation(
+        "a share stays bare while a failed exit waits for its next try",
+        "desk/plan.py",
+        "return share.owes and now >= share.pursuit(KEEP).retry_at",
+        "return share.owes",
+    ),
+    Mutation(
+        "a reversal's entry leaves before the share is flat",
+        "desk/plan.py",
+        "if not against and not ending and share.keep is None and book.unresolved is None:",
+        "if not ending and book.unresolved is None:",
+    ),
+    Mutation(
+        "an entry leaves while the one it replaces still works",
+        "desk/plan.py",
+        "if not against and not ending and share.keep is None and book.unresolved is None:",
+        "if not against and share.keep is None and book.unresolved is None:",
+    ),
+    Mutation(
+        "an expired entry goes on working",
+        "desk/plan.py",
+        "if order.expires_at and now >= order.expires_at:",
+        "if False:",
+    ),
+    Mutation(
+        "an entry leaves long after its alert",
+        "desk/plan.py",
+        "if order.release_by is not None and now >= order.release_by:",
+        "if False:",
+    ),
+    Mutation(
+        "an unknown order is never looked up",
+        "desk/plan.py",
+        'if order.status == "unknown" and _is_due(order, now):',
+        'if order.status == "unknown" and order.kind == ENTRY and _is_due(order, now):',
+    ),
+    Mutation(
+        "a resting exit takes the whole share",
+        "desk/plan.py",
+        "size = min(held, rest.quantity)",
+        "size = held",
+    ),
+    # --- what came back ---
+    Mutation(
+        "an entry of which nothing is known is sent again",
+        "desk/apply.py",
+        "            book = _doubt(book, order, now)",
+        "            book = _unreached(book, order, now)",
+    ),
+    Mutation(
+        "an order is believed absent after one look",
+        "desk/apply.py",
+        "if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:",
+        "if misses < 1:",
+    ),
+    Mutation(
+        "a look-up that failed counts towards the three that must not show an order",
+        "desk/apply.py",
+        "looks, misses = order.looks + 1, order.misses + 1",
+        "looks, misses = order.looks + 1, order.looks + 1",
+    ),
+    Mutation(
+        "an unknown entry that is found rests its whole time again",
+        "desk/apply.py",
+        "order = evolve(order, expires_at=(order.sent_at or now) + order.lives_ms)",
+        "order = evolve(order, expires_at=now + order.lives_ms)",
+    ),
+    Mutation(
+        "an entry that never left is sent again under its old id",
+        "desk/apply.py",
+        "attempt = order.attempt + 1",
+        "attempt = order.attempt",
+    ),
+    Mutation(
+        "an exit that was refused is dropped",
+        "desk/apply.py",
+        "return book.with_share(share.pursuing(order.wish, after))",
+        "return book.with_share(evolve(share.pursuing(order.wish, after), keep=None))",
+    ),
+    Mutation(
+        "an owed close is forgotten while an entry may still fill",
+        "desk/apply.py",
+        "late = [o for o in book.live(strategy) if o.kind == ENTRY and o.cause.seq < share.owed.seq]",
+        "late: list[Order] = []",
+    ),
+    Mutation(
+        "the next position inherits the stop of the last",
+        "desk/apply.py",
+        "if is_dust and (share.stop or share.target or share.exit):",
+        "if False:",
+    ),
+    Mutation(
+        "what is too small to sell is never written off",
+        "desk/apply.py",
+        "if 0 < abs(share.quantity) < book.instrument.smallest and not book.live(strategy):",
+        "if False:",
+    ),
+    Mutation(
+        "a partial fill that a read saw changes nothing",
+        "desk/apply.py",
+        "seen = take_fills(book, order, receipt)",
+        "seen = book",
+    ),
+    # --- what was filled ---
+    Mutation(
+        "a fill is booked twice",
+        "desk/fills.py",
+        "missing = receipt.filled - order.filled",
+        "missing = receipt.filled",
+    ),
+    Mutation(
+        "a fee in the coin that was bought is ignored",
+        "desk/fills.py",
+        'if fill.fee_coin == book.instrument.base and book.instrument.kind == "spot":',
+        "if False:",
+    ),
+    Mutation(
+        "what fills late stays although everything was closed",
+        "desk/fills.py",
+        "if share.keep is not None and order.cause.seq >= share.owed.seq:",
+        "if share.keep is not None:",
+    ),
+    Mutation(
+        "a filled entry gets no stop",
+        "desk/fills.py",
+        "share = evolve(share, stop=stop, guarded_by=order.cause).calmed(STOP_LOSS)",
+        "pass",
+    ),
+    Mutation(
+        "a stop is counted from the last execution alone",
+        "desk/fills.py",
+        "average = order.average_price or execution.price",
+        "average = execution.price",
+    ),
+    Mutation(
+        "a resting exit that has filled is placed again",
+        "desk/fills.py",
+        "return evolve(resting, quantity=left) if left > 0 else None",
+        "return resting",
+    ),
+    Mutation(
+        "a stop and a target that both filled leave the other side open",
+        "desk/fills.py",
+        "if share.quantity * way > 0:",
+        "if False:",
+    ),
+    # --- the wishes, the comparison, the calls ---
+    Mutation(
+        "a refused exit is repeated every second",
+        "desk/book.py",
+        "pause = min(1_000 * 2 ** min(failures, 10), PURSUIT_CEILING)",
+        "pause = 1_000",
+    ),
+    Mutation(
+        "an exit that cannot be sent is repeated every second",
+        "desk/book.py",
+        "pause = min(1_000 * 2 ** min(max(0, self.lost - LOSSES_AT_ONCE), 10), PURSUIT_CEILING)",
+        "pause = 1_000",
+    ),
+    Mutation(
+        "a share shrinks at the first read that shows less",
+        "desk/compare.py",
+        "READS_IN_A_ROW = 2",
+        "READS_IN_A_ROW = 1",
+    ),
+    Mutation(
+        "a share shrinks while its own exit is under way",
+        "desk/compare.py",
+        "return is_young or book.is_calling or book.unresolved is not None",
+        "return False",
+    ),
+    Mutation(
+        "a position that was closed by hand stays in the books",
+        "desk/compare.py",
+        "if short >= READS_IN_A_ROW:",
+        "if False:",
+    ),
+    Mutation(
+        "an exit is not sent as one that only reduces",
+        "desk/pursue.py",
+        "reduces=order.kind != ENTRY,",
+        "reduces=order.kind not in (ENTRY, STOP_LOSS),",
+    ),
+    Mutation(
+        "an order whose answer was lost counts as never sent",
+        "desk/pool.py",
+        '_AFTER_UNCERTAIN = {"place": "unknown",',
+        '_AFTER_UNCERTAIN = {"place": "unreached",',
+    ),
+    Mutation(
+        "a look-up that failed counts as one that found nothing",
+        "desk/pool.py",
+        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "unknown"}',
+        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "absent"}',
+    ),
+    Mutation(
+        "an order that filled instead of being cancelled counts as cancelled",
+        "desk/pool.py",
+        "            return _look(broker, call)",
+        '            return Receipt(call.request.client_id, "cancelled")',
+    ),
+    Mutation(
+        "after a crash what was on its way counts as never sent",
+        "desk/restore.py",
+        'book = book.with_order(evolve(order, status="unknown", call="", due_at=now))',
+        'book = book.with_order(evolve(order, status="pending", call="", sent_at=None))',
+    ),
+    Mutation(
+        "a resend of the same bytes is traded again",
+        "desk/duplicates.py",
+        "if found is None or found[2] <= now:",
+        "if True:",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a row of games: how many were played, and by what the last one was lost."""
+
+    games: int
+    failure: str = ""
+    is_assertion: bool = False
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether a game was lost by an assertion about trades, not by a crash of the desk."""
+        crashed = FAULT in self.failure and "INVARIANT" not in self.failure
+        return self.is_assertion and not crashed
+
+
+def plant(mutation: Mutation | None, folder: Path) -> None:
+    """Copy what a game needs into `folder`, with one mistake in it. Raises where it does not compile."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if mutation is not None:
+        module = folder / mutation.path
+        text = module.read_text().replace(mutation.old, mutation.new)
+        compile(text, mutation.path, "exec")
+        module.write_text(text)
+
+
+def play_in(folder: Path, first: int, count: int, seconds: float) -> Outcome:
+    """Play games with the code in `folder`, in a process of its own, until one is lost."""
+    command = [sys.executable, "-m", "tests.mutations", str(first), str(count)]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(0, f"no end after {seconds} s")
+    if done.returncode != 0:
+        return Outcome(0, done.stderr[-300:])
+    return Outcome(**json.loads(done.stdout))
+
+
+def play_until_lost(first: int, count: int) -> Outcome:
+    """Play a row of games and stop at the first that is lost."""
+    from tests.game import play
+
+    for number in range(count):
+        try:
+            play(first + number)
+        except AssertionError as error:
+            lines = str(error).splitlines() or ["an assertion"]
+            return Outcome(number + 1, f"seed {first + number}: {lines[0]}", is_assertion=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not an assertion of the game
+            return Outcome(number + 1, f"seed {first + number}: {error!r}")
+    return Outcome(count)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    result = play_until_lost(*map(int, sys.argv[1:3]))
+    sys.stdout.write(json.dumps(asdict(result)))
