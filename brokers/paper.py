@@ -52,6 +52,9 @@ class Paper:
         self.rows = rows
         self.today = today
 
+    def open(self) -> None:
+        """Do nothing: there is nobody to connect to."""
+
     def instrument(self, symbol: str) -> Instrument:
         """Return what a TradingView symbol means here. Raises `Refused` where it means nothing."""
         return classify(symbol, self.terms.market, self.today)

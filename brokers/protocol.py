@@ -208,6 +208,9 @@ class Broker(Protocol):
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
 
+    def open(self) -> None:
+        """Open the connection ahead, so that the next order costs one round trip. Raises nothing."""
+
     def instrument(self, symbol: str) -> Instrument:
         """Return the rules of `symbol` (a TradingView spelling). Raises `Refused` where it is unknown."""
 

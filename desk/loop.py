@@ -51,6 +51,8 @@ BATCH = 64
 """The most events that share one commit."""
 GATHER_SECONDS = 0.003
 """How long a batch waits for each of as many as came with the one before."""
+QUIET_SECONDS = 0.02
+"""After a silence of this length nobody is expected to come along."""
 CALL_DEADLINE_MS = 8_500
 """When a call counts as unanswered; a broker's own deadline is a little shorter."""
 IDLE_SECONDS = 30.0
@@ -182,8 +184,11 @@ class Desk:
         a fifth less (measured). Whoever comes alone never waits.
         """
         events: list[Event | None] = []
+        began_seconds = time.monotonic()
         try:
             events.append(self._inbox.get(timeout=self._pause()))
+            if time.monotonic() - began_seconds > QUIET_SECONDS:
+                self._expected = 1
             while len(events) < BATCH:
                 is_early = len(events) < self._expected
                 events.append(self._inbox.get(timeout=GATHER_SECONDS if is_early else 0))

@@ -35,6 +35,8 @@ log = logging.getLogger("desk")
 ZERO = Decimal(0)
 WORKING_MS, HOLDING_MS, IDLE_MS = 2_000, 5_000, 60_000
 """How often an account is read while an order works, while a position is held, and else."""
+WARM_MS = 15_000
+"""How long a connection may be idle before it is opened anew, so that no order pays for that."""
 SILENT_MS = 5_000
 """How long an account may be silent before the user hears of it."""
 LOST_MS = 20_000
@@ -105,6 +107,7 @@ class Readers:
         self._out: dict[str, int] = {}
         self._clean: dict[str, int] = {}
         self._differs: set[str] = set()
+        self._used: dict[str, int] = {}
 
     def begin(self, accounts: list[str], now: int) -> None:
         """Have these accounts read from now on."""
@@ -115,17 +118,23 @@ class Readers:
         """Have an account read at `now`, or before if it is due before."""
         if account in self._due:
             self._due[account] = min(self._due[account], now)
+            self._used[account] = now
 
     def shift(self, step: int) -> None:
         """Move every moment along with a clock that was set."""
         self._due = {name: at + step for name, at in self._due.items()}
         self._clean = {name: at + step for name, at in self._clean.items()}
+        self._used = {name: at + step for name, at in self._used.items()}
         self._out.clear()
 
     def next_at(self) -> int | None:
         """Return the next moment at which anything is to be done."""
         lost = [began + LOST_MS for began in self._out.values()]
-        due = [at for name, at in self._due.items() if name not in self._out]
+        due = [
+            min(at, self._used.get(name, 0) + WARM_MS)
+            for name, at in self._due.items()
+            if name not in self._out
+        ]
         return min([*lost, *due], default=None)
 
     def start_due(self, now: int) -> list[Reading]:
@@ -133,8 +142,13 @@ class Readers:
         lost = [name for name, began in self._out.items() if now - began >= LOST_MS]
         failed = [Reading(name, self._out[name], problem="it does not answer") for name in lost]
         for name, at in list(self._due.items()):
-            if at <= now and name not in self._out:
+            if name in self._out:
+                continue
+            if at <= now:
                 self._begin_one(name, now)
+            elif now - self._used.get(name, 0) >= WARM_MS:
+                self._used[name] = now
+                self._start(name, self._brokers[name].open)
         return failed
 
     def came_back(self, reading: Reading, found: Comparison | None, now: int) -> None:
@@ -172,6 +186,7 @@ class Readers:
             deliver(read_account(broker, name, watched, since, now))
 
         self._due[name] = now + IDLE_MS
+        self._used[name] = now
         if self._start(name, job):
             self._out[name] = now
         else:

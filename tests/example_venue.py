@@ -43,6 +43,10 @@ class Example:
         url = connection.base_url or "https://api.example.org"
         self._wire = Wire(url, secrets=(key,), explain=explain)
 
+    def open(self) -> None:
+        """Open the connection ahead."""
+        self._wire.open()
+
     def instrument(self, symbol: str) -> Instrument:
         data = self._read(f"/symbols/{quote(symbol, safe='')}").data
         return Instrument(symbol, "linear", tick=amount(data, "tick"), step=amount(data, "step"))

@@ -165,6 +165,9 @@ class HangingBroker:
         self.may_answer = threading.Event()
         self.asked: list[OrderRequest] = []
 
+    def open(self) -> None:
+        """Open nothing: there is no connection to keep."""
+
     def instrument(self, symbol: str) -> Instrument:
         return classify(canonical(symbol), None, __import__("datetime").date(2025, 11, 21))
 

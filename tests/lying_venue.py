@@ -94,6 +94,9 @@ class LyingVenue:
 
     # --- what the desk asks ----------------------------------------------------------------------------
 
+    def open(self) -> None:
+        """Open nothing: there is no connection to keep."""
+
     def instrument(self, symbol: str) -> Instrument:
         if symbol not in self.instruments:
             raise Refused(f"{symbol} is not traded here", "SYMBOL_UNKNOWN")
