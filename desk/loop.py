@@ -49,7 +49,7 @@ from desk.store import Store, StoreUnavailable
 log = logging.getLogger("desk")
 BATCH = 64
 """The most events that share one commit."""
-GATHER_SECONDS = 0.003
+GATHER_SECONDS = 0.005
 """How long a batch waits for each of as many as came with the one before."""
 QUIET_SECONDS = 0.02
 """After a silence of this length nobody is expected to come along."""
