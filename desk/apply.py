@@ -19,20 +19,14 @@ from desk.book import (
     STOP_LOSS,
     TAKE_PROFIT,
     Book,
-    Cancel,
-    Drop,
-    Look,
     Order,
-    Read,
-    Send,
-    SendPair,
     Share,
-    Step,
 )
 from desk.evolve import evolve
 from desk.fills import mark_executed, take_fills, write_off
 from desk.plan import is_protected
 from desk.sizing import plain
+from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
 ZERO = Decimal(0)
 ABSENT_AFTER_LOOKS = 3

@@ -1,4 +1,4 @@
-"""Hold one instrument on one account: its shares, what they wish for, its orders; apply what happened.
+"""Hold one instrument on one account: its shares, what they wish for, its orders.
 
 Opening is an event, reducing is a state. An opening order is put here once, by `decide`. Everything that
 reduces or protects is a wish on the share (`keep`, `exit`, `stop`, `target`); `plan` compares the wishes with
@@ -306,53 +306,6 @@ class Told:
 
 Row = Order | Share | FillRow | TradeRow | Told
 """What a change of a book leaves behind for the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Place `order`: it is new to the book unless it is an entry that was waiting for its release."""
-
-    order: Order
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Cancel a working order, so that it ends as `ends`."""
-
-    client_id: str
-    ends: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Look up an order of which it is not known whether it exists."""
-
-    client_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SendPair:
-    """Place a stop and a target that the venue links: one ends the other."""
-
-    orders: tuple[Order, Order]
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Read what the account holds, because an exit must know it before it leaves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """End an entry that never left."""
-
-    client_id: str
-    status: str
-    code: str | None
-    message: str
-
-
-Step = Send | SendPair | Cancel | Look | Read | Drop
 
 
 @dataclass(frozen=True, slots=True)

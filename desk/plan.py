@@ -10,27 +10,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from desk.book import (
-    BLANK,
-    ENTRY,
-    EXIT,
-    KEEP,
-    STOP_LOSS,
-    TAKE_PROFIT,
-    Book,
-    Cancel,
-    Cause,
-    Drop,
-    Look,
-    Order,
-    Read,
-    Send,
-    SendPair,
-    Share,
-    Step,
-)
+from desk.book import BLANK, ENTRY, EXIT, KEEP, STOP_LOSS, TAKE_PROFIT, Book, Cause, Order, Share
 from desk.evolve import evolve
 from desk.sizing import floor_to, place_level
+from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
 ZERO = Decimal(0)
 LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)

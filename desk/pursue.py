@@ -10,23 +10,11 @@ from decimal import Decimal
 
 from brokers.protocol import LocalBroker, OrderRequest, Receipt, Refused
 from desk.apply import InvariantBroken, receive, take_step, watch_protection
-from desk.book import (
-    ENTRY,
-    STOP_LOSS,
-    Book,
-    Cancel,
-    Drop,
-    FillRow,
-    Look,
-    Order,
-    Read,
-    Send,
-    SendPair,
-    Step,
-)
+from desk.book import ENTRY, STOP_LOSS, Book, FillRow, Order
 from desk.floor import Call, Floor
 from desk.plan import next_step
 from desk.state import Key
+from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
 STEPS_AT_ONCE = 500
 """More steps than this for one event is a plan that never comes to rest."""

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Refused, Uncertain, Unreachable
-from desk.book import BLANK, EXIT, Send
+from desk.book import BLANK, EXIT
 from desk.evolve import evolve
 from desk.plan import next_step
+from desk.steps import Send
 from tests.venue_bench import KINDS, LOSE_ANSWER, LOSE_REQUEST, UNLINKED
 
 LIMIT = {"action": "buy", "quantity": "1", "order_type": "limit", "limit_price": "90"}

@@ -17,6 +17,11 @@ OURS = ("desk", "parsers", "brokers", "webhook_server", "tests", "bench")
 PURE = (
     *(
         "book",
+        "steps",
+        "risk",
+        "hours",
+        "fills",
+        "compare",
         "apply",
         "decide",
         "cut",

@@ -12,28 +12,13 @@ import pytest
 from brokers.protocol import Fill, Instrument, Receipt
 from brokers.symbols import classify
 from desk.apply import InvariantBroken, receive, settle, take_step
-from desk.book import (
-    BLANK,
-    ENTRY,
-    EXIT,
-    STOP_LOSS,
-    TAKE_PROFIT,
-    Book,
-    Cancel,
-    Cause,
-    Drop,
-    Guard,
-    Look,
-    Read,
-    Send,
-    Share,
-    Sight,
-)
+from desk.book import BLANK, ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT, Book, Cause, Guard, Share, Sight
 from desk.cut import Rules
 from desk.decide import decide
 from desk.evolve import evolve
 from desk.ledger import Execution, Position, book_fill
 from desk.plan import is_protected, next_step, wakes_at
+from desk.steps import Cancel, Drop, Look, Read, Send
 from desk.timing import Times
 from parsers.alert import Alert
 
