@@ -32,7 +32,7 @@ from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
-from desk.abandoned import LiveAbandoned, check_abandoned
+from desk.abandoned import LiveAbandoned, check_abandoned, check_venues
 from desk.answers import OUTCOMES, iso
 from desk.clock import steady_clock
 from desk.feed import AskPrice
@@ -101,6 +101,7 @@ def create_app(
     try:
         if os.environ.get("ABANDON_LIVE") not in ("1", "true"):
             check_abandoned(settings, store)
+        check_venues(settings, store)
         desk.start()
     except (StoreDamaged, LiveAbandoned) as error:
         log_writer.stop()

@@ -38,6 +38,31 @@ def check_abandoned(settings: Settings, store: Store) -> None:
         )
 
 
+def check_venues(settings: Settings, store: Store) -> None:
+    """Note which accounts are live and which a sandbox; refuse to take real positions for those of a sandbox.
+
+    Raises `LiveAbandoned`: what one name stands for must not change while something is held under it.
+    """
+    now = {
+        name: "live" if account.live else "sandbox"
+        for name, account in settings.accounts.items()
+        if not is_paper(settings, account)
+    }
+    with store.loading():
+        before = store.load_venues()
+        held = [book for book in store.load_books() if not book.paper and is_holding(book)]
+    for book in held:
+        was, is_now = before.get(book.account), now.get(book.account)
+        if was and is_now and was != is_now:
+            raise LiveAbandoned(
+                f"The receiver does not start: the state holds {name_holding(book)}, which is {was}, and "
+                f"config.yaml makes that account {is_now}. Make it {was} again and close the position, "
+                f"or give the {is_now} account another name."
+            )
+    kept = {book.account for book in held} - set(now)
+    store.note_venues(now, forget=set(before) - kept)
+
+
 def find_abandonment(settings: Settings, book: Book) -> str | None:
     """Return why nothing can be done about a book under these settings, or None where it can."""
     account = settings.accounts.get(book.account)

@@ -100,7 +100,8 @@ class Gathering(logging.Handler):
                 if record.levelno >= handler.level:
                     handler.handle(record)
         for handler in self._handlers:
-            handler.flush()
+            with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+                handler.flush()
 
 
 class _File(logging.handlers.WatchedFileHandler):

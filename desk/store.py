@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -224,6 +224,19 @@ class Store:
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of one of the small tables: cash, prices, switches, strategies."""
         return self._db.execute(FACTS[table]).fetchall()
+
+    def load_venues(self) -> dict[str, str]:
+        """Return what each account was when this program last ran: live or sandbox."""
+        rows = self._db.execute("SELECT name, value FROM meta WHERE name LIKE 'venue:%'")
+        return {name.removeprefix("venue:"): value for name, value in rows}
+
+    def note_venues(self, venues: Mapping[str, str], forget: Iterable[str]) -> None:
+        """Note what each account is; nothing else stays noted of those to forget."""
+        for name in forget:
+            self._db.execute("DELETE FROM meta WHERE name = ?", (f"venue:{name}",))
+        for name, value in venues.items():
+            row = (f"venue:{name}", value)
+            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", row)
 
     def load_last(self, limit: int) -> list[AlertRow]:
         """Return the newest alerts, oldest first, and every alert that is not settled."""

@@ -338,6 +338,29 @@ def test_a_sandbox_and_paper_may_be_left_behind(start) -> None:
     assert receiver.held() == {("trend", "BTCUSDT.P"): 1}
 
 
+def test_a_live_account_with_positions_never_becomes_a_sandbox(
+    start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sandbox would say that nothing is held, and real money would be forgotten; no flag allows it."""
+    receiver = hold_live(start)
+    monkeypatch.setenv("ABANDON_LIVE", "1")
+    receiver.file.write_text(LIVE.replace("live: true", "sandbox: true"))
+    with pytest.raises(SystemExit) as ended:
+        receiver.open()
+    assert ended.value.code == 3
+    said = capsys.readouterr().err
+    assert "1 BTCUSDT.P on venue, which is live" in said
+    assert "another name" in said
+    receiver.file.write_text(LIVE)
+    receiver.open()
+    assert receiver.held() == {("trend", "BTCUSDT.P"): 1}
+    receiver.send(action="close", symbol="BTCUSDT.P", strategy="trend", price=100)
+    receiver.stop()
+    receiver.file.write_text(LIVE.replace("live: true", "sandbox: true"))
+    receiver.open()
+    assert receiver.held() == {}
+
+
 def test_the_flag_reaches_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`--abandon-live` is the variable that gunicorn's worker reads; without it nothing is set."""
     served = []
