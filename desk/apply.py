@@ -61,17 +61,17 @@ def take_step(book: Book, step: Step, now: int) -> Book:
     if isinstance(step, Cancel):
         return book.with_order(evolve(order, call="cancel", ends=order.ends or step.ends))
     if isinstance(step, Look):
-        return book.with_order(evolve(order, call="look", due_at=now))
+        return book.with_order(evolve(order, call="look"))
     return _drop(book, order, step, now)
 
 
-def receive(book: Book, receipt: Receipt, now: int) -> Book:
+def receive(book: Book, receipt: Receipt, now: int, asked_at: int | None = None) -> Book:
     """Return the book after what a venue said of one order, and of those linked to it.
 
-    An order that is not ours changes nothing.
+    An order that is not ours changes nothing. A late answer tells how it was when it was `asked_at`.
     """
     for linked in receipt.linked:
-        book = receive(book, linked, now)
+        book = receive(book, linked, now, asked_at)
     order = book.orders.get(receipt.client_id)
     if order is None:
         return book
@@ -94,7 +94,7 @@ def receive(book: Book, receipt: Receipt, now: int) -> Book:
         case "unknown":
             book = _doubt(book, order, now)
         case "absent":
-            book = _miss(book, order, now)
+            book = _miss(book, order, now if asked_at is None else asked_at, now)
         case "unreached":
             book = _unreached(book, order, now)
         case "refused":
@@ -104,7 +104,7 @@ def receive(book: Book, receipt: Receipt, now: int) -> Book:
     return settle(book, order.strategy, now)
 
 
-def observe(book: Book, receipt: Receipt, now: int) -> Book:
+def observe(book: Book, receipt: Receipt, now: int, began: int) -> Book:
     """Return the book after a read saw one of its orders; a request about it may be on its way meanwhile.
 
     Fills and an end are facts whatever else is going on; anything less changes nothing.
@@ -113,7 +113,7 @@ def observe(book: Book, receipt: Receipt, now: int) -> Book:
     if order is None or not order.is_live:
         return book
     if receipt.status in FINAL or (receipt.status != order.status and not order.call):
-        return receive(book, receipt, now)
+        return receive(book, receipt, now, began)
     if order.ends and not order.call and order.due_at and order.looks < ASK_AT_EVERY_READ:
         # It works although it should have ended, and the venue answers: cancel it again now.
         book = book.with_order(evolve(order, due_at=min(order.due_at, now)))
@@ -235,14 +235,13 @@ def _doubt(book: Book, order: Order, now: int) -> Book:
     return book.telling("order_unknown", text, order.cause.alert_id)
 
 
-def _miss(book: Book, order: Order, now: int) -> Book:
+def _miss(book: Book, order: Order, asked_at: int, now: int) -> Book:
     """Believe that an order is absent after three look-ups that do not show it, the last 10 s after the send.
 
     A look-up that failed is none of them.
     """
     looks, misses = order.looks + 1, order.misses + 1
     order = evolve(order, looks=looks, misses=misses)
-    asked_at = order.due_at or now  # a late answer tells how it was when it was asked for
     waited = asked_at - (order.sent_at or 0)
     if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
         due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]

@@ -17,6 +17,7 @@ from desk.book import (
     STOP_LOSS,
     TAKE_PROFIT,
     Book,
+    Cause,
     FillRow,
     Marks,
     Order,
@@ -220,8 +221,16 @@ def _reduced(share: Share, order: Order, execution: Execution, before: Decimal) 
     if share.quantity * way > 0:
         stays = abs(before) if before * way > 0 else ZERO
         keep = stays if share.keep is None else min(stays, share.keep)
-        share = evolve(share, keep=keep, owed=order.cause, owed_since=execution.at)
+        share = evolve(share, keep=keep, owed=_latest(share, order), owed_since=execution.at)
     return share
+
+
+def _latest(share: Share, order: Order) -> Cause:
+    """Return whose wish it is that nothing stays; an alert that closed later means older entries too."""
+    owed = (
+        share.owed if share.keep is not None and share.owed.seq > order.cause.seq else order.cause
+    )
+    return replace(owed, seq=max(owed.seq, share.marks.closed))
 
 
 def _smaller(resting: RestingExit, left: Decimal) -> RestingExit | None:

@@ -28,6 +28,8 @@ class Call:
     request: OrderRequest
     partner: OrderRequest | None = None
     """The other order of a pair that the venue links."""
+    at: int = 0
+    """When it was handed out."""
 
     @property
     def is_urgent(self) -> bool:

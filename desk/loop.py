@@ -393,7 +393,7 @@ class Desk:
             if late := take_late(self.floor, receipt, now):
                 pursue(self.floor, late, now)
             return
-        pursue(self.floor, receive(book, receipt, now), now)
+        pursue(self.floor, receive(book, receipt, now, event.call.at), now)
         scope = f"account:{key[0]}"
         if receipt.code in (KEYS_REFUSED, WRONG_ORDER) and scope not in self.state.halts:
             halt(self.floor, scope, f"{receipt.code}: {receipt.message or ''}", now)

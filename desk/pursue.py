@@ -77,7 +77,7 @@ def _pursue_at_venue(floor: Floor, key: Key, book: Book, now: int) -> None:
             floor.reads.add(key[0])
             break
         if not isinstance(step, Drop):
-            call = _call(key, book, step)
+            call = _call(key, book, step, now)
             break
     else:
         raise InvariantBroken(f"the plan for {key[2]} on {key[0]} did not come to rest")
@@ -111,12 +111,12 @@ def _first_touched(local: LocalBroker, book: Book, price: Decimal) -> Receipt | 
     return None
 
 
-def _call(key: Key, book: Book, step: Step) -> Call:
+def _call(key: Key, book: Book, step: Step, now: int) -> Call:
     if isinstance(step, SendPair):
         first, second = (request_of(book.orders[o.client_id], book) for o in step.orders)
-        return Call(key, "place", first, second)
+        return Call(key, "place", first, second, now)
     request, what = _ask(book, step)
-    return Call(key, what, request)
+    return Call(key, what, request, None, now)
 
 
 def _ask(book: Book, step: Step) -> tuple[OrderRequest, str]:

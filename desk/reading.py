@@ -292,7 +292,7 @@ def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
         if key is None:
             continue
         floor.at = key
-        book = observe(state.books[key], receipt, now)
+        book = observe(state.books[key], receipt, now, reading.began)
         if book.journal:
             state.put_book(book, now)
 
