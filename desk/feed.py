@@ -20,8 +20,8 @@ from desk.state import Key, State
 FRESH_MS = 2_000
 """How long a price counts as the present one, and how often it is asked for while orders rest."""
 SILENT_MS = 60_000
-LATE_MS = 1_500
-"""A price that took longer is not waited for any more."""
+LATE_MS = 600
+"""A price that took longer is not waited for any more: the half second it has, and the way back."""
 AskPrice = Callable[[str], Decimal | None]
 """Symbol -> last price; None where it is not told within half a second."""
 
@@ -74,18 +74,21 @@ class Feed:
             self._resting.pop(key, None)
 
     def next_at(self) -> int | None:
-        """Return when prices are asked for next; None while nothing rests."""
-        symbols = {key[2] for key in self._resting}
-        times = [max(self._known.get(s, 0) + FRESH_MS, self._silent.get(s, 0)) for s in symbols]
-        return min(
-            (at for s, at in zip(symbols, times, strict=True) if s not in self._out), default=None
-        )
+        """Return when anything is to be done; None while nothing rests and nobody waits."""
+        late = [asked + LATE_MS for asked in self._out.values()]
+        resting = {key[2] for key in self._resting} - set(self._out)
+        due = [
+            max(self._known.get(symbol, 0) + FRESH_MS, self._silent.get(symbol, 0))
+            for symbol in resting
+        ]
+        return min([*late, *due], default=None)
 
     def start_due(self, now: int) -> None:
         """Ask for the price of what rests, where it is due."""
         for symbol, asked in list(self._out.items()):
             if now - asked >= LATE_MS:
                 del self._out[symbol]
+                self._silent[symbol] = now + SILENT_MS
         due = [
             symbol
             for symbol in sorted({key[2] for key in self._resting})

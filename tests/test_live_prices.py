@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+import webhook_server
 from tests.running import GUARDED, await_true, find_port, receivers
 from tests.stand_in_binance import StandIn
 
@@ -91,12 +92,26 @@ def test_a_venue_that_cannot_be_reached_delays_once_and_not_for_long(tmp_path, v
     venue.latency_seconds = 5.0
     with receivers(tmp_path) as start:
         receiver = start(configure(url), LIVE)
-        for most in (1.8, 0.4):
+        for most in (1.2, 0.4):
             began = time.monotonic()
             assert buy(receiver)["status"] == "accepted"
             assert time.monotonic() - began < most
         assert buy(receiver, price="100")["orders"][0]["average_price"] == "100"
     venue.latency_seconds = 0.0
+
+
+def test_a_name_that_is_not_resolved_in_time_delays_no_longer(tmp_path, monkeypatch):
+    """Looking up an address cannot be interrupted; the alert goes on without it."""
+
+    def hang(symbol, base_url):
+        time.sleep(4)
+
+    monkeypatch.setattr(webhook_server, "public_price", hang)
+    with receivers(tmp_path) as start:
+        receiver = start("", LIVE)
+        began = time.monotonic()
+        assert buy(receiver)["status"] == "accepted"
+        assert time.monotonic() - began < 1.5
 
 
 def test_a_symbol_that_binance_does_not_trade_is_never_asked_for(receiver, venue):
