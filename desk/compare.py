@@ -14,6 +14,7 @@ from desk.apply import settle
 from desk.book import Book, Share, Sight
 from desk.evolve import evolve
 from desk.fills import shrink
+from desk.sizing import floor_to
 
 ZERO = Decimal(0)
 YOUNG_MS = 10_000
@@ -58,8 +59,8 @@ def compare(
         missing = min(longs, -apart) if apart < 0 else min(shorts, apart)
         beyond[name] = apart + missing if apart < 0 else apart - missing
         differs = differs or apart != 0
-        smallest = min(book.instrument.smallest for book in group)
-        short = group[0].sight.short + 1 if missing >= smallest else 0
+        is_short = _is_felt(group, shorts if apart > 0 else longs, missing)
+        short = group[0].sight.short + 1 if is_short else 0
         seen = [_see(book, held, began, short) for book in group]
         if short >= READS_IN_A_ROW:
             seen = _shrink_largest(seen, missing, -1 if apart > 0 else 1, now, price_of)
@@ -85,6 +86,12 @@ def _sum(group: Sequence[Book], sign: int) -> Decimal:
     """Return the size of all shares on one side."""
     shares = (share.quantity * sign for book in group for share in book.shares.values())
     return sum((size for size in shares if size > 0), ZERO)
+
+
+def _is_felt(group: Sequence[Book], size: Decimal, missing: Decimal) -> bool:
+    """Whether less can be ordered for what is missing: crumbs below a step hinder nobody."""
+    step = min(book.instrument.step for book in group)
+    return floor_to(size, step) > floor_to(size - missing, step)
 
 
 def _shrink_largest(
