@@ -1,0 +1,75 @@
+"""The venue's quantities against the shares: what is felt, what is not, and whose wish a late fill meets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from brokers.protocol import Fill, Instrument, Receipt
+from desk.apply import receive, take_step
+from desk.book import BLANK, ENTRY, TAKE_PROFIT, Book, Cause, Guard, Share
+from desk.compare import compare
+from desk.evolve import evolve
+from desk.ledger import Execution, Position, book_fill
+from desk.plan import next_step
+from desk.steps import Look
+
+NOW = 1_000_000
+SPOT = Instrument("ETHUSDT", "spot", "ETH", "USDT", step=Decimal("0.001"))
+LINEAR = Instrument("ETHUSDT.P", "linear", "ETH", "USDT", step=Decimal("0.001"))
+
+
+def book_of(instrument: Instrument, quantity: str, **wishes: object) -> Book:
+    """Return a book whose one share is so large."""
+    fill = Execution("buy", Decimal(quantity), Decimal(100), Decimal(0), NOW)
+    share = evolve(Share("s"), position=book_fill(Position(), fill)[0], **wishes)
+    return Book("a", False, instrument, {"s": share}, can=frozenset({"locks_balance", "stop"}))
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [("0.0019", "0.0019"), ("0.0015", "0.0019"), ("0.0009", "0.0009"), ("0", "0")],
+)
+def test_a_crumb_that_is_gone_counts_where_less_can_be_sold_for_it(held, left):
+    """Below a step it hinders nobody; across one the share could never be closed."""
+    book = book_of(SPOT, "0.0019")
+    for began in (NOW + 20_000, NOW + 25_000):
+        found = compare([book], {"ETH": Decimal(held)}, began, began, lambda _: None)
+        [book] = found.books
+    # What is left and too small to be sold is written off.
+    assert book.share("s").quantity == (0 if Decimal(left) < SPOT.step else Decimal(left))
+
+
+def test_an_entry_that_fills_after_a_close_does_not_stay_whatever_fills_before_it():
+    """A target's late fill beyond zero must not make the older wish speak for the newer close."""
+    entry = evolve(BLANK, client_id="e", cause=Cause("alert_13", 13, 13), strategy="s", kind=ENTRY,
+                   side="buy", quantity=Decimal(2), status="accepted", sent_at=NOW)  # fmt: skip
+    target = evolve(BLANK, client_id="t", cause=Cause("alert_12", 12, 12), strategy="s",
+                    kind=TAKE_PROFIT, side="sell", quantity=Decimal(1), order_type="limit",
+                    status="accepted", sent_at=NOW)  # fmt: skip
+    share = evolve(Share("s"), target=Guard(Decimal(120)), keep=Decimal(0),
+                   owed=Cause("alert_15", 15, 15))  # fmt: skip
+    share = evolve(share, marks=evolve(share.marks, closed=15))
+    book = Book("a", False, LINEAR, {"s": share}, {"e": entry, "t": target})
+    for name, side, size in (("t", "sell", 1), ("e", "buy", 2)):
+        fill = Fill(f"f{name}", name, side, Decimal(size), Decimal(100), Decimal(0), "", NOW)
+        book = receive(
+            book, Receipt(name, "filled", None, Decimal(size), Decimal(100), (fill,)), NOW
+        )
+    assert (book.share("s").quantity, book.share("s").keep) == (1, 0)
+
+
+def test_a_late_answer_tells_how_it_was_when_it_was_asked_for():
+    """Three look-ups of the first nine seconds prove nothing, however late they come in."""
+    order = evolve(BLANK, client_id="e", cause=Cause("alert_1", 1, 1), strategy="s", kind=ENTRY,
+                   side="buy", quantity=Decimal(1), status="unknown", sent_at=NOW,
+                   due_at=NOW)  # fmt: skip
+    book = Book("a", False, LINEAR, {}, {"e": order})
+    for asked_at in (NOW + 2_000, NOW + 5_000, NOW + 9_000):
+        book = receive(book, Receipt("e", "absent"), NOW + 30_000, asked_at)
+    assert book.orders["e"].status == "unknown"
+    step = next_step(book, NOW + 90_000)
+    assert isinstance(step, Look)
+    book = receive(take_step(book, step, NOW + 90_000), Receipt("e", "absent"), NOW + 90_100)
+    assert book.orders["e"].status == "absent"
