@@ -103,7 +103,7 @@ def create_app(
             check_abandoned(settings, store)
         check_venues(settings, store)
         desk.start()
-    except (StoreDamaged, LiveAbandoned) as error:
+    except (StoreDamaged, StoreUnavailable, LiveAbandoned) as error:
         log_writer.stop()
         store.close()
         lock.release()

@@ -18,7 +18,6 @@ from typing import Any
 from brokers.binance_calls import Calls
 from brokers.binance_errors import (
     DUPLICATE,
-    FILTER,
     KEY,
     MARKET_CLOSED,
     ORDER_ARCHIVED,
@@ -49,6 +48,7 @@ from brokers.binance_public import (
     take,
 )
 from brokers.protocol import (
+    FILTER,
     WRONG_ORDER,
     Check,
     Connection,

@@ -8,12 +8,12 @@ Source: "Error codes for Binance" and "HTTP return codes" of the Binance Spot AP
 
 from __future__ import annotations
 
-from brokers.protocol import CROSSED, KEYS_REFUSED, THROTTLED, Refused, Uncertain
+from brokers.protocol import CROSSED, FILTER, KEYS_REFUSED, THROTTLED, Refused, Uncertain
 from brokers.wire import Reply
 
 KEY, SECRET = "BINANCE_API_KEY", "BINANCE_API_SECRET"
 CLOCK, DUPLICATE, MARKET_CLOSED = "CLOCK", "DUPLICATE", "MARKET_CLOSED"
-FILTER, SYMBOL_UNKNOWN = "FILTER", "SYMBOL_UNKNOWN"
+SYMBOL_UNKNOWN = "SYMBOL_UNKNOWN"
 ORDER_UNKNOWN, ORDER_GONE, ORDER_ARCHIVED = "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"
 
 _UNKNOWN_OUTCOME = frozenset({-1000, -1001, -1006, -1007})

@@ -16,9 +16,9 @@ from typing import Protocol
 ZERO = Decimal(0)
 
 
-THROTTLED, CROSSED, KEYS_REFUSED = "THROTTLED", "CROSSED", "KEYS_REFUSED"
+THROTTLED, CROSSED, KEYS_REFUSED, FILTER = "THROTTLED", "CROSSED", "KEYS_REFUSED", "FILTER"
 """Codes of a refusal the desk acts on: too many requests; the price has already passed the level of a stop
-or target; the venue does not accept our credentials."""
+or target; the venue does not accept our credentials; the order breaks a rule of the instrument."""
 WRONG_ORDER = "WRONG_ORDER"
 """The code of a doubt the desk acts on: a venue answered about another order than the one asked for."""
 

@@ -59,8 +59,11 @@ def check_venues(settings: Settings, store: Store) -> None:
                 f"config.yaml makes that account {is_now}. Make it {was} again and close the position, "
                 f"or give the {is_now} account another name."
             )
-    kept = {book.account for book in held} - set(now)
-    store.note_venues(now, forget=set(before) - kept)
+    kept = {book.account for book in held}
+    news = {name: value for name, value in now.items() if before.get(name) != value}
+    gone = set(before) - set(now) - kept
+    if news or gone:
+        store.note_venues(news, gone)
 
 
 def find_abandonment(settings: Settings, book: Book) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.protocol import CROSSED, THROTTLED, Receipt
+from brokers.protocol import CROSSED, FILTER, THROTTLED, Receipt
 from desk.book import (
     ENTRY,
     EXIT,
@@ -24,7 +24,7 @@ from desk.book import (
 )
 from desk.evolve import evolve
 from desk.fills import mark_executed, take_fills, write_off
-from desk.plan import is_protected
+from desk.plan import BARE_MS, is_protected
 from desk.sizing import plain
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
@@ -35,9 +35,6 @@ ASK_AT_EVERY_READ = 6
 """How often a cancel that ends nothing is asked again at every read, before only its own pauses count."""
 HOPELESS_AFTER = 2
 """How often a stop may be refused before the share counts as one that cannot be protected."""
-BARE_MS = 5_000
-"""How long a share that is meant to be protected may be bare before the user hears of it."""
-TOO_SMALL = "TOO_SMALL"
 FINAL = frozenset({"filled", "partly_filled", "cancelled", "expired", "refused"})
 
 
@@ -290,7 +287,8 @@ def _refuse(book: Book, order: Order, receipt: Receipt, now: int) -> Book:
         until = now + int((receipt.retry_after or 10) * 1000)
         pause = pursuit.after_pause(until)
         return book.with_share(share.pursuing(order.wish, pause))
-    if code == TOO_SMALL and _is_worthless(book, share) and not book.live(order.strategy):
+    is_too_small = code == FILTER and order.wish == KEEP and _is_worthless(book, share)
+    if is_too_small and not book.live(order.strategy):
         return write_off(book, share, now)
     return _judge_protection(_failed(book, order, now), order, code, now)
 

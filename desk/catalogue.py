@@ -92,6 +92,10 @@ class Catalogue:
             if key[0] == account and isinstance(found, Instrument):
                 self._again.pop(key, None)
 
+    def shift(self, step: int) -> None:
+        """Move every moment along with a clock that was set."""
+        self._again = {key: at + step for key, at in self._again.items()}
+
     def next_at(self, now: int) -> int | None:
         """Return when a venue that did not answer may be asked again; one that is due, once."""
         waits = {key: at for key, at in self._again.items() if key not in self._known}

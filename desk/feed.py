@@ -20,6 +20,8 @@ from desk.state import Key, State
 FRESH_MS = 2_000
 """How long a price counts as the present one, and how often it is asked for while orders rest."""
 SILENT_MS = 60_000
+AT_ONCE = 10
+"""How many prices are asked for at once."""
 LATE_MS = 600
 """A price that took longer is not waited for any more: the half second it has, and the way back."""
 AskPrice = Callable[[str], Decimal | None]
@@ -62,7 +64,7 @@ class Feed:
             return False
         asked = self._out.get(symbol)
         if asked is None:
-            self._fetch([symbol], now)
+            self._fetch(symbol, now)
             return True
         return now - asked < LATE_MS
 
@@ -81,7 +83,12 @@ class Feed:
             max(self._known.get(symbol, 0) + FRESH_MS, self._silent.get(symbol, 0))
             for symbol in resting
         ]
-        return min([*late, *due], default=None)
+        return min(late if len(late) >= AT_ONCE else [*late, *due], default=None)
+
+    def shift(self, step: int) -> None:
+        """Move every moment along with a clock that was set."""
+        for moments in (self._known, self._silent, self._out):
+            moments.update({symbol: at + step for symbol, at in moments.items()})
 
     def start_due(self, now: int) -> None:
         """Ask for the price of what rests, where it is due."""
@@ -96,8 +103,9 @@ class Feed:
             and now >= self._silent.get(symbol, 0)
             and now - self._known.get(symbol, 0) >= FRESH_MS
         ]
-        if due:
-            self._fetch(due, now)
+        due.sort(key=lambda symbol: self._known.get(symbol, 0))
+        for symbol in due[: max(0, AT_ONCE - len(self._out))]:
+            self._fetch(symbol, now)
 
     def learn(self, priced: Priced, now: int) -> None:
         """Remember what was told."""
@@ -106,17 +114,17 @@ class Feed:
             self._silent[priced.symbol] = now + SILENT_MS
         else:
             self._known[priced.symbol] = now
+            self._silent.pop(priced.symbol, None)
 
     def _is_told(self, book: Book) -> bool:
         return self._ask is not None and book.paper and book.instrument.kind == "spot"
 
-    def _fetch(self, symbols: list[str], now: int) -> None:
+    def _fetch(self, symbol: str, now: int) -> None:
         ask, deliver = self._ask, self._deliver
-        self._out.update(dict.fromkeys(symbols, now))
+        self._out[symbol] = now
 
         def job() -> None:
-            for symbol in symbols:
-                deliver(Priced(symbol, ask(symbol) if ask else None))
+            deliver(Priced(symbol, ask(symbol) if ask else None))
 
         self._start("prices", job)
 

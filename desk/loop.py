@@ -255,7 +255,8 @@ class Desk:
             self.state.books[key] = shift(book, step)
         self._due = {key: at + step for key, at in self._due.items()}
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
-        self._readers.shift(step)
+        for each in (self._readers, self._feed, self._catalogue):
+            each.shift(step)
         text = (
             f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
         )

@@ -20,6 +20,7 @@ LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
 PATIENCE_MS = 3_000
 """How long a read is waited for before it is asked for again."""
 BARE_MS = 5_000
+"""How long a share that is meant to be protected may be bare before the user hears of it."""
 Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
 """Quantity, order type, limit and stop price of a leg."""
 

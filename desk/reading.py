@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.protocol import (
@@ -237,7 +237,7 @@ def take_late(floor: Floor, receipt: Receipt, now: int) -> Book | None:
     book = book.telling("late_fill", text, order.cause.alert_id)
     book = book.with_order(evolve(order, status="accepted", call="", due_at=None))
     status = receipt.status if receipt.status != "absent" else "partly_filled"
-    return receive(book, evolve_receipt(receipt, status), now)
+    return receive(book, replace(receipt, status=status, linked=()), now)
 
 
 def _find_order(floor: Floor, client_id: str) -> tuple[str, int, str, Order] | None:
@@ -246,18 +246,6 @@ def _find_order(floor: Floor, client_id: str) -> tuple[str, int, str, Order] | N
     if found is None:
         return None
     return (*found[:3], floor.state.changed_order(client_id) or found[3])
-
-
-def evolve_receipt(receipt: Receipt, status: str) -> Receipt:
-    """Return a receipt with another status."""
-    return Receipt(
-        receipt.client_id,
-        status,
-        receipt.broker_id,
-        receipt.filled,
-        receipt.average_price,
-        receipt.fills,
-    )
 
 
 def _keep(floor: Floor, book: Book, now: int) -> None:

@@ -231,12 +231,15 @@ class Store:
         return {name.removeprefix("venue:"): value for name, value in rows}
 
     def note_venues(self, venues: Mapping[str, str], forget: Iterable[str]) -> None:
-        """Note what each account is; nothing else stays noted of those to forget."""
-        for name in forget:
-            self._db.execute("DELETE FROM meta WHERE name = ?", (f"venue:{name}",))
-        for name, value in venues.items():
-            row = (f"venue:{name}", value)
-            self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", row)
+        """Note what each account is, and drop those to forget. Raises `StoreUnavailable`."""
+        try:
+            for name in forget:
+                self._db.execute("DELETE FROM meta WHERE name = ?", (f"venue:{name}",))
+            for name, value in venues.items():
+                row = (f"venue:{name}", value)
+                self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", row)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
 
     def load_last(self, limit: int) -> list[AlertRow]:
         """Return the newest alerts, oldest first, and every alert that is not settled."""

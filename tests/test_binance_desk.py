@@ -221,3 +221,14 @@ def test_after_a_restart_the_share_and_its_protection_are_as_before(receiver, ve
     time.sleep(1.0)
     assert receiver.get("/positions")["positions"][0]["protected"]
     assert len(venue.sent("POST", PAIR)) == 1
+
+
+def test_a_share_that_is_worth_too_little_to_be_sold_is_written_off_by_name(receiver, venue):
+    """Binance takes no order below its smallest amount; the coins stay there and you are told."""
+    trade(receiver, quantity="0.0002")
+    venue.set_price("BTCUSDT", 20000)
+    trade(receiver, "close", quantity=None, price="20000")
+    await_true(lambda: not receiver.held(), 15)
+    told = {each["event"]: each["message"] for each in receiver.get("/status")["events"]}
+    assert "0.0001998 BTCUSDT" in told["written_off"]
+    assert venue.free["BTC"] == Decimal("0.0001998")

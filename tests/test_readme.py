@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import parsers
-from brokers import BROKERS
+from brokers import BROKERS, binance_errors, protocol
 from desk.answers import OUTCOMES
 from desk.codes import CODES
 from desk.settings import load
@@ -432,6 +433,24 @@ def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) ->
     file = tmp_path / "config.yaml"
     file.write_text(config)
     load(file, {}, list(BROKERS))
+
+
+LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"}
+"""Refusals that lead to a look-up; no answer carries them."""
+
+
+def test_every_code_a_broker_refuses_with_is_explained() -> None:
+    """What an answer can carry stands in the table, also where it comes from a venue."""
+    codes: set[str] = set()
+    for path in (ROOT / "brokers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused":
+                codes |= {a.value for a in node.args[1:2] if isinstance(a, ast.Constant)}
+    codes |= {code for code, _ in binance_errors._PLAIN.values()}
+    codes |= {code for _, code, _ in binance_errors._TEXTS}
+    codes |= {protocol.FILTER, protocol.THROTTLED, protocol.CROSSED, protocol.KEYS_REFUSED}
+    assert "REGION_BLOCKED" in codes
+    assert codes - LOOKED_UP <= set(CODES)
 
 
 if __name__ == "__main__":
