@@ -8,7 +8,6 @@ a start there is no recovery code, only this loop.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from desk.duplicates import Duplicate, forget_claims
 from desk.events import Answered, Ask, Due, Event
 from desk.feed import AskPrice, Feed, Priced, meet_live_price
 from desk.floor import Call, Floor, Rates
+from desk.inbox import Inbox
 from desk.intake import refuse, retry, take_in
 from desk.operator import Command, halt, obey
 from desk.options import Settings
@@ -47,12 +47,6 @@ from desk.state import Key, Simulate, State
 from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
-BATCH = 64
-"""The most events that share one commit."""
-GATHER_SECONDS = 0.005
-"""How long a batch waits for each of as many as came with the one before."""
-QUIET_SECONDS = 0.02
-"""After a silence of this length nobody is expected to come along."""
 CALL_DEADLINE_MS = 8_500
 """When a call counts as unanswered; a broker's own deadline is a little shorter."""
 IDLE_SECONDS = 30.0
@@ -100,7 +94,7 @@ class Desk:
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
-        self._inbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._inbox: Inbox[Event | None] = Inbox()
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
@@ -111,7 +105,6 @@ class Desk:
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
-        self._expected = 1
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
 
     # --- what other threads call ---------------------------------------------------------------------
@@ -172,30 +165,10 @@ class Desk:
 
     def _run(self) -> None:
         while True:
-            events = self._drain()
+            events = self._inbox.drain(self._pause())
             self.turn([event for event in events if event is not None and _is_wanted(event)])
             if None in events:
                 return
-
-    def _drain(self) -> list[Event | None]:
-        """Wait for the next event or the next moment that is due, then take what else is there.
-
-        Under load a batch also waits a moment for as many as came lately: one turn for all of them costs each
-        a fifth less (measured). Whoever comes alone never waits.
-        """
-        events: list[Event | None] = []
-        began_seconds = time.monotonic()
-        try:
-            events.append(self._inbox.get(timeout=self._pause()))
-            if time.monotonic() - began_seconds > QUIET_SECONDS:
-                self._expected = 1
-            while len(events) < BATCH:
-                is_early = len(events) < self._expected
-                events.append(self._inbox.get(timeout=GATHER_SECONDS if is_early else 0))
-        except queue.Empty:
-            pass
-        self._expected = max(len(events), self._expected - 1)
-        return events
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]

@@ -133,8 +133,8 @@ class Game:
     def turn(self) -> None:
         """Let the desk take what is in its inbox and what is due."""
         events = []
-        while not self.desk._inbox.empty():
-            events.append(self.desk._inbox.get())
+        while some := self.desk._inbox.take():
+            events += some
         self.desk.turn([event for event in events if event is not None])
 
     def crash(self) -> None:
@@ -309,6 +309,7 @@ class Game:
             for venue in self.venues.values():
                 venue.arrive()
         self.carry_out(1.0)
+        self.check_lots()
 
     def wait_long(self) -> None:
         """Let the venues answer, and more time pass than a working entry lives."""
@@ -341,6 +342,14 @@ class Game:
         for venue in self.venues.values():
             venue.refuses_exits = venue.loses_exits = False
         self.calm(30)
+
+    def check_lots(self) -> None:
+        """Check the lots of every share against the fills on record."""
+        rows = self.desk.store._db.execute(
+            "SELECT account, instrument, strategy, client_id, side, quantity, price, fee, fee_coin, at "
+            "FROM fills ORDER BY rowid"
+        )
+        self.referee.check_lots(list(self.desk.state.books.values()), rows.fetchall())
 
     def lie(self) -> None:
         """Let the venues misbehave again."""
@@ -496,6 +505,7 @@ def play(seed: int) -> None:
             game.events()
             game.tick(chance.choice([0.1, 1, 3, 12, 40]))
             game.carry_out(chance.choice([1, 0.7]))
+            game.check_lots()
             if chance.random() < 0.07:
                 game.crash()
             if chance.random() < 0.15:

@@ -367,6 +367,19 @@ MUTATIONS = (
         "if found is None or found[2] <= now:",
         "if True:",
     ),
+    # --- what is left of it ---
+    Mutation(
+        "what was bought last is sold first",
+        "desk/ledger.py",
+        "    while left > 0 and lots:\n        lot = lots[0]",
+        "    lots.reverse()\n    while left > 0 and lots:\n        lot = lots[0]",
+    ),
+    Mutation(
+        "a lot is booked at the average price",
+        "desk/ledger.py",
+        "Lot(fill.quantity, fill.price, fill.at)",
+        "Lot(fill.quantity, average, fill.at)",
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """What alerts and executions come to, worked out the slow and simple way, from nothing of the desk.
 
-Four sums: what an order takes of a position and what it opens; what a row of executions leaves; what it
-earned; and where a level stands. They are compared with what the desk decided and booked.
+Five sums: what an order takes of a position and what it opens; what a row of executions leaves, and in
+which lots; what it earned; and where a level stands. They are compared with what the desk decided and booked.
 """
 
 from __future__ import annotations
@@ -58,6 +58,24 @@ def position(fills: Iterable[Fill], base: str) -> Decimal:
         if fill.fee_coin == base:
             total -= fill.fee
     return total
+
+
+def lots(fills: Iterable[Fill], base: str) -> list[tuple[Decimal, Decimal]]:
+    """Return size and price of what is held, the oldest first.
+
+    What came first went first: so what is left are the last executions on its side, back from the newest
+    until they make up what is held.
+    """
+    some = list(fills)
+    held = position(some, base)
+    side, left = ("buy" if held > 0 else "sell"), abs(held)
+    found: list[tuple[Decimal, Decimal]] = []
+    for fill in reversed(some):
+        if fill.side == side and left > 0:
+            size = min(left, abs(position([fill], base)))
+            found.insert(0, (size, fill.price))
+            left -= size
+    return found
 
 
 def earned(fills: Iterable[Fill]) -> Decimal:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from brokers.protocol import OrderRequest
+from brokers.protocol import Fill, OrderRequest
 from desk.book import BLANK, ENTRY, EXIT, Book, Order, Share
 from desk.record import Record
 from desk.store import ORDER
@@ -150,7 +150,7 @@ class Referee:
     def watch(self, books: list[Book]) -> None:
         """Check that nothing is wrong for longer than a few seconds."""
         held = self._add_up()
-        wrong: set[tuple[Any, ...]] = set()
+        wrong = self._compare_working(books)
         for book in books:
             if book.is_calling or book.unresolved:
                 continue
@@ -169,6 +169,18 @@ class Referee:
         self.wrong = {each: self.wrong.get(each, self.clock()) for each in wrong}
         for each, since in self.wrong.items():
             assert self.clock() - since <= AT_ONCE_MS, f"{each}"
+
+    def _compare_working(self, books: list[Book]) -> set[tuple[Any, ...]]:
+        """Return the orders that work at a venue or for the desk, but not for both."""
+        wrong: set[tuple[Any, ...]] = set()
+        for account, venue in self.venues.items():
+            own = [book for book in books if book.account == account]
+            known = {order.client_id: order for book in own for order in book.live()}
+            works = {cid for cid, order in venue.orders.items() if order.status == "accepted"}
+            believed = {cid for cid, order in known.items() if order.status == "accepted"}
+            wrong |= {("works, and the desk does not know", cid) for cid in works - set(known)}
+            wrong |= {("the desk believes that it works", cid) for cid in believed - works}
+        return wrong
 
     def _judge_share(self, book: Book, share: Share, held: Held, place: Place) -> list[str]:
         """Return what is wrong with one share that nothing is owed of."""
@@ -239,6 +251,36 @@ class Referee:
                 if abs(held.quantity) < STEP:  # what is too small to be sold is written off
                     found[(account, symbol, order.strategy)] = Held()
         return found
+
+    # --- at any moment ---------------------------------------------------------------------------------
+
+    def check_lots(self, books: list[Book], rows: list[tuple[Any, ...]]) -> None:
+        """Check that every share has the lots that the fills on record leave, in the order of the record.
+
+        What the record says of an order is what its venue executed, or less while it was not all told.
+        """
+        fills: dict[Place, list[Fill]] = defaultdict(list)
+        told: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for account, symbol, strategy, cid, side, quantity, price, fee, coin, at in rows:
+            fill = Fill("", cid, side, Decimal(quantity), Decimal(price), Decimal(fee), coin, at)
+            fills[(account, symbol, strategy)].append(fill)
+            told[(account, cid)] += fill.quantity
+        for book in books:
+            base = book.instrument.base if book.instrument.kind == "spot" else ""
+            for share in book.shares.values():
+                some = fills.pop((book.account, book.instrument.symbol, share.strategy), [])
+                want = naive_model.lots(some, base)
+                got = [(lot.quantity, lot.price) for lot in share.position.lots]
+                assert got == want, f"{share.strategy} on {book.account}: lots {got}, not {want}"
+                sizes = sum((size for size, _ in want), ZERO)
+                assert abs(share.quantity) == sizes, f"a share of {share.quantity}, lots of {sizes}"
+        assert not any(naive_model.lots(some, "") for some in fills.values()), (
+            "a share was forgotten"
+        )
+        for (account, cid), quantity in told.items():
+            if cid:
+                executed = self.venues[account].orders[cid].filled
+                assert quantity <= executed, f"{cid}: {quantity} on record, {executed} executed"
 
     # --- the long run ----------------------------------------------------------------------------------
 

@@ -384,7 +384,7 @@ def test_gunicorn_stops_for_good_until_it_is_told_to_abandon(tmp_path: Path) -> 
     bench = DeskBench(tmp_path, text, {"venue": Venue()}, KEYS)
     alert_id = bench.send(action="buy", symbol="BTCUSDT.P", quantity=1, price=100)["alert_id"]
     while bench.status_of(alert_id) == "pending":
-        bench.desk.turn([event for event in [bench.desk._inbox.get(timeout=10)] if event])
+        bench.desk.turn([event for event in bench.desk._inbox.drain(10) if event])
     bench.store.close()
     (tmp_path / "config.yaml").write_text("")
     refused = launch(tmp_path)

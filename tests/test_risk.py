@@ -547,7 +547,7 @@ LIVE = (
 def wait_for(bench: DeskBench, alert_id: str) -> str:
     """Let what the venue says come in until the alert is settled; return its outcome."""
     for _ in range(200):
-        bench.desk.turn([event for event in [bench.desk._inbox.get(timeout=10)] if event])
+        bench.desk.turn([event for event in bench.desk._inbox.drain(10) if event])
         if bench.status_of(alert_id) != "pending":
             return bench.status_of(alert_id)
     pytest.fail("the venue never answered")

@@ -107,7 +107,7 @@ def test_equal_trade_ids_of_two_orders_are_two_fills(make_bench):
         answer = bench.send(action="buy", symbol=symbol, quantity=1, price=100)
 
         def is_filled(alert_id=answer["alert_id"]):
-            bench.desk.turn([e for e in bench.desk._drain() if e is not None])
+            bench.desk.turn([e for e in bench.desk._inbox.take() if e is not None])
             return bench.status_of(alert_id) == "filled"
 
         await_true(is_filled)

@@ -273,8 +273,8 @@ class VenueBench:
     def turn(self) -> None:
         """Let the desk take in what came and do what is due."""
         events = []
-        while not self.desk._inbox.empty():
-            events.append(self.desk._inbox.get())
+        while some := self.desk._inbox.take():
+            events += some
         self.desk.turn([event for event in events if event is not None])
 
     def go(self) -> None:
@@ -283,7 +283,7 @@ class VenueBench:
         for _ in range(300):
             calls = [] if self.is_held else list(self.pool.calls)
             reads = [] if self.is_blind else list(self.pool.reads)
-            if not calls and not reads and self.desk._inbox.empty():
+            if not calls and not reads and not len(self.desk._inbox):
                 return
             del self.pool.calls[: len(calls)], self.pool.reads[: len(reads)]
             for call in calls:
