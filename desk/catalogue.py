@@ -50,7 +50,6 @@ class Catalogue:
         self._start = start
         self._deliver = deliver
         self._known: dict[tuple[str, str], Instrument | Refused] = {}
-        self._stale_at: dict[tuple[str, str], int] = {}
         self._asked: set[tuple[str, str]] = set()
         self._again: dict[tuple[str, str], int] = {}
         """When what was refused, or not answered, may be asked again."""

@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "TOO_LARGE": "The body is larger than 64 KiB.",
     "LENGTH_REQUIRED": "The request has no Content-Length.",
     "NOT_RECORDED": "The alert could not be recorded, so nothing was done. Send it again.",
+    "STATE_UNAVAILABLE": "The state cannot be read now. `GET /status` says what is wrong with it.",
     "FILTER": "The order breaks a rule of the instrument at its venue; the message names it.",
     "INSUFFICIENT_BALANCE": "The account at the venue does not hold enough for the order.",
     "MARKET_CLOSED": "The venue does not trade this symbol now.",

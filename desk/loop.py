@@ -94,6 +94,7 @@ class Desk:
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
+        self.failing_since = 0
         self._inbox: Inbox[Event | None] = Inbox()
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
         self._pool = make_pool(brokers, parallel, self._deliver)
@@ -259,14 +260,15 @@ class Desk:
             for event in events:
                 self.turn([event])
             return
-        self.failure = f"internal error: {type(fault).__name__}"
+        now, text = self.clock(), f"internal error: {type(fault).__name__}"
+        self._note_failure(text, now)
         for event in events:
             if isinstance(event, Ask | Command):
-                event.reply.fail(StoreUnavailable(self.failure))
+                event.reply.fail(StoreUnavailable(text))
             elif isinstance(event, Answered):
                 # As if it never came back: at the deadline the order is unknown and looked up.
-                self._out[event.call.request.client_id] = (event.call, self.clock())
-                self.state.blocked[event.call.key] = f"{self.failure} while recording a receipt"
+                self._out[event.call.request.client_id] = (event.call, now)
+                self.state.blocked[event.call.key] = (f"{text} while recording a receipt", now)
         time.sleep(RETRY_SECONDS)
 
     def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
@@ -274,13 +276,18 @@ class Desk:
         self._take_back()
         if self.failure is None:
             log.error("not_recorded", extra={"text": str(error)})
-        self.failure = str(error)
+        self._note_failure(str(error), self.clock())
         for event in events:
             if isinstance(event, Ask | Command):
                 event.reply.fail(error)
             elif not isinstance(event, Due):
                 self._inbox.put(event)
         time.sleep(RETRY_SECONDS)
+
+    def _note_failure(self, text: str, now: int) -> None:
+        if self.failure is None:
+            self.failing_since = now
+        self.failure = text
 
     # --- one event -----------------------------------------------------------------------------------
 
@@ -394,10 +401,12 @@ class Desk:
     def _blame(self, event: Event, fault: Exception, key: Key | None, now: int) -> None:
         """Say where a fault happened, and let nothing be opened there until a restart."""
         state = self.state
-        where = f"{key[2]} on {key[0]}" if key else "the desk"
-        text = f"An internal error concerning {where} (see the log): it opens nothing before a restart."
+        text = "An internal error (see the log)."
         if key:
-            state.blocked[key] = text
+            text = (
+                f"{text[:-1]} concerning {key[2]} on {key[0]}: it opens nothing before a restart."
+            )
+            state.blocked[key] = (text, now)
         if isinstance(fault, InvariantBroken):
             halt(self.floor, "all", f"INVARIANT_BROKEN: {fault}", now)
         state.tell("internal_error", text, now)

@@ -16,6 +16,7 @@ from desk.loop import Desk
 from desk.options import Settings
 from desk.record import STORY
 from desk.routing import trades_on_paper
+from desk.store import StoreUnavailable
 
 HISTORY_LIMIT = 100
 
@@ -39,11 +40,19 @@ def show_status(desk: Desk, started_at: int, version: str, *, private: bool) -> 
     }
     if private:
         shape["open"] = concerns
-        with desk.store.reader() as reader:
-            shape["events"] = [{**e, "at": iso(e["at"])} for e in reader.load_events(20)]
+        shape["events"] = _load_events(desk)
     else:
         shape["open"] = {name: len(found) for name, found in concerns.items()}
     return shape
+
+
+def _load_events(desk: Desk) -> list[dict[str, Any]]:
+    """Return what the user was last told; nothing where the state is gone, so that `open` still says so."""
+    try:
+        with desk.store.reader() as reader:
+            return [{**each, "at": iso(each["at"])} for each in reader.load_events(20)]
+    except StoreUnavailable:
+        return []
 
 
 def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
@@ -67,13 +76,15 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
             _add_share(found, share, where)
     for scope, (reason, at) in list(desk.state.halts.items()):
         found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
-    for key, reason in list(desk.state.blocked.items()):
-        found["blocked"].append({"account": key[0], "symbol": key[2], "reason": reason})
+    for key, (reason, at) in list(desk.state.blocked.items()):
+        where = {"account": key[0], "symbol": key[2], "reason": reason}
+        found["blocked"].append({**where, "since": iso(at)})
     for name, silence in list(desk.state.silent.items()):
         where = {"account": name, "reason": silence.problem}
         found["silent_accounts"].append({**where, "since": iso(silence.since)})
     if desk.failure:
-        found["not_recording"].append({"reason": desk.failure})
+        trouble = {"reason": desk.failure, "since": iso(desk.failing_since)}
+        found["not_recording"].append(trouble)
     return found
 
 

@@ -166,8 +166,8 @@ def _find_denial(floor: Floor, who: Who, alert: Alert, target: Target, book: Boo
         return Denial("STRATEGY_DISABLED", text)
     if why := state.halted(name, target.account):
         return Denial("HALTED", f"No opening orders: {why}. POST /resume ends the halt.")
-    if why := state.blocked.get(key_of(book)):
-        return Denial("BOOK_BLOCKED", why)
+    if block := state.blocked.get(key_of(book)):
+        return Denial("BOOK_BLOCKED", block[0])
     if not who.is_authenticated:
         return None  # counted per address at the door
     wait = floor.rates.may_open(name, floor.symbol_key(alert.symbol))

@@ -105,7 +105,8 @@ class State:
         """What fills have added to each account's configured cash, on paper."""
         self.halts: dict[str, tuple[str, int]] = {}
         self.strategies: dict[str, int] = {}
-        self.blocked: dict[Key, str] = {}
+        self.blocked: dict[Key, tuple[str, int]] = {}
+        """Where an internal error lets nothing be opened: why, and since when."""
         self.silent: dict[str, Silence] = {}
         """The accounts that do not answer."""
         self.beyond: dict[str, dict[str, Decimal]] = {}

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pydantic_core
 from pydantic import TypeAdapter
@@ -296,24 +296,21 @@ class Store:
         ).fetchone()
         return (*row[:3], ORDER.validate_json(row[3])) if row else None
 
-    def reader(self) -> Reader:
-        """Return a reader for another thread."""
-        return Reader(self.path)
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Yield a reader for another thread. Raises `StoreUnavailable`."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as db:
+                yield Reader(db)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
 
 
 class Reader:
-    """Read what is committed, without ever waiting for the desk thread. Use as a context manager."""
+    """Read what is committed, without ever waiting for the desk thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-
-    def __enter__(self) -> Self:
-        """Return the reader."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self._db.close()
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
 
     def find_alert(self, alert_id: str) -> AlertRow | None:
         """Return one alert."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Refused, Uncertain, Unreachable
+from desk.answers import iso
 from desk.book import BLANK, EXIT
 from desk.evolve import evolve
 from desk.plan import next_step
@@ -251,7 +252,9 @@ def test_an_exit_larger_than_its_share_never_leaves_and_halts_everything(
     assert scopes(bench) == ["all"]
     assert bench.concerns()["halted"][0]["reason"].startswith("INVARIANT_BROKEN")
     assert [each["event"] for each in bench.told()] == ["halted", "internal_error"]
-    assert bench.concerns()["blocked"]
+    [block] = bench.concerns()["blocked"]
+    assert block["reason"].endswith("it opens nothing before a restart.")
+    assert block["since"] == iso(bench.clock())
     bench.crash()
     assert bench.buy("1", strategy="far")["code"] == "HALTED"
     assert bench.send(action="close")["status"] == "filled"

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -215,10 +216,17 @@ def test_a_state_that_goes_away_is_noticed(start, take_away):
     receiver = start()
     assert receiver.buy().status_code == 200
     take_away(receiver.settings.state_path)
+    began = datetime.now(UTC) - timedelta(milliseconds=1)  # what is written has whole milliseconds
     refused = receiver.buy("ETHUSDT")
     assert (refused.status_code, refused.get_json()["code"]) == (503, "NOT_RECORDED")
     public = receiver.client.get("/status").get_json()
     assert (public["status"], public["open"]["not_recording"]) == ("attention", 1)
+    receiver.buy("SOLUSDT")
+    [trouble] = receiver.get("/status")["open"]["not_recording"]
+    assert "state.db" in trouble["reason"]
+    if take_away is remove:
+        assert receiver.get("/positions")["code"] == "STATE_UNAVAILABLE"
+    assert began <= datetime.fromisoformat(trouble["since"]) <= datetime.now(UTC)
     assert receiver.client.get("/webhook/test").status_code == 200
 
 
