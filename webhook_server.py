@@ -53,17 +53,14 @@ VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
 EXIT_LOCKED = 3
 TOO_LARGE = f"An alert may have {MAX_BODY} bytes."
-UNAVAILABLE = (
-    (
-        "NOT_RECORDED",
-        "The alert could not be recorded. Sending it again is safe: it is traded once.",
-    ),
-    (
-        "STATE_UNAVAILABLE",
-        "The state cannot be read now; GET /status says what is wrong with it.",
-    ),
+NOT_RECORDED = (
+    "NOT_RECORDED",
+    "The alert could not be recorded. Sending it again is safe: it is traded once.",
 )
-"""What is answered while the state cannot be written, and while it cannot be read."""
+NOT_READ = (
+    "STATE_UNAVAILABLE",
+    "The state cannot be read now; GET /status says what is wrong with it.",
+)
 HTTP_ERRORS = {
     404: ("NOT_FOUND", "There is no such page. Alerts go to POST /webhook."),
     405: ("METHOD_NOT_ALLOWED", "This page does not take that method. Alerts are sent by POST."),
@@ -453,7 +450,7 @@ def _add_error_answers(app: Flask) -> None:
     @app.errorhandler(StoreUnavailable)
     def show_unavailable(error: StoreUnavailable) -> Response:
         log.error("not_recorded", extra={"text": str(error)})
-        return _fail(503, *UNAVAILABLE[request.method == "GET"], 5)
+        return _fail(503, *(NOT_READ if request.method == "GET" else NOT_RECORDED), 5)
 
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:
