@@ -245,7 +245,8 @@ def _protect(book: Book, share: Share, now: int) -> Step | None:
 def _place_pair(
     book: Book, share: Share, pair: tuple[str, str], wants: dict[str, Leg], now: int
 ) -> SendPair | None:
-    if any(now < share.pursuit(kind).retry_at for kind in pair):
+    """Place a stop and what is linked to it when the stop may be tried: a target's pause never delays it."""
+    if now < share.pursuit(pair[0]).retry_at:
         return None
     stop, other = (
         _reducing(book, share, kind, _cause(share, kind), wants[kind], now) for kind in pair

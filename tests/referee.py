@@ -175,8 +175,14 @@ class Referee:
         wrong: set[tuple[Any, ...]] = set()
         for account, venue in self.venues.items():
             own = [book for book in books if book.account == account]
-            known = {order.client_id: order for book in own for order in book.live()}
-            works = {cid for cid, order in venue.orders.items() if order.status == "accepted"}
+            open_ones = {b.instrument.symbol for b in own if b.is_calling or b.unresolved}
+            works = {
+                cid
+                for cid, order in venue.orders.items()
+                if order.status == "accepted" and order.request.instrument.symbol not in open_ones
+            }
+            settled = [book for book in own if book.instrument.symbol not in open_ones]
+            known = {order.client_id: order for book in settled for order in book.live()}
             believed = {cid for cid, order in known.items() if order.status == "accepted"}
             wrong |= {("works, and the desk does not know", cid) for cid in works - set(known)}
             wrong |= {("the desk believes that it works", cid) for cid in believed - works}

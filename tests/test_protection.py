@@ -360,6 +360,18 @@ def test_a_stop_whose_request_was_lost_stands_as_soon_as_that_is_certain(make_ve
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_target_that_is_refused_again_and_again_never_delays_a_stop(make_venue_bench, kind):
+    """Its pause has grown to a minute when an entry brings a stop: that stands at once."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", None, *[Refused("no", "INSUFFICIENT_BALANCE")] * 7)
+    bench.buy("1", take_profit="120")
+    bench.tick(64)
+    assert bench.legs() == []
+    bench.buy("1", stop_loss="90")
+    assert ("stop", Decimal(90), Decimal(2)) in bench.legs()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_bare_is_told_at_five_seconds_where_the_venue_is_silent(make_venue_bench, kind):
     """And pursued until it stands."""
     bench = make_venue_bench(kind)

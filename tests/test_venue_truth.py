@@ -166,6 +166,22 @@ def test_a_late_fill_of_an_entry_that_counted_as_cancelled_is_learned(make_venue
 # --- line 2: what is held beyond the shares ----------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_left_of_a_share_that_shrank_is_closed_at_once(make_venue_bench, kind):
+    """Six refusals for what was gone have made the pause long; what is left does not wait for its end."""
+    bench = make_venue_bench(kind)
+    bench.buy("2")
+    bench.venue.trade_by_hand(bench.symbol, "-1")
+    bench.venue.fail("place", *[Refused("no", "INSUFFICIENT_BALANCE")] * 6)
+    bench.send(action="close")
+    bench.tick(60, step=0.5)
+    shrank = next(each["at"] for each in bench.told("closed_elsewhere"))
+    left = [at for at in bench.venue.times("place") if at >= shrank]
+    assert left
+    assert left[0] <= shrank + 1_000
+    assert (bench.held(), bench.at_venue()) == (0, 0)
+
+
 @pytest.mark.parametrize("kind", NETTING)
 def test_what_is_held_beyond_the_shares_is_manual(make_venue_bench, kind):
     """A row of its own, and opening orders there are denied, naming it."""
