@@ -84,6 +84,8 @@ class Order:
     lives_ms: int | None = None
     expires_at: int | None = None
     release_by: int | None = None
+    aims: Decimal | None = None
+    """The signed share that it trades to (`sync: position`): no more than is missing of it leaves."""
     ends: str | None = None
     call: str = ""
     due_at: int | None = None
@@ -255,6 +257,13 @@ class Share:
         """Return the share with these wishes tried afresh; without any named, all of them."""
         left = {name: each for name, each in self.pursuits.items() if wishes and name not in wishes}
         return self if len(left) == len(self.pursuits) else evolve(self, pursuits=left)
+
+    def hurried(self, now: int) -> Share:
+        """Return the share with every wish tried now; the pauses go on growing from where they were."""
+        if not any(each.retry_at > now for each in self.pursuits.values()):
+            return self
+        soon = {w: evolve(p, retry_at=min(p.retry_at, now)) for w, p in self.pursuits.items()}
+        return evolve(self, pursuits=soon)
 
     def heard(self, now: int) -> Share:
         """Return the share with what failed on the way tried now: the venue answers again."""

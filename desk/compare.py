@@ -27,23 +27,28 @@ PriceOf = Callable[[str], Decimal | None]
 class Comparison:
     """What came of comparing an account.
 
-    `beyond` is what is held beyond the shares, by holding; nothing is said of one that an order is under way
-    for, and `is_certain` is False where there is such a one.
+    `beyond` is what is held beyond the shares, by holding: what it was `before` where an order is under way,
+    and then `is_certain` is False. `is_short`: less is held than the shares.
     """
 
     books: list[Book]
     beyond: dict[str, Decimal]
-    differs: bool = False
+    is_short: bool = False
     is_certain: bool = True
 
 
 def compare(
-    books: Sequence[Book], positions: Mapping[str, Decimal], began: int, now: int, price_of: PriceOf
+    books: Sequence[Book],
+    positions: Mapping[str, Decimal],
+    before: Mapping[str, Decimal],
+    began: int,
+    now: int,
+    price_of: PriceOf,
 ) -> Comparison:
     """Return the books of an account as they are after a read that began at `began`."""
     beyond = {name: held for name, held in positions.items() if held != 0}
     done: list[Book] = []
-    is_certain, differs = True, False
+    is_certain, is_short = True, False
     groups: dict[str, list[Book]] = {}
     for book in books:
         groups.setdefault(book.instrument.holding, []).append(book)
@@ -51,6 +56,7 @@ def compare(
         held = positions.get(name, ZERO)
         beyond.pop(name, None)
         if any(_is_busy(book, began) for book in group):
+            beyond |= {name: before[name]} if name in before else {}
             done += [_see(book, held, began, 0) for book in group]
             is_certain = False
             continue
@@ -58,14 +64,14 @@ def compare(
         apart = held - (longs - shorts)
         missing = min(longs, -apart) if apart < 0 else min(shorts, apart)
         beyond[name] = apart + missing if apart < 0 else apart - missing
-        differs = differs or apart != 0
-        is_short = _is_felt(group, shorts if apart > 0 else longs, missing)
-        short = group[0].sight.short + 1 if is_short else 0
+        is_short = is_short or missing != 0
+        is_felt = _is_felt(group, shorts if apart > 0 else longs, missing)
+        short = group[0].sight.short + 1 if is_felt else 0
         seen = [_see(book, held, began, short) for book in group]
         if short >= READS_IN_A_ROW:
             seen = _shrink_largest(seen, missing, -1 if apart > 0 else 1, now, price_of)
         done += seen
-    return Comparison(done, beyond, differs, is_certain)
+    return Comparison(done, beyond, is_short, is_certain)
 
 
 def miss_read(books: Sequence[Book], began: int) -> list[Book]:

@@ -24,7 +24,6 @@ class Rules:
     """What holds for one strategy on one account at the moment of an alert."""
 
     strategy: str
-    account: str
     times: Times
     multiplier: Decimal = Decimal(1)
     default_quantity: Decimal | None = None

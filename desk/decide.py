@@ -48,13 +48,14 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
     cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
     book, cancels = _cancel_working(book, alert, cut, cause, rules)
     share = book.share(rules.strategy)
-    marks = _said(share, alert, cut, cause)
+    is_owed = _may_be_owed(book, alert, rules)
+    marks = _said(share, alert, cut, cause, is_owed=is_owed)
     if share.symbol != alert.symbol or marks is not share.marks:
         share = evolve(share, symbol=alert.symbol, marks=marks)
     verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules, book.can))
     if alert.action == "cancel":
         return _cancel(verdict, share)
-    if cut.reduces > 0 or _may_be_owed(book, alert, rules):
+    if cut.reduces > 0 or is_owed:
         share = _reduce(share, alert, cut, cause, rules, book)
         if share.exit and share.exit.cause is cause and EXIT not in wanted_legs(book, share):
             verdict = evolve(verdict, warnings=(*verdict.warnings, NO_ROOM))
@@ -123,9 +124,9 @@ def _previous(alert: Alert, rules: Rules) -> Decimal | None:
     return ZERO if alert.previous_side == "flat" else None
 
 
-def _said(share: Share, alert: Alert, cut: Cut, cause: Cause) -> Marks:
+def _said(share: Share, alert: Alert, cut: Cut, cause: Cause, *, is_owed: bool) -> Marks:
     closes_all = alert.only_reduces and alert.quantity is None
-    closes_all = closes_all or (cut.reduces > 0 and cut.reduces == abs(share.staying))
+    closes_all |= (cut.reduces > 0 or is_owed) and cut.reduces == abs(share.staying)
     return mark_said(share.marks, cause, closes_all=closes_all)
 
 
@@ -144,8 +145,11 @@ def _cancel_working(
 
 
 def _may_be_owed(book: Book, alert: Alert, rules: Rules) -> bool:
-    """Tell whether a close finds nothing yet, while an entry may still turn out to have filled."""
-    return alert.only_reduces and bool(book.live(rules.strategy, ENTRY))
+    """Tell whether an entry may still turn out to have filled that this alert closes or turns round."""
+    return any(
+        alert.only_reduces or alert.action not in (order.side, "cancel")
+        for order in book.live(rules.strategy, ENTRY)
+    )
 
 
 def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, book: Book) -> Share:
@@ -157,7 +161,9 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
         stop = nearest_to(stop, tick) if stop is not None else None
         # A whole share may end between two steps; what is left of it is too small to be ordered.
         size = floor_to(cut.reduces, book.instrument.step)
-        resting = RestingExit(cause, size, alert.order_type, limit, stop)
+        # Half a stop-limit works as what it has.
+        kind = "stop_limit" if limit and stop else "stop" if stop else "limit"
+        resting = RestingExit(cause, size, kind, limit, stop)
         return evolve(share, exit=resting if size > 0 else None)
     keep = abs(share.staying) - cut.reduces
     owed = evolve(share, keep=keep, owed=cause, owed_since=rules.times.now, exit=None)

@@ -45,4 +45,11 @@ class Due:
     key: Key
 
 
-Event = Ask | Command | Answered | Reading | Priced | Fact | Due
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An alert that waits may perhaps be decided now."""
+
+    alert_id: str
+
+
+Event = Ask | Command | Answered | Reading | Priced | Fact | Due | Again

@@ -66,8 +66,8 @@ def shrink(book: Book, share: Share, gone: Decimal, price: Decimal | None, now: 
     Without a price the average cost stands for it; the trade is approximate either way.
     """
     at = price if price is not None else share.position.average_price
-    # What was refused may have been refused for what is gone: it is tried afresh.
-    book = _take_away(book, share.calmed(), gone, at, now)
+    # What was refused may have been refused for what is gone.
+    book = _take_away(book, share.hurried(now), gone, at, now)
     text = (
         f"{share.strategy} holds {plain(gone)} {book.instrument.symbol} less on {book.account}: the venue "
         "no longer has it. It was closed there by hand or by another program."

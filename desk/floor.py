@@ -46,6 +46,9 @@ class Rates(Protocol):
     def count_opening(self, strategy: str, symbol: str) -> None:
         """Count one opening alert."""
 
+    def discount_opening(self, strategy: str, symbol: str) -> None:
+        """Take back the last one that was counted."""
+
 
 def _never(_book: Book, _now: int) -> bool:
     return False
@@ -78,3 +81,23 @@ class Floor:
     """Whether what is done now is only asked for, and undone: then it counts for no rate."""
     at: Key | None = None
     """The book that is being changed, for whoever must say where a fault happened."""
+    counted: list[tuple[str, str]] = field(default_factory=list)
+    """The opening alerts that were counted since the last commit."""
+
+    def count_opening(self, strategy: str, symbol: str) -> None:
+        """Count an opening alert towards its rate."""
+        self.rates.count_opening(strategy, symbol)
+        self.counted.append((strategy, symbol))
+
+    def committed(self) -> None:
+        """Forget the way back: what was done is on disk."""
+        self.calls = []
+        self.reads.clear()
+        self.counted.clear()
+
+    def undo(self) -> None:
+        """Take back what was handed out and counted since the last commit, and every change of the state."""
+        for strategy, symbol in self.counted:
+            self.rates.discount_opening(strategy, symbol)
+        self.state.undo()
+        self.committed()

@@ -47,16 +47,29 @@ def take_in(
             return known
     record = _open_record(floor, delivery, strategy, entry, number)
     _register(floor, record, entry, now)
-    _process(floor, record, entry, is_authenticated=delivery.is_authenticated, now=now)
+    _process(floor, record, entry, now)
     if not _is_limited(record):
         claim(floor, mark, entry, record, now)
     return record
 
 
-def retry(floor: Floor, record: Record, now: int) -> None:
+def retry(floor: Floor, alert_id: str, now: int) -> None:
     """Decide what could not be decided before: an order was in flight, or a fact was missing."""
+    record = floor.state.touch(floor.state.waiting[alert_id])
     if record.story.alert is not None:
-        _process(floor, record, record.story.alert, is_authenticated=False, now=now)
+        _process(floor, record, record.story.alert, now)
+
+
+def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
+    """End the wait of an alert that cannot be decided: refused where it still waits."""
+    record = floor.state.touch(floor.state.waiting[alert_id])
+    story = record.story
+    if story.alert is not None:
+        no = Refused(denial.message, denial.code)
+        story.parts += [_refusal(floor, record, Target(n), story.alert, no) for n in story.todo]
+    story.todo = []
+    record.note(now, f"{denial.code}: {denial.message}")
+    floor.state.drop(floor.state.waiting, alert_id)
 
 
 def refuse(floor: Floor, delivery: Delivery, place: int, denial: Denial, now: int) -> Record:
@@ -76,6 +89,8 @@ def reference_price(alert: Alert) -> Decimal | None:
         return None
     if alert.order_type == "stop" and alert.stop_price is None:
         return None
+    if alert.order_type == "stop_limit" and None in (alert.limit_price, alert.stop_price):
+        return None
     return alert.price
 
 
@@ -87,6 +102,7 @@ def _open_record(
     record.story.action = alert.action
     record.story.comment = alert.comment
     record.story.warnings = [*delivery.warnings, *alert.warnings]
+    record.story.is_authenticated = delivery.is_authenticated
     return record
 
 
@@ -104,8 +120,7 @@ def _new_record(
         delivery.masked,
         Story(timings=dict(delivery.timings or {}), number=number or state.seq),
     )
-    state.put(state.records, record.alert_id, record)
-    state.touch(record)
+    state.follow(record)
     return record
 
 
@@ -122,9 +137,7 @@ def _register(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     )
 
 
-def _process(
-    floor: Floor, record: Record, alert: Alert, *, is_authenticated: bool, now: int
-) -> None:
+def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     """Route an alert and decide it on every account where that is possible now."""
     if alert.action == "halt":
         scope = f"strategy:{alert.strategy}" if alert.strategy else "all"
@@ -135,7 +148,7 @@ def _process(
     if isinstance(targets, Denial):
         record.story.denial = targets
         return
-    is_retry = bool(record.story.todo)
+    is_retry = record.alert_id in floor.state.waiting
     if is_retry:
         targets = tuple(each for each in targets if each.account in record.story.todo)
     record.story.todo = []
@@ -146,7 +159,7 @@ def _process(
         floor.state.put(floor.state.waiting, record.alert_id, record)
     else:
         floor.state.drop(floor.state.waiting, record.alert_id)
-    who = Who(record.strategy, is_authenticated)
+    who = Who(record.strategy, record.story.is_authenticated)
     cause = _cause(record, alert)
     # What waited for an order has had its price read; on paper an alert only waits for its instrument.
     is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
@@ -289,7 +302,7 @@ def _decide(
     if not changes:
         return
     if verdict.opening and not floor.is_dry:
-        floor.rates.count_opening(record.strategy, floor.symbol_key(alert.symbol))
+        floor.count_opening(record.strategy, floor.symbol_key(alert.symbol))
     pursue(floor, verdict.book, now)
 
 

@@ -7,10 +7,11 @@ a start there is no recovery code, only this loop.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, Receipt
@@ -20,11 +21,11 @@ from desk.catalogue import Catalogue, Fact
 from desk.clock import Steps, shift, wall_clock
 from desk.codes import Denial
 from desk.duplicates import Duplicate, forget_claims
-from desk.events import Answered, Ask, Due, Event
+from desk.events import Again, Answered, Ask, Due, Event
 from desk.feed import AskPrice, Feed, Priced, meet_live_price
 from desk.floor import Call, Floor, Rates
 from desk.inbox import Inbox
-from desk.intake import refuse, retry, take_in
+from desk.intake import give_up, refuse, retry, take_in
 from desk.operator import Command, halt, obey
 from desk.options import Settings
 from desk.plan import wakes_at
@@ -50,6 +51,8 @@ log = logging.getLogger("desk")
 CALL_DEADLINE_MS = 8_500
 """When a call counts as unanswered; a broker's own deadline is a little shorter."""
 IDLE_SECONDS = 30.0
+ENDING_SECONDS = 0.05
+"""How often the end of what is on its way is looked for while stopping."""
 FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
 LOCAL = frozenset({"local", "reduce_only", "stop"})
@@ -91,6 +94,7 @@ class Desk:
         self.state = State(settings, simulate, self._can_of)
         self.clock = clock
         self._steps = Steps(clock, steady) if steady else None
+        self._step = 0
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
@@ -106,6 +110,7 @@ class Desk:
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
+        self._stop_by = 0.0
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
 
     # --- what other threads call ---------------------------------------------------------------------
@@ -145,12 +150,10 @@ class Desk:
     def stop(self, seconds: float = 20.0) -> None:
         """Take nothing new, let what is on its way come back, commit and end."""
         self.is_stopping = True
-        deadline = time.monotonic() + seconds
-        while self._out and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self._stop_by = time.monotonic() + seconds
         self._inbox.put(None)
         if self._thread.is_alive():
-            self._thread.join(timeout=max(1.0, deadline - time.monotonic()))
+            self._thread.join(timeout=seconds + 1.0)
         self.store.close()
 
     def _can_of(self, account: str, paper: bool) -> frozenset[str]:
@@ -165,10 +168,12 @@ class Desk:
     # --- the thread ----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        is_ending = False
         while True:
-            events = self._inbox.drain(self._pause())
+            events = self._inbox.drain(ENDING_SECONDS if is_ending else self._pause())
             self.turn([event for event in events if event is not None and _is_wanted(event)])
-            if None in events:
+            is_ending = is_ending or None in events
+            if is_ending and (not self._out or time.monotonic() > self._stop_by):
                 return
 
     def _pause(self) -> float:
@@ -186,8 +191,8 @@ class Desk:
         """Take one batch of events in and what is due, commit it, then answer and call."""
         now, state = self.clock(), self.state
         try:
-            self._watch_clock(now)
             self._preview(events, now)
+            self._watch_clock(now)
             self._handle_all([*events, *self._find_due(now)], now)
             self._schedule(now)
             rendered = render(state, now)
@@ -222,11 +227,17 @@ class Desk:
 
     def _watch_clock(self, now: int) -> None:
         """Move every moment that is waited for along with a clock that was set, and tell."""
-        step = self._steps.take() if self._steps else 0
-        if not step:
+        self._step += self._steps.take() if self._steps else 0
+        if not self._step:
             return
+        self.store.shift_identities(self._step)
+        step, self._step = self._step, 0
         for key, book in self.state.books.items():
             self.state.books[key] = shift(book, step)
+        for mark, (alert_id, body, until) in self.state.claims.items():
+            self.state.claims[mark] = (alert_id, body, until + step)
+        for record in self.state.waiting.values():
+            record.received_at += step
         self._due = {key: at + step for key, at in self._due.items()}
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
         for each in (self._readers, self._feed, self._catalogue):
@@ -238,14 +249,13 @@ class Desk:
 
     def _hand_out(self, now: int) -> None:
         """Send what was committed on its way, and start the reads that are due."""
-        calls, self.floor.calls = self.floor.calls, []
-        for call in calls:
+        for call in self.floor.calls:
             self._out[call.request.client_id] = (call, now)
             self._pool.submit(call)
             self._readers.want(call.key[0], now + WORKING_MS)
         for account in sorted(self.floor.reads):
             self._readers.want(account, now)
-        self.floor.reads.clear()
+        self.floor.committed()
         for failed in self._readers.start_due(now):
             self._inbox.put(failed)
         self._feed.start_due(now)
@@ -255,7 +265,7 @@ class Desk:
 
         The one that fails by itself is dropped, so that it cannot keep every other from being recorded.
         """
-        self._take_back()
+        self.floor.undo()
         if len(events) > 1:
             for event in events:
                 self.turn([event])
@@ -273,7 +283,7 @@ class Desk:
 
     def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
         """Take a batch back that could not be recorded; receipts and facts are tried again."""
-        self._take_back()
+        self.floor.undo()
         if self.failure is None:
             log.error("not_recorded", extra={"text": str(error)})
         self._note_failure(str(error), self.clock())
@@ -297,33 +307,31 @@ class Desk:
         One that fails is undone, with all before it in this batch; those are taken in again, and where it
         happened is blocked and told.
         """
-        faults: dict[int, tuple[Exception, Key | None]] = {}
+        faults: dict[int | str, tuple[Exception, Key | None]] = {}
         while True:
-            for event in events:
+            for event in itertools.chain(events, self._waiting()):
+                mark = event.alert_id if isinstance(event, Again) else id(event)
                 self.floor.at = None
                 try:
-                    if id(event) in faults:
-                        self._blame(event, *faults[id(event)], now)
+                    if mark in faults:
+                        self._blame(event, *faults[mark], now)
                     else:
                         self._handle(event, now)
                 except StoreUnavailable:
                     raise
                 except Exception as fault:
-                    if id(event) in faults:
+                    if mark in faults:
                         raise
                     log.exception("desk_fault")
-                    faults[id(event)] = (fault, self.floor.at)
-                    self._take_back()
+                    faults[mark] = (fault, self.floor.at)
+                    self.floor.undo()
                     break
             else:
-                self._retry_waiting(now)
                 return
 
-    def _take_back(self) -> None:
-        """Undo everything since the last commit."""
-        self.state.undo()
-        self.floor.calls = []
-        self.floor.reads.clear()
+    def _waiting(self) -> Iterator[Again]:
+        """Yield the alerts that wait, once every other event has been taken in."""
+        yield from [Again(alert_id) for alert_id in self.state.waiting]
 
     def _preview(self, events: Sequence[Event], now: int) -> None:
         """Answer what is only asked: take each such delivery in by itself, and undo it."""
@@ -339,7 +347,7 @@ class Desk:
                     event.previews = [FAULTY] * len(event.delivery.entries)
                 finally:
                     self.floor.is_dry = False
-                    self._take_back()
+                    self.floor.undo()
                     self.state.seq = seq
 
     def _handle(self, event: Event, now: int) -> None:
@@ -362,13 +370,15 @@ class Desk:
             case Due():
                 self.floor.at = event.key
                 pursue(self.floor, self.state.books[event.key], now)
+            case Again():
+                retry(self.floor, event.alert_id, now)
 
     def _take_receipt(self, event: Answered, now: int) -> None:
         key, receipt = event.call.key, event.receipt
         self.floor.at = key
         out = self._out.get(receipt.client_id)
         if out is not None and out[0] is event.call:
-            del self._out[receipt.client_id]
+            self.state.drop(self._out, receipt.client_id)
         book = self.state.books[key]
         if receipt.client_id not in book.orders:
             if late := take_late(self.floor, receipt, now):
@@ -415,8 +425,10 @@ class Desk:
             self._out[event.call.request.client_id] = (event.call, now)
         if isinstance(event, Reading):
             self._readers.came_back(event, None, now)
+        denial = Denial("BOOK_BLOCKED", text)
+        if isinstance(event, Again):
+            give_up(self.floor, event.alert_id, denial, now)
         if isinstance(event, Ask):
-            denial = Denial("BOOK_BLOCKED", text)
             places = range(len(event.delivery.entries))
             event.entries = [refuse(self.floor, event.delivery, p, denial, now) for p in places]
 
@@ -436,11 +448,6 @@ class Desk:
             self._forgot_at = now
             self.store.forget_identities(now)
         return found
-
-    def _retry_waiting(self, now: int) -> None:
-        for record in list(self.state.waiting.values()):
-            self.state.touch(record)
-            retry(self.floor, record, now)
 
     def _schedule(self, now: int) -> None:
         for key in self.state.changed:

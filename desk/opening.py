@@ -49,6 +49,9 @@ def bear(
         lives_ms=_lifetime(alert, order_type, rules),
         release_by=rules.times.release_by,
     )
+    if rules.sync:
+        way = 1 if order.side == "buy" else -1
+        order = evolve(order, aims=book.share(rules.strategy).staying + way * order.quantity)
     for code, text in _reasons(book, alert, cut, order, rules):
         return order, Denial(code, text, cut.side, order.quantity or cut.opens)
     if rules.denied:

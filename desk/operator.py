@@ -120,13 +120,16 @@ def _resolve(floor: Floor, options: Mapping[str, Any], now: int) -> str | Denial
         return Denial("NOT_UNKNOWN", text)
     quantity = options.get("quantity") or order.quantity
     price = options.get("price") or order.limit_price
-    if is_filled and (price is None or not order.filled < quantity <= order.quantity):
-        text = f"Add the price, and a quantity above {order.filled} and up to {order.quantity}."
+    # Of an order by worth the quantity is only what it came to at the last price.
+    is_possible = order.filled < quantity and (quantity <= order.quantity or order.cash is not None)
+    if is_filled and (price is None or not is_possible):
+        most = "" if order.cash is not None else f" and up to {order.quantity}"
+        text = f"Add the price, and a quantity above {order.filled}{most}."
         return Denial("UNREADABLE", text)
     floor.at = (book.account, book.paper, book.instrument.symbol)
     receipt = Receipt(cid, "absent")
     if is_filled:
-        status = "filled" if quantity == order.quantity else "partly_filled"
+        status = "filled" if quantity >= order.quantity else "partly_filled"
         receipt = Receipt(cid, status, None, quantity, price)
     pursue(floor, settle_by_hand(book, receipt, now), now)
     done = f"filled {quantity} at {price}" if is_filled else "not there"
@@ -141,8 +144,7 @@ def _flatten(floor: Floor, account: str, symbol: str | None, now: int) -> Record
     story = Story(action="flatten", number=state.seq)
     name = f"flatten_{now:x}{state.seq:x}"
     record = Record(name, state.seq, now, "", symbol or "", "", story)
-    state.put(state.records, record.alert_id, record)
-    state.touch(record)
+    state.follow(record)
     cause = Cause(record.alert_id, record.seq, record.seq, None, "flat")
     for key in shares_to_flatten(floor, account, symbol):
         floor.at = key

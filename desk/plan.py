@@ -296,8 +296,21 @@ def _release(book: Book, live: list[Order], now: int) -> Step | None:
         against = share.quantity != 0 and (share.quantity > 0) != (order.side == "buy")
         ending = any(o.ends for o in book.live(order.strategy, ENTRY) if o is not order)
         if not against and not ending and share.keep is None and book.unresolved is None:
-            return Send(_attach(book, share, order))
+            return _send_entry(book, share, order)
     return None
+
+
+def _send_entry(book: Book, share: Share, order: Order) -> Step:
+    """Send an entry; of one that trades to a stated position what is still missing, or nothing."""
+    if order.aims is not None:
+        missing = floor_to(abs(order.aims - share.quantity), book.instrument.step)
+        if missing < book.instrument.smallest or (order.aims > share.quantity) != (
+            order.side == "buy"
+        ):
+            text = f"{share.strategy} held {share.quantity} by the time it was to leave."
+            return Drop(order.client_id, "cancelled", "AT_TARGET", text)
+        order = evolve(order, quantity=min(order.quantity, missing))
+    return Send(_attach(book, share, order))
 
 
 def _attach(book: Book, share: Share, order: Order) -> Order:

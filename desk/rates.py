@@ -25,7 +25,8 @@ class Rates:
     def __init__(self, rate: str, clock: Callable[[], float]) -> None:
         self._rate = limits.parse(rate)
         self._clock = clock
-        self._limiter = MovingWindowRateLimiter(_Windows(clock))
+        self._windows = _Windows(clock)
+        self._limiter = MovingWindowRateLimiter(self._windows)
 
     def may_open(self, strategy: str, symbol: str) -> int | None:
         """Return None if an opening alert may come now, else the seconds to wait. Counts nothing."""
@@ -35,6 +36,10 @@ class Rates:
     def count_opening(self, strategy: str, symbol: str) -> None:
         """Count an opening alert that is being carried out."""
         self._limiter.hit(self._rate, _opening_key(strategy, symbol))
+
+    def discount_opening(self, strategy: str, symbol: str) -> None:
+        """Take back the last opening alert that was counted: it was not carried out after all."""
+        self._windows.drop_newest(self._rate.key_for(_opening_key(strategy, symbol)))
 
     def count(self, key: str, rate: limits.RateLimitItem | None = None) -> int | None:
         """Count one event; return None while the rate is kept, else the seconds to wait."""
@@ -95,6 +100,13 @@ class _Windows(MemoryStorage):
                 return now, 0
             hits = self._live(key, expiry, now)
             return (hits[0] if hits else now), len(hits)
+
+    def drop_newest(self, key: str) -> None:
+        """Forget the newest event of a window."""
+        with self._lock:
+            _, hits = self._hits.get(key, (0, None))
+            if hits:
+                hits.pop()
 
     def _live(self, key: str, expiry: int, now: float) -> deque[float]:
         _, hits = self._hits.setdefault(key, (expiry, deque()))

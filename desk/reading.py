@@ -43,6 +43,8 @@ LOST_MS = 20_000
 """After which a read that did not come back counts as failed."""
 LOOK_BACK_MS = 3_600_000
 """How far back executions are asked for when quantities differ."""
+EXPLAINED_AFTER = 3
+"""After how many equal reads what an account holds beyond the shares counts as explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Readers:
         self._due: dict[str, int] = {}
         self._out: dict[str, int] = {}
         self._clean: dict[str, int] = {}
+        self._beyond: dict[str, tuple[dict[str, Decimal], int]] = {}
+        """What each account holds beyond the shares, and how many reads in a row have said the same."""
         self._differs: set[str] = set()
         self._used: dict[str, int] = {}
 
@@ -154,17 +158,25 @@ class Readers:
     def came_back(self, reading: Reading, found: Comparison | None, now: int) -> None:
         """Say when an account is read next, after a read has come back."""
         name = reading.account
-        differs = found is not None and found.differs
+        differs = found is not None and self._is_new(name, found)
         if self._out.get(name) == reading.began:
             del self._out[name]
         if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
-            pause = max(_pause_ms(self._state, name), self._least_ms(name))
-            self._due[name] = now + (WORKING_MS if found is None or differs else pause)
+            pause = WORKING_MS if found is None or differs else _pause_ms(self._state, name)
+            self._due[name] = now + max(pause, self._least_ms(name))
         if differs:
             self._differs.add(name)
         elif found is not None and found.is_certain:
             self._differs.discard(name)
             self._clean[name] = reading.began
+
+    def _is_new(self, name: str, found: Comparison) -> bool:
+        """Whether what an account holds differs from the shares in a way that executions may explain."""
+        before, count = self._beyond.get(name, ({}, EXPLAINED_AFTER))
+        beyond = {holding: held for holding, held in found.beyond.items() if held}
+        count = count + 1 if before == beyond else 0
+        self._beyond[name] = (beyond, count)
+        return found.is_short or count < EXPLAINED_AFTER
 
     def _least_ms(self, name: str) -> int:
         """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it."""
@@ -212,8 +224,14 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
     # Everything is taken in first: what is planned must not be overtaken by the next line of the same read.
     _take_orders(floor, reading, now)
     _take_late_fills(floor, reading, now)
+    _take_late_orders(floor, reading, now)
     found = compare(
-        books_of(state, name), reading.snapshot.positions, reading.began, now, state.prices.get
+        books_of(state, name),
+        reading.snapshot.positions,
+        state.beyond.get(name, {}),
+        reading.began,
+        now,
+        state.prices.get,
     )
     for book in found.books:
         _keep(floor, book, now)
@@ -223,19 +241,33 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
     return found
 
 
-def take_late(floor: Floor, receipt: Receipt, now: int) -> Book | None:
-    """Book what a venue executed after all of an order that counted as ended; return the book, if any did."""
+def take_late(floor: Floor, receipt: Receipt, now: int, *, works: bool = False) -> Book | None:
+    """Take in what a venue has after all of an order that counted as ended; return the book, if it has any.
+
+    What was executed is booked; where a read showed that the order `works`, it is cancelled.
+    """
     found = _find_order(floor, receipt.client_id)
-    if found is None or receipt.filled <= found[3].filled:
+    if found is None:
         return None
     account, paper, instrument, order = found
+    if receipt.filled <= order.filled and not works:
+        return None
     book = floor.state.books.get((account, bool(paper), instrument))
     if book is None or receipt.client_id in book.orders:
         return None
     floor.at = (account, bool(paper), instrument)
-    text = f"{order.client_id} was executed at {account} after it had counted as {order.status}."
-    book = book.telling("late_fill", text, order.cause.alert_id)
-    book = book.with_order(evolve(order, status="accepted", call="", due_at=None))
+    if works:
+        text = (
+            f"{order.client_id} works at {account} although it had counted as {order.status}: "
+            "it is cancelled."
+        )
+    else:
+        text = (
+            f"{order.client_id} was executed at {account} after it had counted as {order.status}."
+        )
+    book = book.telling("late_order" if works else "late_fill", text, order.cause.alert_id)
+    ends = "cancelled" if works else None
+    book = book.with_order(evolve(order, status="accepted", call="", due_at=None, ends=ends))
     status = receipt.status if receipt.status != "absent" else "partly_filled"
     return receive(book, replace(receipt, status=status, linked=()), now)
 
@@ -301,16 +333,34 @@ def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
             floor.state.put_book(book, now)
 
 
+def _take_late_orders(floor: Floor, reading: Reading, now: int) -> None:
+    """Find our orders among those that work at the venue and that no book knows of any more."""
+    if reading.snapshot is None:
+        return
+    books = books_of(floor.state, reading.account)
+    known = {cid for book in books for cid in book.orders}
+    for receipt in reading.snapshot.working:
+        found = None if receipt.client_id in known else _find_order(floor, receipt.client_id)
+        if found is None or found[0] != reading.account:
+            continue
+        book = floor.state.books.get((found[0], bool(found[1]), found[2]))
+        if book is None or book.acted_at >= reading.began:
+            continue  # it may have ended while the read was on its way
+        if changed := take_late(floor, receipt, now, works=True):
+            floor.state.put_book(changed, now)
+
+
 def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:
     """Return what executions add to an order that has ended, or None where they were booked before."""
     if any(name.startswith(f"{order.client_id}:") for name in order.trades):
         return None  # a total was booked in place of executions: which ones is not known
     fresh = tuple(fill for fill in fills if fill.trade_id not in order.trades)
     filled = order.filled + sum((fill.quantity for fill in fresh), ZERO)
-    if not fresh or filled > order.quantity:
+    if not fresh or (filled > order.quantity and order.cash is None):
         return None
     value = order.value + sum((fill.quantity * fill.price for fill in fresh), ZERO)
-    status = "filled" if filled == order.quantity else "partly_filled"
+    is_whole = filled >= order.quantity or order.cash is not None
+    status = "filled" if is_whole else "partly_filled"
     return Receipt(order.client_id, status, order.broker_id, filled, value / filled, fresh)
 
 

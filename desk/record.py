@@ -6,7 +6,7 @@ A record collects what was decided on each account and the orders that came of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -65,6 +65,18 @@ class Story:
     waits_for: str | None = None
     done: str | None = None
     """What a `halt` did, in words."""
+    is_authenticated: bool = True
+
+    def copied(self) -> Story:
+        """Return a copy that may be changed alone."""
+        return replace(
+            self,
+            parts=[replace(part) for part in self.parts],
+            warnings=[*self.warnings],
+            notes=[*self.notes],
+            timings={**self.timings},
+            todo=[*self.todo],
+        )
 
 
 STORY: TypeAdapter[Story] = TypeAdapter(Story)
@@ -89,6 +101,10 @@ class Record:
     is_settled: bool = False
     replies: list[Any] = field(default_factory=list)
     """Who waits for the outcome."""
+
+    def copied(self) -> Record:
+        """Return a copy that may be changed alone; who waits for the outcome waits for both."""
+        return replace(self, story=self.story.copied(), orders={**self.orders})
 
     def note(self, at: int, text: str) -> None:
         """Add a line to the story."""

@@ -127,8 +127,7 @@ def count_delivery(state: State, store: Store, again: Duplicate) -> None:
     """Count one more delivery of an alert that is known."""
     record = state.records.get(again.alert_id)
     if record is not None:
-        record.deliveries += 1
-        state.touch(record)
+        state.touch(record).deliveries += 1
         return
     row = _find_past(state, store, again.alert_id)
     count = row.deliveries + 1

@@ -95,24 +95,16 @@ def _reopen(row: AlertRow, store: Store) -> Record:
 def _doubt_what_was_sent(book: Book, now: int) -> Book:
     """Make `unknown` what was on its way when the process ended; a cancel or look-up is just asked again.
 
-    What waits for a look-up or another try is due at once: it may have waited long enough meanwhile.
+    What waits for a look-up or another try is due at once: it may have waited long enough meanwhile. An order
+    may have left a moment ago, so that the first reads may not show it yet.
     """
     for order in list(book.orders.values()):
         if order.call == "place":
             book = book.with_order(evolve(order, status="unknown", call="", due_at=now))
         elif order.call or order.due_at is not None:
             book = book.with_order(evolve(order, call="", due_at=now))
-    shares = {
-        name: evolve(
-            share,
-            pursuits={
-                wish: evolve(each, retry_at=min(each.retry_at, now))
-                for wish, each in share.pursuits.items()
-            },
-        )
-        for name, share in book.shares.items()
-    }
-    return evolve(book, shares=shares)
+    shares = {name: share.hurried(now) for name, share in book.shares.items()}
+    return evolve(book, shares=shares, acted_at=now)
 
 
 def read_answer(text: str) -> dict[str, Any]:

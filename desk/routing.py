@@ -25,6 +25,8 @@ class Target:
     account: str
     multiplier: Decimal = ONE
     opens_here: bool = True
+    denied: Denial | None = None
+    """Why nothing is opened there."""
 
 
 def strategy_settings(settings: Settings, name: str) -> Strategy:
@@ -54,7 +56,7 @@ def route(
     """Return the accounts an alert goes to. `holding`: where the strategy holds or works the instrument."""
     listed = strategy_settings(settings, strategy).accounts
     if named is not None:
-        return _named(settings, strategy, named, listed)
+        return _named(settings, strategy, named, listed, holding)
     routed = listed or {settings.default_account: ONE}
     targets = [Target(name, multiplier) for name, multiplier in routed.items()]
     targets += [Target(name, ONE, opens_here=False) for name in holding if name not in routed]
@@ -62,7 +64,11 @@ def route(
 
 
 def _named(
-    settings: Settings, strategy: str, named: str, listed: Mapping[str, Decimal]
+    settings: Settings,
+    strategy: str,
+    named: str,
+    listed: Mapping[str, Decimal],
+    holding: Iterable[str],
 ) -> tuple[Target, ...] | Denial:
     folded = named.casefold()
     account = next((name for name in settings.accounts if name.casefold() == folded), None)
@@ -73,12 +79,15 @@ def _named(
             f'No broker connector configured for account_group "{named}". '
             f"Configured: {known}. Use one of them or add it under accounts in config.yaml.",
         )
+    denied = None
     if account in settings.live_accounts and account not in listed:
-        return Denial(
+        denied = Denial(
             "ACCOUNT_NOT_ALLOWED",
             f"{account} is live: list it under strategies.{strategy}.accounts in config.yaml first.",
         )
-    return (Target(account, listed.get(account, ONE)),)
+        if account not in holding:
+            return denied
+    return (Target(account, listed.get(account, ONE), denied=denied),)
 
 
 def map_symbol(account: Account, symbol: str) -> str:

@@ -42,11 +42,17 @@ def key_of(book: Book) -> Key:
 
 
 def find_holding(floor: Floor, strategy: str, alert: Alert, now: int) -> list[str]:
-    """Return the accounts off its route where the strategy holds or works this instrument."""
+    """Return the accounts off its route where the strategy holds or works this instrument.
+
+    Of an alert that names its account: that one, where it holds or works anything there.
+    """
     found: dict[str, None] = {}
     active = floor.state.active.get(strategy)
-    if alert.account is not None or not active:
+    if not active:
         return []
+    if alert.account is not None:
+        named = floor.state.settings.find_account(alert.account)
+        return [named] if named and any(key[0] == named for key in active) else []
     settings = floor.state.settings
     routed = strategy_settings(settings, strategy).accounts or {settings.default_account}
     for key in active:
@@ -84,6 +90,7 @@ def find_books(
         warnings.append(instrument.note)
     own = state.book(target.account, paper, instrument)
     books = [(target, own), *_find_twin(floor, strategy, target, own)]
+    books.sort(key=lambda each: each[1].paper)
     is_order = alert.action in ("buy", "sell")
     if not instrument.is_continuous or (is_order and own.share(strategy).quantity):
         return books
@@ -96,10 +103,9 @@ def find_books(
 
 
 def _find_twin(floor: Floor, strategy: str, target: Target, own: Book) -> list[tuple[Target, Book]]:
-    """Return the book on paper that a strategy left behind when it began to trade a live account."""
-    symbol = own.instrument.symbol
-    key = (target.account, True, symbol)
-    if own.paper or key not in floor.state.active.get(strategy, {}):
+    """Return the book a strategy left behind when it began to trade live here, or on paper again."""
+    key = (target.account, not own.paper, own.instrument.symbol)
+    if key not in floor.state.active.get(strategy, {}):
         return []
     return [(evolve(target, opens_here=False), floor.state.books[key])]
 
@@ -113,7 +119,7 @@ def find_rules(
     return evolve(
         _settled_rules(floor, who.strategy, target),
         times=times,
-        denied=_find_denial(floor, who, alert, target, book),
+        denied=target.denied or _find_denial(floor, who, alert, target, book),
         stakes=_find_stakes(floor, who, alert, target, book, times.now),
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
@@ -144,7 +150,6 @@ def _settled_rules(floor: Floor, name: str, target: Target) -> Rules:
     default = strategy.default_quantity
     rules = floor.settled_rules[(name, target)] = Rules(
         strategy=name,
-        account=target.account,
         times=NO_TIMES,
         multiplier=target.multiplier,
         default_quantity=settings.default_quantity if default is None else default,

@@ -151,9 +151,21 @@ class State:
         if key in table:
             self._undo.append((table, key, table.pop(key)))
 
-    def touch(self, record: Record) -> None:
-        """Have an alert rendered anew."""
+    def follow(self, record: Record) -> None:
+        """Begin to follow an alert that has just come."""
+        self.put(self.records, record.alert_id, record)
         self.put(self.touched, record.alert_id, record)
+
+    def touch(self, record: Record) -> Record:
+        """Have an alert rendered anew; return the copy of it that may be changed until the commit."""
+        copy = self.touched.get(record.alert_id)
+        if copy is None:
+            copy = record.copied()
+            for table in (self.records, self.touched):
+                self.put(table, record.alert_id, copy)
+            if record.alert_id in self.waiting:
+                self.put(self.waiting, record.alert_id, copy)
+        return copy
 
     def undo(self) -> None:
         """Take back every change since the last commit."""
@@ -317,8 +329,7 @@ class State:
     def _follow(self, key: Key, order: Order) -> None:
         record = self.records.get(order.cause.alert_id)
         if record is not None and order.kind in (ENTRY, EXIT):
-            self.put(record.orders, order.client_id, (*key, order))
-            self.touch(record)
+            self.put(self.touch(record).orders, order.client_id, (*key, order))
 
     def _follow_wishes(self, before: Book, after: Book, strategies: set[str]) -> None:
         """Have an alert rendered anew whose exit is no longer owed, whether or not an order says so."""

@@ -191,6 +191,13 @@ class Store:
         ):
             yield digest, (alert_id, number, end)
 
+    def shift_identities(self, step: int) -> None:
+        """Let every claim end as much later as the clock was set by. Raises `StoreUnavailable`."""
+        try:
+            self._db.execute("UPDATE identities SET until = until + ?", (step,))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
+
     def forget_identities(self, now: int) -> None:
         """Drop the claims that have run out."""
         try:

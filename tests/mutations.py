@@ -48,8 +48,14 @@ MUTATIONS = (
     Mutation(
         "a close that meets an unknown entry finds nothing to close",
         "desk/decide.py",
-        "return alert.only_reduces and bool(book.live(rules.strategy, ENTRY))",
-        "return False",
+        'alert.only_reduces or alert.action not in (order.side, "cancel")',
+        "False",
+    ),
+    Mutation(
+        "a sale that meets an entry which filled unseen leaves it standing",
+        "desk/decide.py",
+        'alert.only_reduces or alert.action not in (order.side, "cancel")',
+        "alert.only_reduces",
     ),
     Mutation(
         "`cancel` leaves an exit resting",

@@ -142,7 +142,9 @@ class Referee:
         if alert.order_type is None and part.reduces:
             held = before.share(strategy).staying if before else ZERO
             assert abs(share.staying) == abs(held) - part.reduces, "an owed exit was forgotten"
-        if alert.action == "close" or (alert.only_reduces and part.reduces):
+        against = before.live(strategy, ENTRY) if before and alert.order_type is None else []
+        turns = share.staying == 0 and any(order.side != alert.action for order in against)
+        if alert.action == "close" or (alert.only_reduces and part.reduces) or turns:
             self.closed[(account, after.instrument.symbol, strategy)] = record.seq
 
     # --- while the venues answer -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import Uncertain
+from brokers.protocol import Uncertain, Unreachable
 from desk.clock import Steps
 from tests.fakes import FakeClock
 from tests.game import Game
@@ -51,3 +51,59 @@ def test_an_unknown_order_is_looked_up_in_time_whatever_the_clock_says(step, mon
     told = game.desk.store._db.execute("SELECT message FROM events WHERE event = 'clock_set'")
     assert f"{step:+.1f} s" in told.fetchone()[0]
     game.end()
+
+
+def set_clock(bench, steady, seconds, *, step=0.0):
+    """Let time pass on both clocks, then set the wall clock by a step."""
+    bench.clock.tick(seconds)
+    steady.tick(seconds)
+    bench.go()
+    bench.clock.tick(step)
+    bench.go()
+
+
+def test_a_resend_is_known_whatever_the_clock_says(make_venue_bench):
+    """Delivered twice within five seconds, while the clock was set forward by a minute."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.buy("1", id="same")
+    set_clock(bench, steady, 3, step=60)
+    set_clock(bench, steady, 2)
+    assert bench.buy("1", id="same")["duplicate"]
+    assert bench.held() == 1
+
+
+def test_a_resend_with_a_key_is_known_over_a_restart(make_venue_bench):
+    """What claims a key stands on disk; it ends as much later as the clock was set forward."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.buy("1", id="same", idempotency_key="k")
+    set_clock(bench, steady, 3, step=48 * HOUR)
+    bench.crash()
+    assert bench.buy("1", id="same", idempotency_key="k")["duplicate"]
+    assert bench.held() == 1
+
+
+def test_an_alert_that_waits_grows_old_whatever_the_clock_says(make_venue_bench):
+    """Fifteen minutes behind a silent venue are too long, also when the clock was set back by an hour."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.venue.fail("instrument", *[Unreachable("no route")] * 400)
+    answer = bench.buy("1")
+    set_clock(bench, steady, 3, step=-HOUR)
+    for _ in range(300):
+        set_clock(bench, steady, 3)
+    bench.venue.faults["instrument"].clear()
+    set_clock(bench, steady, 3)
+    set_clock(bench, steady, 3)
+    row = bench.now(answer)
+    assert (row["status"], row["code"], bench.held()) == ("denied", "EXPIRED", 0)
+
+
+def test_a_clock_that_was_set_is_told_also_beside_a_question(make_venue_bench):
+    """A dry delivery in the same batch takes nothing of it back."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.clock.tick(HOUR)
+    bench.deliver(action="buy", quantity="1", test=True)
+    assert bench.told("clock_set")

@@ -35,7 +35,7 @@ def test_a_crumb_that_is_gone_counts_where_less_can_be_sold_for_it(held, left):
     """Below a step it hinders nobody; across one the share could never be closed."""
     book = book_of(SPOT, "0.0019")
     for began in (NOW + 20_000, NOW + 25_000):
-        found = compare([book], {"ETH": Decimal(held)}, began, began, lambda _: None)
+        found = compare([book], {"ETH": Decimal(held)}, {}, began, began, lambda _: None)
         [book] = found.books
     # What is left and too small to be sold is written off.
     assert book.share("s").quantity == (0 if Decimal(left) < SPOT.step else Decimal(left))

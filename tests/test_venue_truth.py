@@ -163,16 +163,60 @@ def test_a_late_fill_of_an_entry_that_counted_as_cancelled_is_learned(make_venue
     assert len(bench.told("late_fill")) == 1
 
 
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_an_entry_that_turns_up_after_all_is_cancelled(make_venue_bench, kind):
+    """It counted as absent and came to rest an hour later: nobody wants it any more."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", ARRIVE_LATE)
+    answer = bench.send(**LIMIT)
+    bench.tick(20)
+    assert bench.now(answer)["status"] == "absent"
+    bench.venue.let_in()
+    assert bench.venue.working()
+    bench.tick(130)
+    assert bench.venue.working() == []
+    assert len(bench.told("late_order")) == 1
+
+
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_a_stop_that_turns_up_after_its_share_is_closed_is_cancelled(make_venue_bench, kind):
+    """It could open the other side one day."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", None, ARRIVE_LATE)
+    bench.buy("1", stop_loss="90")
+    bench.tick(30)
+    bench.send(action="close")
+    bench.venue.let_in()
+    bench.tick(130)
+    assert bench.venue.working() == []
+    assert (bench.held(), bench.at_venue()) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_read_that_lags_behind_a_start_takes_no_share_away(make_venue_bench, kind):
+    """Bought, killed, started: a venue whose positions lag by seconds does not yet show what was bought."""
+    bench = make_venue_bench(kind)
+    bench.buy("1", stop_loss="90")
+    held, bench.venue.positions = bench.venue.positions, {}
+    bench.crash()
+    bench.tick(6)
+    bench.venue.positions = held
+    bench.tick(30)
+    assert bench.held() == bench.at_venue() == 1
+    assert bench.legs() == [("stop", 90, 1)]
+    assert bench.told("closed_elsewhere") == []
+
+
 # --- line 2: what is held beyond the shares ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_left_of_a_share_that_shrank_is_closed_at_once(make_venue_bench, kind):
-    """Six refusals for what was gone have made the pause long; what is left does not wait for its end."""
+    """Five refusals for what was gone have made the pause long; what is left does not wait for its end."""
     bench = make_venue_bench(kind)
     bench.buy("2")
     bench.venue.trade_by_hand(bench.symbol, "-1")
-    bench.venue.fail("place", *[Refused("no", "INSUFFICIENT_BALANCE")] * 6)
+    bench.venue.fail("place", *[Refused("no", "INSUFFICIENT_BALANCE")] * 5)
     bench.send(action="close")
     bench.tick(60, step=0.5)
     shrank = next(each["at"] for each in bench.told("closed_elsewhere"))
@@ -196,6 +240,30 @@ def test_what_is_held_beyond_the_shares_is_manual(make_venue_bench, kind):
     assert (answer["http"], answer["code"]) == (422, "SYMBOL_OWNED")
     assert "by hand" in answer["message"]
     assert bench.buy("1", symbol=bench.other)["status"] == "filled"
+
+
+def test_coins_of_the_owner_ask_for_no_more_than_the_quota(make_venue_bench):
+    """Executions are asked for a few times, until they explain nothing; then reads are as rare as ever."""
+    bench = make_venue_bench("locked")
+    bench.venue.poll_seconds = Decimal(20)
+    bench.buy("1")
+    bench.venue.trade_by_hand(bench.symbol, "3")
+    bench.tick(300)
+    assert len(bench.venue.times("snapshot")) <= 1 + 300 // 20
+    assert len(bench.venue.times("fills")) <= 4
+
+
+@pytest.mark.parametrize("kind", NETTING)
+def test_what_is_manual_stays_known_while_an_order_is_young(make_venue_bench, kind):
+    """An exit of ours a moment ago does not open the symbol to a new entry."""
+    bench = make_venue_bench(kind)
+    bench.buy("1")
+    bench.tick(12)
+    bench.venue.trade_by_hand(bench.symbol, "2")
+    bench.tick(6)
+    bench.send(action="close")
+    bench.tick(3)
+    assert bench.buy("1")["code"] == "SYMBOL_OWNED"
 
 
 @pytest.mark.parametrize("kind", NETTING)

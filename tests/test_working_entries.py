@@ -176,6 +176,55 @@ def test_an_entry_that_fills_under_its_cancel_is_closed_by_the_close(make_venue_
     assert bench.now(close)["status"] == "filled"
 
 
+@pytest.mark.parametrize("parts", ["2", "1.5"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entry_that_fills_unseen_is_closed_by_a_sale_too(make_venue_bench, kind, parts):
+    """On spot the sale leaves nothing; where a short is possible it is a reversal, and carried out."""
+    bench = make_venue_bench(kind)
+    bench.send(**{**LIMIT, "quantity": "2"})
+    bench.venue.execute(bench.venue.working()[0], parts)
+    bench.sell("2")
+    bench.tick(30)
+    wanted = 0 if bench.is_locked else -2
+    assert (bench.held(), bench.at_venue()) == (wanted, wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entry_whose_answer_was_lost_is_closed_by_a_sale_too(make_venue_bench, kind):
+    """It had filled; the sale could not know, and closes what is found."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", LOSE_ANSWER)
+    bench.buy("2")
+    sale = bench.sell("2")
+    bench.tick(30)
+    assert (bench.held(), bench.at_venue()) == (0, 0)
+    assert bench.now(sale)["orders"][0]["status"] == "filled"
+
+
+def test_a_stated_position_is_met_whatever_fills_before(make_venue_bench):
+    """`sync: position`: two filled unseen while the alert asked for three; one more is bought."""
+    bench = make_venue_bench()
+    stated = {"strategy": "sync", "action": "buy"}
+    bench.send(**stated, position_size="2", order_type="limit", limit_price="90")
+    bench.venue.execute(bench.venue.working()[0])
+    bench.send(**stated, position_size="3")
+    bench.tick(10)
+    assert (bench.held("sync"), bench.at_venue()) == (3, 3)
+
+
+def test_a_stated_position_that_is_met_meanwhile_sends_nothing(make_venue_bench):
+    """Three filled unseen, three are wanted: the order that waited ends, and says why."""
+    bench = make_venue_bench()
+    stated = {"strategy": "sync", "action": "buy", "position_size": "3"}
+    bench.send(**stated, order_type="limit", limit_price="90")
+    bench.venue.execute(bench.venue.working()[0])
+    answer = bench.send(**stated)
+    bench.tick(10)
+    assert (bench.held("sync"), len(bench.entries())) == (3, 1)
+    row = bench.now(answer)
+    assert (row["status"], row["code"]) == ("cancelled", "AT_TARGET")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_entry_that_filled_in_part_under_its_cancel_is_closed_too(make_venue_bench, kind):
     """The part is `partly_filled` and does not stay."""

@@ -71,6 +71,8 @@ strategies:
   t: {account: v}
   p: {account: v, pyramid: true}
   far: {account: w}
+  both: {accounts: {v: 1, w: 1}}
+  sync: {account: v, sync: position}
 """
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 _prepared: dict[str, Any] = {}
