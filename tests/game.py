@@ -362,7 +362,8 @@ class Game:
             for share in book.shares.values():
                 where = (account, symbol, share.strategy)
                 held = self.venues[account].positions.get(book.instrument.holding, ZERO)
-                is_gone = abs(held) < abs(share.quantity) - STEP
+                way = 1 if share.quantity > 0 else -1
+                is_gone = held * way < abs(share.quantity) - STEP
                 is_open = book.is_calling or book.unresolved is not None
                 if (
                     is_gone

@@ -259,7 +259,7 @@ def test_a_resting_exit_of_a_whole_share_stays_on_the_step_when_the_share_grows(
     """What a fee left between two steps is in no order, however much is bought afterwards."""
     limit = {"order_type": "limit", "limit_price": Decimal(110), "quantity": Decimal(1)}
     alert = Alert("sell", "BTCUSDT", strategy="s", **limit)
-    rules = Rules("s", "a", Times(NOW, 90_000, NOW + 90_000))
+    rules = Rules("s", Times(NOW, 90_000, NOW + 90_000))
     resting = decide(coin_book("0.07992"), alert, CAUSE, rules).book.share("s").exit
     assert resting is not None
     assert resting.quantity == Decimal("0.079")
