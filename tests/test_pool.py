@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 
@@ -304,6 +306,25 @@ def submit(desk: Desk, **alert: str) -> None:
     body = to_json({"strategy": "s", **alert}).encode()
     message = parse(body)
     desk.submit(Delivery(message.alerts, message.strategies, body, message.masked, desk.clock()))
+
+
+def test_what_was_taken_in_is_answered_before_the_end(tmp_path):
+    """An alert that came in the moment before the stop is sent, and its answer is recorded."""
+    venue = HangingBroker()
+    bench = DeskBench(tmp_path, CONFIG, {"hanging": venue})
+    desk = bench.desk
+    desk._thread.start()
+    submit(desk, action="cancel", symbol="BTCUSDT.P")
+    assert wait_until(lambda: not desk._readers._out)
+    threading.Timer(0.3, venue.may_answer.set).start()
+    submit(desk, action="buy", symbol="BTCUSDT.P", quantity="1")
+    desk.stop()
+    assert len(venue.asked) == 1
+    with closing(sqlite3.connect(bench.settings.state_path)) as db:
+        rows = db.execute(
+            "SELECT kind, status, json_extract(data, '$.call') FROM orders"
+        ).fetchall()
+    assert rows == [("entry", "filled", None)]
 
 
 def test_calls_of_one_instrument_leave_one_at_a_time_and_in_order(tmp_path):

@@ -823,6 +823,22 @@ def test_an_operator_may_say_that_an_unknown_order_filled(make_venue_bench):
     assert len(bench.told("resolved")) == 1
 
 
+def test_an_order_by_worth_may_have_filled_more_than_was_estimated(make_venue_bench, monkeypatch):
+    """A hundred in cash at an alert's price of 100 bought 1.25 at 80: that is what the operator says."""
+    monkeypatch.setitem(KINDS, "cash", KINDS["locked"] | {"cash"})
+    bench = make_venue_bench("cash")
+    bench.venue.fail("place", LOSE_REQUEST)
+    bench.venue.fail("find", *[Uncertain("no answer")] * 500)
+    bench.buy("100", quantity_type="cash")
+    cid = bench.entries()[0].client_id
+    assert bench.book().orders[cid].quantity == 1
+    command = bench.command(
+        "resolve", client_id=cid, outcome="filled", price=Decimal(80), quantity=Decimal("1.25")
+    )
+    assert command.refused is None
+    assert bench.held() == Decimal("1.25")
+
+
 def test_an_operator_may_say_that_an_unknown_order_is_absent(make_venue_bench):
     """Opening orders are allowed again, and it is not sent again."""
     bench, cid = unknown(make_venue_bench)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import Refused
+from tests.fakes import DeskBench
 from tests.venue_bench import KINDS, LOSE_ANSWER, UNLINKED
 
 LIMIT = {"action": "buy", "quantity": "1", "order_type": "limit", "limit_price": "90"}
@@ -324,6 +325,29 @@ def test_a_reducing_limit_order_rests_good_till_cancelled(make_venue_bench, kind
     bench.tick(5)
     assert bench.now(answer)["status"] == "filled"
     assert bench.held() == bench.at_venue() == 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "leg"),
+    [({"stop_price": "95"}, ("stop", 95, 1)), ({"limit_price": "105"}, ("limit", 105, 1))],
+)
+def test_half_a_stop_limit_exit_rests_as_what_it_has(make_venue_bench, levels, leg):
+    """Whether its `price` is the other level or the price now cannot be known."""
+    bench = make_venue_bench()
+    bench.buy("1")
+    bench.send(action="close", order_type="stop_limit", price="94", **levels)
+    assert bench.legs() == [leg]
+    assert bench.held() == 1
+
+
+def test_the_price_of_half_a_stop_limit_moves_nothing_on_paper(tmp_path):
+    """It stood beyond the stop: as a price seen it had sold at once."""
+    bench = DeskBench(tmp_path)
+    shape = {"symbol": "BTCUSDT.P", "strategy": "s"}
+    bench.send(**shape, action="buy", quantity=1, price=45000)
+    bench.send(**shape, action="close", type="stop_limit", price=43900, stop_price=44000)
+    assert bench.held("s", "BTCUSDT.P") == 1
+    assert bench.desk.state.prices["BTCUSDT.P"] == 45000
 
 
 @pytest.mark.parametrize("kind", KINDS)
