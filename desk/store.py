@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic_core
 from pydantic import TypeAdapter
@@ -38,9 +38,8 @@ class StoreDamaged(Exception):
     """The state file cannot be used; the text names it and says what to do."""
 
 
-@dataclass(slots=True)
-class AlertRow:
-    """One alert as it is kept."""
+class AlertRow(NamedTuple):
+    """One alert as it is kept, in the order of its columns."""
 
     seq: int
     alert_id: str
@@ -75,15 +74,51 @@ class Batch:
         return not any(getattr(self, each.name) for each in fields(self))
 
 
-class Store:
+class Reader:
+    """Read what is committed."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def find_alert(self, alert_id: str) -> AlertRow | None:
+        """Return one alert."""
+        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
+        return AlertRow(*row) if row else None
+
+    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
+        """Return account, paper, instrument and order of everything that an alert caused."""
+        rows = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
+        )
+        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
+
+    def load_trades(self, limit: int) -> list[TradeRow]:
+        """Return the newest closed trades, newest first."""
+        rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
+        return [TRADE.validate_json(data) for (data,) in rows]
+
+    def load_events(self, limit: int) -> list[dict[str, Any]]:
+        """Return what the user was last told, newest first."""
+        rows = self._db.execute(
+            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?", (limit,)
+        )
+        return [
+            {"at": at, "event": event, "message": message, "alert_id": alert_id}
+            for at, event, message, alert_id in rows
+        ]
+
+
+class Store(Reader):
     """The state file. Opened by one process; the desk thread alone writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         _create_private(path)
         try:
-            self._db = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, cached_statements=512
+            super().__init__(
+                sqlite3.connect(
+                    path, isolation_level=None, check_same_thread=False, cached_statements=512
+                )
             )
             self._prepare()
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -146,7 +181,7 @@ class Store:
 
     def _write(self, batch: Batch) -> None:
         shares, orders, fills, trades = _sort(batch.journal)
-        self._insert("alerts", [_alert_columns(row) for row in batch.alerts.values()])
+        self._insert("alerts", list(batch.alerts.values()))
         self._insert("identities", list({row[0]: row for row in batch.identities}.values()))
         books = {_key(book): book for book in batch.books}
         rows = [(*key, _dump(INSTRUMENT, book.instrument)) for key, book in books.items()]
@@ -253,26 +288,14 @@ class Store:
         newest = self._db.execute(
             "SELECT * FROM alerts ORDER BY seq DESC LIMIT ?", (limit,)
         ).fetchall()
-        rows = {row[0]: _read_alert(row) for row in newest}
+        rows = {row[0]: AlertRow(*row) for row in newest}
         for row in self._db.execute("SELECT * FROM alerts WHERE settled = 0"):
-            rows.setdefault(row[0], _read_alert(row))
+            rows.setdefault(row[0], AlertRow(*row))
         return [rows[seq] for seq in sorted(rows)]
 
     def last_seq(self) -> int:
         """Return the number of the newest alert."""
         return self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM alerts").fetchone()[0]  # type: ignore[no-any-return]
-
-    def find_alert(self, alert_id: str) -> AlertRow | None:
-        """Return one alert, on the desk thread."""
-        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
-        return _read_alert(row) if row else None
-
-    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
-        """Return account, paper, instrument and order of everything that an alert caused."""
-        rows = self._db.execute(
-            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
-        )
-        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
 
     def load_entries(self, since: int) -> list[tuple[str, bool, str, Order]]:
         """Return account, paper, instrument and opening order of the alerts since a time, oldest first."""
@@ -313,40 +336,6 @@ class Store:
             raise StoreUnavailable(f"{self.path}: {error}") from None
 
 
-class Reader:
-    """Read what is committed, without ever waiting for the desk thread."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def find_alert(self, alert_id: str) -> AlertRow | None:
-        """Return one alert."""
-        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
-        return _read_alert(row) if row else None
-
-    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
-        """Return account, paper, instrument and order of everything that an alert caused."""
-        rows = self._db.execute(
-            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
-        )
-        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
-
-    def load_trades(self, limit: int) -> list[TradeRow]:
-        """Return the newest closed trades, newest first."""
-        rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
-        return [TRADE.validate_json(data) for (data,) in rows]
-
-    def load_events(self, limit: int) -> list[dict[str, Any]]:
-        """Return what the user was last told, newest first."""
-        rows = self._db.execute(
-            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?", (limit,)
-        )
-        return [
-            {"at": at, "event": event, "message": message, "alert_id": alert_id}
-            for at, event, message, alert_id in rows
-        ]
-
-
 def _create_private(path: Path) -> None:
     """Create the file for its owner alone: it may hold what an account trades."""
     if not path.exists():
@@ -359,40 +348,6 @@ def _dump(adapter: TypeAdapter[Any], value: object) -> str:
 
 def _key(book: Book) -> tuple[str, int, str]:
     return book.account, int(book.paper), book.instrument.symbol
-
-
-def _alert_columns(row: AlertRow) -> tuple[Any, ...]:
-    return (
-        row.seq,
-        row.alert_id,
-        row.received_at,
-        row.strategy,
-        row.symbol,
-        row.status,
-        int(row.settled),
-        row.deliveries,
-        row.body,
-        row.answer,
-        row.record,
-    )
-
-
-def _read_alert(row: tuple[Any, ...]) -> AlertRow:
-    seq, alert_id, received_at, strategy, symbol, status, settled, deliveries, *texts = row
-    body, answer, record = texts
-    return AlertRow(
-        seq,
-        alert_id,
-        received_at,
-        strategy,
-        symbol,
-        status,
-        bool(settled),
-        deliveries,
-        body,
-        answer,
-        record,
-    )
 
 
 def _sort(
