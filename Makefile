@@ -50,7 +50,7 @@ clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --- the token of the dashboard and the controls ---------------------------------------------------
+# --- the token of the history and the controls -----------------------------------------------------
 # Written once; the file is nobody else's business, so it is 0600 from its first byte.
 
 token: $(VENV)/run.stamp
