@@ -131,8 +131,12 @@ def _register(floor: Floor, record: Record, alert: Alert, now: int) -> None:
         return
     state.put(state.strategies, name, now)
     state.batch.strategies[name] = now
+    settings = state.settings
+    account = settings.find_account(alert.account or "") or settings.default_account
+    is_paper = trades_on_paper(settings, name, account)
+    where = "on paper" if is_paper else f"on {account}, a sandbox"
     record.story.warnings.append(
-        f'Strategy not registered: "{name}" was created, on paper. Write it under strategies in '
+        f'Strategy not registered: "{name}" was created, {where}. Write it under strategies in '
         "config.yaml to configure it."
     )
 

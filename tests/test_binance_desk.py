@@ -235,3 +235,9 @@ def test_a_share_that_is_worth_too_little_to_be_sold_is_written_off_by_name(rece
     told = {each["event"]: each["message"] for each in receiver.get("/status")["events"]}
     assert "0.0001998 BTCUSDT" in told["written_off"]
     assert venue.free["BTC"] == Decimal("0.0001998")
+
+
+def test_a_strategy_that_nobody_wrote_down_is_said_to_trade_in_the_sandbox(receiver, venue):
+    """Its alert says where it was created: not on paper, and not with money."""
+    answer = trade(receiver, strategy="new")
+    assert any("was created, on" in text and "a sandbox" in text for text in answer["warnings"])
