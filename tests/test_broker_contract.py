@@ -220,7 +220,7 @@ def test_a_broker_says_what_it_can_and_needs(name):
 
 @pytest.mark.parametrize("name", TESTED)
 def test_a_broker_can_be_made_without_keys(name):
-    """An account on paper has none: the desk answers for what is missing, the broker must not end the start."""
+    """An account on paper has none: the desk answers for what is missing, and the start goes on."""
     account = Account("", {}, SAMPLES[name].market)
     assert isinstance(TABLE[name](name, account), TABLE[name])  # type: ignore[arg-type]
 
@@ -230,7 +230,7 @@ def test_the_example_names_a_symbol_that_its_venue_does_not_know():
     with faulty_server() as venue:
         venue.on("GET", "/symbols/NOPE", reply(404, {"code": "NO_SUCH_SYMBOL"}))
         broker = Example("example", Account(venue.url, {}, None))
-        with pytest.raises(Refused, match="^The venue does not know NOPE.$") as caught:
+        with pytest.raises(Refused, match=r"^The venue does not know NOPE\.$") as caught:
             broker.instrument("NOPE")
     assert caught.value.code == "SYMBOL_UNKNOWN"
 
