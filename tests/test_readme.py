@@ -30,6 +30,7 @@ from desk.codes import CODES
 from desk.settings import load
 from parsers.alert import Alert, ParseError
 from tests.fakes import DeskBench
+from tests.shipped import read_shipped
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -77,7 +78,7 @@ class Server:
     """The receiver as `make run` starts it, with the shipped config.yaml in a folder of its own."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        shutil.copy(ROOT / "config.yaml", folder)
+        (folder / "config.yaml").write_text(read_shipped("config.yaml"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -28,12 +28,12 @@ from desk.settings import (
     load,
     warnings,
 )
+from tests.shipped import read_shipped
 
 BROKERS = ("paper", "binance")
 NEEDS = {"binance": ("BINANCE_API_KEY", "BINANCE_API_SECRET")}
 KEYS_OF_BINANCE = {"BINANCE_API_KEY": "key-0123456789", "BINANCE_API_SECRET": "hush-0123456789"}
 GOOD = "correct-horse-battery-8"
-ROOT = Path(__file__).parent.parent
 LIMITS = "risk: {max_notional: 1000, max_position: 2000, max_daily_loss: 200}\n"
 LIVE = (
     "trading: live\naccounts: {main: {broker: binance, live: true}}\ndefault_account: main\n"
@@ -736,7 +736,7 @@ COMMENTED = re.compile(r"^( *)# ([a-z_]+: .*)$")
 
 def shipped() -> list[str]:
     """Return config.yaml line by line."""
-    return (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    return read_shipped("config.yaml").splitlines()
 
 
 def keys_of(model: type) -> set[str]:
@@ -756,9 +756,10 @@ def test_config_yaml_shows_every_setting_and_no_other() -> None:
     assert set(shown["logging"]) == {"level", "file"}
 
 
-def test_config_yaml_runs_as_shipped_on_paper() -> None:
+def test_config_yaml_runs_as_shipped_on_paper(tmp_path: Path) -> None:
     """A fresh copy starts without a warning and trades nothing real."""
-    settings = load(ROOT / "config.yaml", {}, BROKERS)
+    settings = read(tmp_path, "\n".join(shipped()))
+    assert warnings(settings) == []
     assert settings.is_development
     first, second = settings.strategies.values()
     assert (first.default_quantity, first.use_market_orders) == (Decimal("0.01"), True)
@@ -792,7 +793,7 @@ def test_every_commented_default_can_be_switched_on(tmp_path: Path) -> None:
 
 def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     assert names == [*ours, *NEEDS["binance"]]
