@@ -34,7 +34,7 @@ def check_abandoned(settings: Settings, store: Store) -> None:
         ]
     if left:
         kinds = {book.account: venues.get(book.account, "live") for book in left}
-        held = [f"{name_holding(book)}, which was {kinds[book.account]}" for book in left]
+        held = [f"{name_holding(book)} ({kinds[book.account]})" for book in left]
         remedies = [f"set {WRITTEN[kind]} for {account} again" for account, kind in kinds.items()]
         raise LiveAbandoned(
             "The receiver does not start: the state holds positions or orders at a venue, and "

@@ -9,6 +9,10 @@ import errno
 import os
 import socket
 
+_HOSTS = (
+    "use 127.0.0.1 for this machine alone, or 0.0.0.0 for all of its addresses (--host or HOST)."
+)
+
 
 class CannotListen(Exception):
     """The address cannot be listened at; the text says why and what to do."""
@@ -17,24 +21,15 @@ class CannotListen(Exception):
 def check_port(host: str, port: int) -> None:
     """Listen at an address for a moment. Raises `CannotListen`."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             if os.name == "posix":  # as the server does; on Windows it would share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind((host, port))
             probe.listen(1)
     except socket.gaierror:
-        raise CannotListen(f"{_UNKNOWN.format(host=host)}; {_HOSTS}") from None
+        raise CannotListen(f"The host {host} is not known here; {_HOSTS}") from None
     except OSError as error:
         raise CannotListen(_explain(error, host, port)) from None
-
-
-_UNKNOWN = "The host {host} is not known here"
-_HOSTS = (
-    "use 127.0.0.1 for this machine alone, or 0.0.0.0 for all of its addresses (--host or HOST)."
-)
 
 
 def _explain(error: OSError, host: str, port: int) -> str:

@@ -75,10 +75,10 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
 _SWITCHES = names("enabled active")
 """Elsewhere these say by `false` that nothing is to be done."""
 _MEANT = {
-    "stop": "a protection or the level of the order? Send stop_loss or stop_price",
-    "target": "a protection? Send take_profit",
+    "stop": "send stop_loss to protect or stop_price as the order's level; this name is not supported",
+    "target": "send take_profit; this name is not supported",
 }
-"""What to send instead of a name that may be two fields."""
+"""What to send instead of a name that may mean several fields."""
 _NOT_OBJECTS = names("take_profit stop_loss")
 _AMOUNTS = names("quantity size amount notional percent")
 

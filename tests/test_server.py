@@ -206,6 +206,38 @@ def test_a_duplicate_is_known_after_a_restart(receiver):
     assert [row["deliveries"] for row in receiver.get("/history")["alerts"]] == [2, 2]
 
 
+def test_a_close_of_the_root_speaks_of_what_it_closed_alone(receiver):
+    """`MES1!` means a dated share too: a success carries no code of the instrument that was empty."""
+    receiver.buy("MESZ2026", price=6000, quantity=2)
+    closed = receiver.send(action="close", symbol="MES1!", price=6000).get_json()
+    assert (closed["status"], closed["code"], closed["success"]) == ("filled", None, True)
+    assert closed["message"].startswith("Sold 2 MESZ2026")
+    assert "holds no" not in closed["message"]
+    again = receiver.send(action="close", symbol="MES1!", price=6000).get_json()
+    assert (again["status"], again["code"]) == ("nothing_to_do", "NOTHING_TO_CLOSE")
+    assert "holds no MES1!" in again["message"]
+
+
+def test_a_close_says_of_each_account_what_it_found(start):
+    """Where one account held something and the other did not, both are told, and the code is null."""
+    receiver = start(
+        "accounts: {a: {broker: paper}, b: {broker: paper}}\ndefault_account: a\n"
+        "strategies: {both: {accounts: {a: 1, b: 1}}}\n"
+    )
+    receiver.buy(strategy="both", account_group="a")
+    closed = receiver.send(action="close", symbol="BTCUSDT", price=100, strategy="both").get_json()
+    assert (closed["status"], closed["code"]) == ("filled", None)
+    assert "Sold 1 BTCUSDT" in closed["message"]
+    assert "both holds no BTCUSDT on b (paper)" in closed["message"]
+
+
+def test_a_size_that_is_not_traded_names_those_that_are(receiver):
+    """Percent of equity is understood and refused: the answer says what to send instead."""
+    answer = receiver.buy(quantity_type="percent_of_equity").get_json()
+    assert answer["code"] == "UNSUPPORTED"
+    assert "percent_of_equity is not supported: send fixed (units) or cash" in answer["message"]
+
+
 def test_a_close_finds_its_position_after_a_restart(start):
     """An exit that names no account reaches what was opened off the route, before a restart too."""
     receiver = start("accounts: {paper_simulator: {broker: paper}, other: {broker: paper}}")
