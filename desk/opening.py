@@ -140,11 +140,11 @@ def _reasons(
 def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
     """Yield what stands in the way in this book, whatever the alert says."""
     symbol, last = book.instrument.symbol, book.instrument.last_day
-    if earlier := book.unresolved:
+    if book.unresolved:
         text = (
             f"An earlier order for {symbol} may or may not exist and is being looked up. GET /status "
             "with ADMIN_TOKEN shows it; "
-            f"POST /orders/{earlier.client_id}/resolve settles it by hand."
+            f"POST /orders/{book.unresolved.client_id}/resolve settles it by hand."
         )
         yield "ORDER_UNRESOLVED", text
     if owner := _owner(book, rules):

@@ -26,7 +26,7 @@ def check_port(host: str, port: int) -> None:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen(1)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter for a name no resolver takes
         raise CannotListen(f"The host {host} is not known here; {_HOSTS}") from None
     except OSError as error:
         raise CannotListen(_explain(error, host, port)) from None

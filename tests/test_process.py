@@ -178,6 +178,7 @@ def test_a_port_in_use_is_one_line_and_the_end(tmp_path):
     [
         ("192.0.2.77", "192.0.2.77 is not an address of this machine"),
         ("no-such-host.invalid", "The host no-such-host.invalid is not known here"),
+        (f"{'x' * 64}.example", f"The host {'x' * 64}.example is not known here"),
     ],
 )
 def test_an_address_of_another_machine_is_one_line_and_the_end(tmp_path, host, says):
