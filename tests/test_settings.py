@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +30,7 @@ from desk.settings import (
     load,
     warnings,
 )
+from tests import shipped as shipped_files
 from tests.shipped import read_shipped
 
 BROKERS = ("paper", "binance")
@@ -737,6 +740,20 @@ COMMENTED = re.compile(r"^( *)# ([a-z_]+: .*)$")
 def shipped() -> list[str]:
     """Return config.yaml line by line."""
     return read_shipped("config.yaml").splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="without git there is only the file")
+def test_what_a_user_changed_is_not_what_is_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port of one's own in config.yaml fails no test; a folder without git is taken as it is."""
+    monkeypatch.setattr(shipped_files, "ROOT", tmp_path)
+    (tmp_path / "config.yaml").write_text("webhook: {port: 8080}\n")
+    assert shipped() == ["webhook: {port: 8080}"]
+    for command in (["init", "-q"], ["add", "config.yaml"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "config.yaml").write_text("webhook: {port: 8081}\n")
+    assert shipped() == ["webhook: {port: 8080}"]
 
 
 def keys_of(model: type) -> set[str]:
