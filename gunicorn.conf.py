@@ -31,6 +31,17 @@ loglevel = "warning"
 control_socket_disable = True
 
 
+def on_starting(server):
+    """Keep gunicorn quiet about a worker that ended with code 3: it has already said why, and what to do."""
+    server.log.error_log.addFilter(_is_news)
+
+
+def _is_news(record):
+    text = record.getMessage()
+    is_told = text.endswith("exited with code 3.") or "Worker failed to boot" in text
+    return not is_told and not text.startswith("Shutting down: ")
+
+
 def post_worker_init(worker):
     """Start the desk in the process that serves, also where it was loaded before the fork."""
     # Ctrl+C reaches this process beside the master's own signal; taking both hangs gunicorn's stop.

@@ -9,23 +9,34 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
+import importlib.util
 import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+if __name__ == "__main__":
+    if not all(
+        map(importlib.util.find_spec, ("dotenv", "flask", "limits", "pydantic", "requests", "yaml"))
+    ):
+        sys.exit(
+            f"The packages of this program are not installed for {sys.executable}. Start it with "
+            "`make run`, or with `.venv/bin/python webhook_server.py` once that has made .venv; "
+            "without make: `pip install -r requirements.txt` first."
+        )
+
 from flask import Flask, Response, request
 from werkzeug.datastructures import EnvironHeaders
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wsgi import get_content_length
 
 from brokers import BROKERS
@@ -35,7 +46,8 @@ from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.abandoned import LiveAbandoned, check_abandoned, check_venues
-from desk.answers import OUTCOMES, iso
+from desk.answers import OUTCOMES
+from desk.banner import write_banner
 from desk.clock import steady_clock
 from desk.feed import AskPrice
 from desk.gate import Gate
@@ -43,16 +55,19 @@ from desk.lock import StateLock, StateLocked
 from desk.logfile import start_logging
 from desk.loop import Desk
 from desk.options import Settings
+from desk.port import CannotListen, check_port
 from desk.rates import Rates
 from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
-from desk.settings import SettingsError, config_hash, describe, is_loopback, load, warnings
+from desk.settings import SettingsError, config_hash, describe, load, warnings
 from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import parse
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
 EXIT_LOCKED = 3
+"""The settings are right and something here stands in the way of a start."""
 TOO_LARGE = f"An alert may have {MAX_BODY} bytes."
+NO_BODY = "The request has no body: the alert goes there, e.g. curl -d 'BUY BTCUSDT qty=0.01' …"
 NOT_RECORDED = (
     "NOT_RECORDED",
     "The alert could not be recorded. Sending it again is safe: it is traded once.",
@@ -63,7 +78,6 @@ NOT_READ = (
 )
 HTTP_ERRORS = {
     404: ("NOT_FOUND", "There is no such page. Alerts go to POST /webhook."),
-    405: ("METHOD_NOT_ALLOWED", "This page does not take that method. Alerts are sent by POST."),
     413: ("TOO_LARGE", TOO_LARGE),
 }
 SAFE_HEADERS = [
@@ -92,12 +106,12 @@ def create_app(
         settings = load_settings_or_exit(os.environ.get("CONFIG"), brokers=brokers)
     lock = StateLock(settings.state_path)
     try:
-        for path in (settings.state_path, settings.log_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-        store = Store(settings.state_path)
-        log_writer = start_logging(settings.log_path, settings.logging.level)
-    except (StateLocked, StoreDamaged, OSError) as error:
+        with _blame("state (DATABASE_URL wins)", settings.state_path):
+            lock.acquire()
+            store = Store(settings.state_path)
+        with _blame("logging.file", settings.log_path):
+            log_writer = start_logging(settings.log_path, settings.logging.level)
+    except (StateLocked, StoreDamaged, CannotWrite) as error:
         _give_up(error)
     gate = Gate(settings, time.monotonic)
     rates = Rates(settings.webhook.rate_limit, time.monotonic)
@@ -179,13 +193,36 @@ class Receiver:
             return self._app
 
     def stop(self) -> None:
-        """Stop the desk, if it was started."""
+        """Stop the desk and say so, if it was started."""
         if self._app is not None:
             self._app.stop_desk()  # type: ignore[attr-defined]
+            print(
+                "Stopped: what was on its way is finished and recorded.",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def __call__(self, environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
         return (self._app or self.start())(environ, start_response)
+
+
+class CannotWrite(Exception):
+    """A file that must be written cannot be; the text names its setting and says what to do."""
+
+
+@contextmanager
+def _blame(setting: str, path: Path) -> Iterator[None]:
+    """Make the folder of a file, and turn what goes wrong with it into words about its setting."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise CannotWrite(
+            f"The receiver cannot start: {path} cannot be written ({error.strerror}). Let {setting} "
+            "in config.yaml name a file in a folder that this user may write to, or give the user "
+            "that right."
+        ) from None
 
 
 def _give_up(error: Exception) -> NoReturn:
@@ -380,7 +417,9 @@ def _read_body(environ: dict[str, Any]) -> bytes:
     """Return the whole body. Without a length gunicorn would silently cut it at the limit."""
     length = get_content_length(environ)
     if length is None:
-        raise Refusal(411, "LENGTH_REQUIRED", "Send the alert with a Content-Length.")
+        has_body = "HTTP_TRANSFER_ENCODING" in environ
+        text = "Send the alert with a Content-Length." if has_body else NO_BODY
+        raise Refusal(411, "LENGTH_REQUIRED", text)
     if length > MAX_BODY:
         raise Refusal(413, "TOO_LARGE", TOO_LARGE)
     body: bytes = environ["wsgi.input"].read(length)
@@ -409,7 +448,7 @@ def _read_options(known: set[str]) -> dict[str, Any]:
 def _read_limit() -> int:
     text = request.args.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise Refusal(400, "UNREADABLE", "limit must be a whole number.")
+        raise Refusal(400, "UNREADABLE", "limit must be a whole number from 0 to 999999.")
     return int(text)
 
 
@@ -452,15 +491,18 @@ def _add_error_answers(app: Flask) -> None:
         log.error("not_recorded", extra={"text": str(error)})
         return _fail(503, *(NOT_READ if request.method == "GET" else NOT_RECORDED), 5)
 
+    @app.errorhandler(MethodNotAllowed)
+    def show_wrong_method(error: MethodNotAllowed) -> Response:
+        methods = sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"})
+        response = _fail(405, "METHOD_NOT_ALLOWED", f"This page takes {' or '.join(methods)} only.")
+        response.headers["Allow"] = ", ".join(error.valid_methods or ())
+        return response
+
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:
         http = error.code if error.code and error.code < 500 else 400
         code, text = HTTP_ERRORS.get(http, ("UNREADABLE", "The request could not be understood."))
-        response = _fail(http, code, text)
-        for name, value in error.get_headers():
-            if name == "Allow":
-                response.headers[name] = value
-        return response
+        return _fail(http, code, text)
 
     @app.errorhandler(Exception)
     def show_fault(fault: Exception) -> Response:
@@ -502,36 +544,7 @@ def load_settings_or_exit(
 
 def print_banner(settings: Settings) -> None:
     """Say where the receiver listens, what it trades and what is missing."""
-    print("\n".join(banner(settings)), file=sys.stderr, flush=True)
-
-
-def banner(settings: Settings) -> list[str]:
-    """Return the lines of the start-up banner."""
-    webhook = settings.webhook
-    url = f"http://{webhook.host}:{webhook.port}"
-    live = settings.live_accounts
-    lines = [
-        f"TradingView Webhook Receiver {VERSION}, {iso(int(datetime.now(UTC).timestamp() * 1000))}",
-        f"  webhook     {url}/webhook",
-        f"  mode        {'LIVE: ' + ', '.join(live) if live else 'paper: nothing real is traded'}",
-        f"  accounts    {', '.join(settings.accounts)}",
-        f"  strategies  {', '.join(settings.strategies) or 'created by their first alert, on paper'}",
-        f"  state, log  {settings.state_path}, {settings.log_path}",
-    ]
-    token = (
-        f"ADMIN_TOKEN in {'the environment' if os.environ.get('ADMIN_TOKEN') else '.env'}"
-        if settings.admin_token
-        else "not set: no controls (make run writes one)"
-    )
-    lines.append(f"  admin       {token}")
-    if settings.is_development:
-        lines.append("  secret      none: anybody on this machine may send alerts")
-    if is_loopback(webhook.host):
-        lines.append(
-            "  note        loopback only: TradingView reaches ports 80 and 443 of a public address, "
-            "see README, Deploy"
-        )
-    return lines + [f"  warning     {text}" for text in warnings(settings)]
+    print("\n".join(write_banner(settings, VERSION)), file=sys.stderr, flush=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -559,6 +572,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = load_settings_or_exit(config, overrides)
     if options.check:
         print("\n".join([*describe(settings), *(f"warning: {w}" for w in warnings(settings))]))
+        print(_sum_up(settings))
         if options.connect:
             _check_connections(settings)
         return
@@ -571,6 +585,12 @@ def main(arguments: list[str] | None = None) -> None:
     _serve(settings)
 
 
+def _sum_up(settings: Settings) -> str:
+    """Return the last word of a check: with these settings it starts."""
+    where = settings.file.name if settings.file.is_file() else "without a config.yaml everything"
+    return f"{where} is in order{'; mind the warnings above' if warnings(settings) else ''}."
+
+
 def _check_connections(settings: Settings) -> None:
     """Print what each venue says of its account; exit with code 1 where a live account has a problem."""
     rows = accounts.show_accounts(settings, {})
@@ -581,6 +601,10 @@ def _check_connections(settings: Settings) -> None:
 
 
 def _serve(settings: Settings) -> None:
+    try:
+        check_port(settings.webhook.host, settings.webhook.port)
+    except CannotListen as error:
+        _give_up(error)
     try:
         from gunicorn.app.wsgiapp import WSGIApplication  # noqa: PLC0415 - absent on Windows
     except ImportError:

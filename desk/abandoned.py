@@ -15,6 +15,8 @@ from desk.sizing import plain
 from desk.store import Store
 
 ZERO = Decimal(0)
+WRITTEN = {"live": "trading: live and live: true", "sandbox": "sandbox: true"}
+"""How config.yaml makes an account trade at its venue."""
 
 
 class LiveAbandoned(Exception):
@@ -24,17 +26,21 @@ class LiveAbandoned(Exception):
 def check_abandoned(settings: Settings, store: Store) -> None:
     """Refuse to forget real money. Raises `LiveAbandoned`, naming what is held and the ways out."""
     with store.loading():
+        venues = store.load_venues()
         left = [
-            name_holding(book)
+            book
             for book in store.load_books()
             if not book.paper and is_holding(book) and find_abandonment(settings, book)
         ]
     if left:
+        kinds = {book.account: venues.get(book.account, "live") for book in left}
+        held = [f"{name_holding(book)} ({kinds[book.account]})" for book in left]
+        remedies = [f"set {WRITTEN[kind]} for {account} again" for account, kind in kinds.items()]
         raise LiveAbandoned(
-            "The receiver does not start: the state holds live positions or orders, and config.yaml "
-            f"is not live for their accounts: {'; '.join(left)}. Set trading: live and live: true "
-            "again, or close them at the venue and start with --abandon-live (with gunicorn the "
-            "variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
+            "The receiver does not start: the state holds positions or orders at a venue, and "
+            f"config.yaml does not trade there any more: {'; '.join(held)}. Remedy: "
+            f"{', '.join(remedies)}; or close them at the venue and start with --abandon-live (with "
+            "gunicorn the variable ABANDON_LIVE=1): then they stay recorded and nobody looks after them."
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from desk.book import ENTRY, STOP_LOSS, TAKE_PROFIT, Book, Order, Share, TradeRow
 from desk.codes import Denial
 from desk.plan import is_protected
-from desk.record import Part, Record, Story
+from desk.record import Part, Record
 from desk.sizing import place_level, plain
 from parsers.alert import Alert, Level
 
@@ -34,23 +34,29 @@ OUTCOMES = (
 """Every outcome, the one that speaks for several first."""
 OPEN = frozenset({"pending", "unknown", "unreached"})
 SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
+NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
+Told = tuple[Part, list[Order]]
+"""What an alert meant on one account and instrument, with the orders that speak for it."""
 
 
 def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
     """Return the answer of an alert as it stands now; `would`: as what it would do."""
     story = record.story
-    spoken = [_spoken(record.orders_of(part)) for part in story.parts]
-    lines = [line for each in zip(story.parts, spoken, strict=True) for line in _lines(*each)]
-    statuses = [_part_status(*each) for each in zip(story.parts, spoken, strict=True)]
+    told = _leave_out_empty([(part, _spoken(record.orders_of(part))) for part in story.parts])
+    lines = [line for each in told for line in _lines(*each)]
+    statuses = [_part_status(*each) for each in told]
     status = next((word for word in OUTCOMES if word in statuses), "denied")
+    if story.action == "flatten" and not told:
+        status = "nothing_to_do"
     if story.todo:
         status = "pending"
     elif story.done:
         status = "accepted"
-    denials = [denial for part in story.parts for denial in part.denials]
+    denials = [denial for part, _ in told for denial in part.denials]
     wait = max((each.retry_after for each in denials if each.retry_after), default=None)
     codes = [story.denial.code if story.denial else None]
-    codes += [part.code for part in story.parts]
+    has_closed = any(orders or part.owes for part, orders in told)
+    codes += [p.code for p, _ in told if not (has_closed and p.code == NOTHING_TO_CLOSE)]
     codes += [line["code"] for line in lines]
     done = [line["status"] for line in lines] or statuses or [status]
     cancelled = story.action == "cancel" and status == "cancelled"
@@ -65,7 +71,7 @@ def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
         "code": next((code for code in codes if code), None),
         "duplicate": False,
         "warnings": story.warnings,
-        "message": _say(story, spoken, would=would),
+        "message": _say(record, told, would=would),
     }
     if wait is not None:
         shape["retry_after"] = wait
@@ -201,6 +207,22 @@ def _lines(part: Part, orders: list[Order]) -> list[dict[str, Any]]:
     return lines + [_denial_line(part, denial) for denial in part.denials]
 
 
+def _leave_out_empty(told: list[Told]) -> list[Told]:
+    """Leave out where a close found nothing, while it closed something else on the same account.
+
+    E.g. `CLOSE MES1!` where only MESZ2026 is held.
+    """
+    busy = {(part.account, part.paper) for part, orders in told if orders or part.owes}
+    return [
+        (part, orders)
+        for part, orders in told
+        if part.code != NOTHING_TO_CLOSE
+        or orders
+        or part.cancels
+        or (part.account, part.paper) not in busy
+    ]
+
+
 def _spoken(orders: list[Order]) -> list[Order]:
     """Leave out attempts that came to nothing and were followed by another; reducing ones stand first."""
     if len(orders) < 2:
@@ -275,16 +297,20 @@ def _part_status(part: Part, orders: list[Order]) -> str:
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"
 
 
-def _say(story: Story, spoken: list[list[Order]], *, would: bool) -> str:
+def _say(record: Record, told: list[Told], *, would: bool) -> str:
     """Return what happened in plain English, one sentence an account and part."""
+    story = record.story
     if story.denial:
         return story.denial.message
     if story.done:
         return story.done
     said = [f"Recorded; {story.waits_for}."] if story.todo else []
-    for part, orders in zip(story.parts, spoken, strict=True):
+    for part, orders in told:
         said += _say_part(part, orders, would=would)
-    return " ".join(said) or "Nothing to do."
+    nothing = "Nothing to do."
+    if story.action == "flatten":
+        nothing = f"Nothing to do: no strategy holds or works {record.symbol or 'anything'} there."
+    return " ".join(said) or nothing
 
 
 def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:
@@ -294,7 +320,8 @@ def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:
     said += [denial.message for denial in part.denials]
     if not orders and part.owes:
         said.append(f"An exit of {part.instrument} {where} is owed and being pursued.")
-    if part.cancels and not orders:
+    is_sure = not part.owes and all(each.code != "ORDER_UNRESOLVED" for each in part.denials)
+    if part.cancels and not orders and is_sure:  # else one of them may not exist, or have filled
         what = "1 working order" if part.cancels == 1 else f"{part.cancels} working orders"
         said.append(f"Cancelled {what} for {part.instrument} {where}.")
     if part.message and not orders:

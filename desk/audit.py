@@ -283,7 +283,8 @@ def _weakness(secret: Secret | None) -> str:
 
 def warnings(settings: Settings) -> list[str]:
     """Return what is allowed and unwise, a sentence each, in words that name the remedy."""
-    found = [
+    found = list(settings.unread)
+    found += [
         f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
         for file in settings.secret_files
         if os.name == "posix" and file.stat().st_mode & stat.S_IROTH

@@ -37,6 +37,7 @@ _MAX_CREDENTIALS = 20
 _FAILURES = limits.parse("10/minute")
 _MANY_FAILURES = limits.parse(f"{TELL_AT_FAILURES}/hour")
 _ONCE = limits.parse("1/hour")
+_ONCE_A_MINUTE = limits.parse("1/minute")
 _PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -153,6 +154,16 @@ class Gate:
             return False
         return self._rates.count(f"told {_responsible(address)}", _ONCE) is None
 
+    def must_log(self, address: str) -> bool:
+        """Tell, once a minute and address, that somebody was turned away: guesses must not fill the log."""
+        return self._rates.count(f"logged {_responsible(address)}", _ONCE_A_MINUTE) is None
+
+    def must_warn_of_proxy(self, address: str, header_names: Iterable[str]) -> bool:
+        """Tell, once an hour and address, that a proxy lets strangers in where no secret is asked for."""
+        if self._global or not _is_proxied(header_names):
+            return False
+        return self._rates.count(f"forwarded {_responsible(address)}", _ONCE) is None
+
     def is_admin(self, authorization: str | None) -> bool:
         """Tell whether an Authorization header holds the admin token: Bearer, or Basic's password.
 
@@ -177,8 +188,7 @@ class Gate:
         address = _read_address(peer)
         if not self._is_development or address is None or not address.is_loopback:
             return False
-        names = [name.lower() for name in header_names]
-        return not any(n in _PROXY_HEADERS or n.startswith("x-forwarded-") for n in names)
+        return not _is_proxied(header_names)
 
     def _is_secret(self, offered: str | bytes, keys: Sequence[_Key]) -> bool:
         """Compare digests: they have one length, so that the time tells nothing, not even that."""
@@ -206,6 +216,12 @@ def _keys(secret: Secret | None) -> tuple[_Key, ...]:
         return ()
     text = _encode(secret.get_secret_value())
     return (_Key(text, hashlib.sha256(text).digest()),)
+
+
+def _is_proxied(header_names: Iterable[str]) -> bool:
+    """Tell whether a request came through a proxy, which speaks for strangers."""
+    names = [name.lower() for name in header_names]
+    return any(n in _PROXY_HEADERS or n.startswith("x-forwarded-") for n in names)
 
 
 def _encode(text: str) -> bytes:

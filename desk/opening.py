@@ -116,7 +116,7 @@ def _reasons(
     """Yield every reason of ours against an opening part, the weightiest first."""
     symbol = book.instrument.symbol
     if alert.unsupported:
-        yield "UNSUPPORTED", f"{'; '.join(alert.unsupported)}. Remove it and send again."
+        yield "UNSUPPORTED", f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
     if rules.times.expired:
         yield "EXPIRED", rules.times.expired
     if is_stale_opening(book.share(rules.strategy).marks, order.cause, cut.side):
@@ -144,7 +144,11 @@ def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
     """Yield what stands in the way in this book, whatever the alert says."""
     symbol, last = book.instrument.symbol, book.instrument.last_day
     if book.unresolved:
-        text = f"An earlier order for {symbol} may or may not exist; /status shows it."
+        text = (
+            f"An earlier order for {symbol} may or may not exist and is being looked up. GET /status "
+            "with ADMIN_TOKEN shows it; "
+            f"POST /orders/{book.unresolved.client_id}/resolve settles it by hand."
+        )
         yield "ORDER_UNRESOLVED", text
     if owner := _owner(book, rules):
         what = f"{plain(rules.manual)} {symbol} on {book.account} was opened by hand or elsewhere"
@@ -165,7 +169,8 @@ def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:
             f'Strategy "{rules.strategy}" holds nothing here, so a percentage of it is nothing.',
         )
     if alert.quantity_type != "fixed":
-        return "UNSUPPORTED", f"Not supported: quantity type {alert.quantity_type}."
+        text = f"Quantity type {alert.quantity_type} is not supported: send fixed (units) or cash."
+        return "UNSUPPORTED", text
     name = rules.strategy
     text = f'The alert has no quantity and strategy "{name}" has no default_quantity. Add either.'
     return "NO_QUANTITY", text

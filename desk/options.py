@@ -217,6 +217,8 @@ class Settings(Options):
     admin_token: Secret | None = None
     secret_files: tuple[Path, ...] = ()
     """The files that hold a secret and so are nobody else's business."""
+    unread: tuple[str, ...] = ()
+    """What stands in .env or the environment and is not read, a sentence each."""
 
     @property
     def state_path(self) -> Path:

@@ -27,6 +27,7 @@ from parsers.alert import Alert, Message
 MAX_BODY = 64 * 1024
 RECORD_WITHIN_SECONDS = 2.3
 """TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
+OPEN_DOOR = "No secret is set, so whoever reaches the proxy may send alerts: set TRADINGVIEW_WEBHOOK_SECRET."
 log = logging.getLogger("server")
 
 
@@ -92,7 +93,7 @@ class Reception:
         address = self._gate.client_address(caller.peer, caller.headers.get("x-forwarded-for"))
         if not self._gate.may_connect(address):
             text = f"{address} is not in webhook.allowed_ips."
-            raise Refusal(403, "ADDRESS_NOT_ALLOWED", text)
+            raise self._turn_away(address, Refusal(403, "ADDRESS_NOT_ALLOWED", text))
         return address
 
     def receive(
@@ -157,10 +158,19 @@ class Reception:
             if wait is not None:
                 rate = self.settings.webhook.rate_limit
                 text = f"Rate limit exceeded: {rate} without a valid secret. Try again in {wait} s."
-                raise Refusal(429, "RATE_LIMITED", text, wait)
+                raise self._turn_away(address, Refusal(429, "RATE_LIMITED", text, wait))
         if not is_allowed:
-            raise Refusal(401, "UNAUTHORIZED", REFUSAL)
+            raise self._turn_away(address, Refusal(401, "UNAUTHORIZED", REFUSAL))
+        if not is_authenticated and self._gate.must_warn_of_proxy(address, caller.headers.keys()):
+            log.warning("alert_came_through_a_proxy", extra={"address": address, "text": OPEN_DOOR})
         return tuple({each.warning for each in verdicts if each.warning}), is_authenticated
+
+    def _turn_away(self, address: str, refusal: Refusal) -> Refusal:
+        """Leave a trace of a caller who is turned away, at most one a minute and address."""
+        if self._gate.must_log(address):
+            extra = {"address": address, "code": refusal.code, "text": str(refusal)}
+            log.warning("turned_away", extra=extra)
+        return refusal
 
     def _await(self, reply: Reply, began: float, *, is_queued: bool) -> None:
         """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
@@ -216,13 +226,24 @@ class Reception:
             found = self._find_account(value) if kind == "account" else value
             scope = f"{kind}:{found}"
         command = self._command(name, {"scope": scope})
-        return Sent(200, to_json({"success": True, "message": command.said}))
+        doubt = self._doubt_strategy(options.get("strategy")) if name == "halt" else ""
+        said = command.said + doubt
+        return Sent(200, to_json({"success": True, "message": said}))
+
+    def _doubt_strategy(self, name: str | None) -> str:
+        """Warn of a strategy that nobody has heard of: it may be misspelt, and the one meant trades on."""
+        created = list(self.desk.state.strategies)
+        known = dict.fromkeys([*self.settings.strategies, *created, "default"])
+        if name is None or name in known:
+            return ""
+        return f" But no strategy of that name is known; known: {', '.join(known)}."
 
     def flatten(self, options: Mapping[str, Any]) -> Sent:
         """Close every share on an account, or of one symbol there, once it was confirmed."""
         if "account" not in options:
-            known = ", ".join(self.settings.accounts)
-            raise Refusal(422, "UNREADABLE", f'Name the account, e.g. {{"account": "{known}"}}.')
+            known = list(self.settings.accounts)
+            text = f'Name the account, e.g. {{"account": "{known[0]}"}}. Configured: {", ".join(known)}.'
+            raise Refusal(422, "UNREADABLE", text)
         account, symbol = self._find_account(options["account"]), options.get("symbol")
         books = shares_to_flatten(self.desk.floor, account, symbol)
         if options.get("confirm") is not True:
@@ -231,6 +252,10 @@ class Reception:
             raise Refusal(422, "NOT_CONFIRMED", text)
         command = self._command("flatten", {"account": account, "symbol": symbol})
         answer = command.reply.answers[0]
+        if answer.shape["status"] == "nothing_to_do" and not answer.shape["orders"]:
+            what = f"{symbol or 'anything'} on {account}"
+            text = f"Nothing to do: no strategy holds or works {what}."
+            return Sent(answer.http, to_json({**answer.shape, "message": text}))
         return Sent(answer.http, answer.text)
 
     def resolve(self, client_id: str, options: Mapping[str, Any]) -> Sent:

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ValidationError
 
 from desk import yaml_text
@@ -34,6 +33,7 @@ from desk.audit import (
     name_variable,
     warnings,
 )
+from desk.env_file import BROKEN, find_misspelt, read_env_file
 from desk.options import (
     Account,
     Logging,
@@ -72,6 +72,11 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_ELSEWHERE = ("CONFIG", "DEBUG", "ABANDON_LIVE")
+"""Variables that are read in another way."""
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
 class SettingsError(Exception):
     """Refuse to start. `problems` holds one line each: where, what is wrong, what to do."""
 
@@ -100,7 +105,7 @@ def load(
     """
     named = path or (Path(environ["CONFIG"]) if environ.get("CONFIG") else None)
     file = (named or Path("config.yaml")).absolute()
-    problems = Problems(file.name)
+    problems = Problems(str(file) if file.is_dir() else file.name)
     raw = _read_file(file, problems, must_exist=named is not None)
     blocks = (raw["webhook"], *raw["strategies"].values())
     holds_secret = any(block.get("secret") for block in blocks)
@@ -118,6 +123,7 @@ def load(
         file=file,
         admin_token=_read_admin_token(variables, problems),
         secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
+        unread=_find_unread(variables, options, needs),
     )
     check_secrets(settings, problems)
     check_live(settings, problems)
@@ -191,9 +197,11 @@ def _read_environment(
     found: dict[str, tuple[str, str]] = {}
     try:
         if dotenv.is_file():
-            # interpolate: a secret with a dollar sign means itself
-            values = dotenv_values(dotenv, interpolate=False, encoding="utf-8-sig")
-            found = {name: (value, ".env") for name, value in values.items() if value}
+            values, broken = read_env_file(dotenv)
+            found = {name: (value, ".env") for name, value in values.items()}
+            for line in broken:
+                problems.origins[".env", str(line)] = f".env: line {line}"
+                problems.add((".env", str(line)), BROKEN)
     except (OSError, UnicodeDecodeError):
         problems.origins[(".env",)] = ".env"
         problems.add((".env",), "cannot be read: save it as UTF-8 and check its permissions")
@@ -207,7 +215,7 @@ def _apply(
     problems: Problems,
 ) -> None:
     """Lay the environment over the file and the command line over both."""
-    if variables.get("DEBUG", ("", ""))[0].lower() in ("1", "true", "yes", "on"):
+    if variables.get("DEBUG", ("", ""))[0].lower() in _YES:
         variables = {"LOG_LEVEL": ("DEBUG", variables["DEBUG"][1]), **variables}
     laid: list[tuple[Location, object, str]] = [
         (path, variables[name][0], f"{variables[name][1]}: {name}")
@@ -235,6 +243,36 @@ def _read_admin_token(
     if value != value.strip() or not value.isprintable():
         problems.add(ADMIN, "expected a text without spaces around it")
     return Secret(value) if value else None
+
+
+def _find_unread(
+    variables: Mapping[str, tuple[str, str]],
+    options: Options,
+    needs: Mapping[str, tuple[str, ...]],
+) -> tuple[str, ...]:
+    """Return a sentence for each variable that was probably meant for us and is not read.
+
+    Of the environment only names that look like our secrets are told: the rest belongs to other programs.
+    """
+    keys = {name for each in needs.values() for name in each}
+    keys |= {
+        name_variable(account, name)
+        for account, each in options.accounts.items()
+        for name in needs.get(each.broker, ())
+    }
+    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
+    known = {*_VARIABLES, *secret, *_ELSEWHERE}
+    found = []
+    for place, like in ((".env", known), ("environment", secret)):
+        names = [name for name, (_, origin) in variables.items() if origin == place]
+        for name, near in find_misspelt(names, like):
+            found.append(f"{place}: {name} is not read; did you mean {near}?")
+    if variables.get("DEBUG", ("", ""))[0].lower() not in ("", *_YES, *_NO):
+        text = (
+            "DEBUG is neither true nor false, so it is ignored: write DEBUG=true or LOG_LEVEL=DEBUG"
+        )
+        found.append(f"{variables['DEBUG'][1]}: {text}")
+    return tuple(found)
 
 
 def _validate(raw: dict[str, Any], problems: Problems) -> Options:

@@ -7,7 +7,9 @@ Decimal, never a float.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import time
@@ -15,7 +17,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import limits
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -33,6 +35,22 @@ def _expect(text: str) -> PydanticCustomError:
 def _tell(text: str) -> PydanticCustomError:
     """Say all there is to say."""
     return PydanticCustomError("told", "{text}", {"text": text})
+
+
+def _expect_list(expected: str, value: object, *, is_entry: bool) -> PydanticCustomError:
+    """Say that a list was expected, and how one entry alone is written as a list."""
+    if not is_entry:
+        return _expect(f"a list of: {expected}")
+    entry = value if re.fullmatch(r"[A-Za-z0-9./!]+", str(value)) else json.dumps(value)
+    return _tell(f"expected a list of: {expected}; write [{entry}]")
+
+
+def _expect_zone(value: str) -> PydanticCustomError:
+    """Say that a time zone does not exist, and which one was probably meant."""
+    zone = value.rpartition(" ")[2]
+    near = difflib.get_close_matches(zone, available_timezones(), 1)
+    hint = f"did you mean {near[0]}?" if near else "write it like America/New_York"
+    return _tell(f'no such time zone: "{zone[:40]}"; {hint}')
 
 
 def number(low: str, high: str | None = None, *, above: bool = False) -> BeforeValidator:
@@ -88,10 +106,11 @@ def texts(expected: str, accepts: Callable[[str], bool]) -> BeforeValidator:
         if value is None:
             return ()
         if not isinstance(value, list | tuple):
-            raise _expect(f"a list of: {expected}")
+            is_entry = isinstance(value, str) and accepts(value)
+            raise _expect_list(expected, value, is_entry=is_entry)
         for entry in value:
             if not isinstance(entry, str) or not accepts(entry):
-                raise _tell(f'expected {expected}; "{str(entry)[:40]}" is none')
+                raise _tell(f'expected {expected}; "{str(entry)[:40]}" is not one')
         return tuple(value)
 
     return BeforeValidator(check)
@@ -105,10 +124,11 @@ def networks(*names: str) -> BeforeValidator:
 
     def check(value: object) -> tuple[str, ...]:
         if not isinstance(value, list | tuple):
-            raise _expect(f"a list of: {expected}")
+            is_entry = isinstance(value, str) and (value in names or _is_network(value))
+            raise _expect_list(expected, value, is_entry=is_entry)
         for entry in value:
             if entry not in names and not _is_network(entry):
-                raise _tell(f'expected {expected}; "{str(entry)[:40]}" is none')
+                raise _tell(f'expected {expected}; "{str(entry)[:40]}" is not one')
         return tuple(value)
 
     return BeforeValidator(check)
@@ -158,19 +178,23 @@ def split_day(value: str) -> tuple[time, ZoneInfo]:
 
 
 def is_day(value: str) -> bool:
-    """Tell whether `value` says when a day begins."""
+    """Tell whether `value` says when a day begins; an unknown zone is said as such."""
     try:
         return bool(split_day(value))
-    except (ValueError, KeyError, OSError):  # ZoneInfo raises each of them for a name it dislikes
+    except ValueError:
         return False
+    except (KeyError, OSError):  # ZoneInfo raises each of them for a name it dislikes
+        raise _expect_zone(value) from None
 
 
 def is_hours(value: str) -> bool:
-    """Tell whether `value` is a window like "mon-fri 09:30-16:00 America/New_York"."""
+    """Tell whether `value` is a window like "mon-fri 09:30-16:00 America/New_York"; likewise."""
     try:
         return bool(read_window(value))
-    except (ValueError, KeyError, OSError):
+    except ValueError:
         return False
+    except (KeyError, OSError):
+        raise _expect_zone(value) from None
 
 
 def is_plain_symbol(value: str) -> bool:
@@ -229,7 +253,7 @@ def _read_symbol_map(value: object) -> object:
     for symbol, name in value.items():
         is_readable = isinstance(name, str) and is_plain_symbol(symbol) and is_plain_symbol(name)
         if not is_readable:
-            raise _tell(f'expected lines like NQ1!: MNQ1!; "{symbol[:40]}" is none')
+            raise _tell(f'expected lines like NQ1!: MNQ1!; "{symbol[:40]}" is not one')
         if symbol.upper() in upper:
             raise _tell(f'"{symbol[:40]}" stands twice (case does not matter): keep one')
         upper[symbol.upper()] = name

@@ -74,6 +74,11 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
 
 _SWITCHES = names("enabled active")
 """Elsewhere these say by `false` that nothing is to be done."""
+_MEANT = {
+    "stop": "send stop_loss to protect or stop_price as the order's level; this name is not supported",
+    "target": "send take_profit; this name is not supported",
+}
+"""What to send instead of a name that may mean several fields."""
 _NOT_OBJECTS = names("take_profit stop_loss")
 _AMOUNTS = names("quantity size amount notional percent")
 
@@ -131,7 +136,8 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
             claims.secrets.extend((name, text) for text in _leaves(value))
         is_switched_off = normalise(name) in _SWITCHES and value is not None
         if not is_off(value) or is_switched_off:
-            claims.refuse(name, value, "not supported", is_amount=kind == "amount")
+            reason = _MEANT.get(normalise(name), "not supported")
+            claims.refuse(name, value, reason, is_amount=kind == "amount")
             return
     elif isinstance(value, list) and (found := _find_instruction(value)):
         claims.refuse(f"{name}.{found}", value, "this list is not known")

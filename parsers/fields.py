@@ -36,6 +36,12 @@ _QUANTITY_TYPES = {
     "percentofposition": "percent_of_position",
 }
 _PERPETUALS = ("PERP", "-SWAP", "PERPETUAL")
+_ZERO = (
+    "quantity: is zero. Write how much to trade; zero is understood only with "
+    '"market_position": "flat".'
+)
+_TRADED_TYPES = "fixed (units), cash or percent_of_position"
+"""The quantity types that can be traded, in words."""
 
 
 def build(claims: Claims) -> Alert:
@@ -53,7 +59,7 @@ def build(claims: Claims) -> Alert:
     reduces = closes or is_flat
     quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
     if quantity == 0 and not is_flat:
-        raise ParseError("quantity: zero is an order only beside a stated flat.", field="quantity")
+        raise ParseError(_ZERO, field="quantity")
     if claims.amounts and quantity is None and not is_flat:
         raise refuse(f"How much? Not supported: {'; '.join(claims.unsupported)}.", "quantity")
     prices = read_prices(claims, reduces=reduces)
@@ -197,12 +203,14 @@ def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decim
 
 def _read_number_of(value: object) -> Decimal:
     if isinstance(value, str) and value.strip().endswith("%"):
-        raise refuse(f"quantity {show(value)}: percent of what? Send quantity_type.", "quantity")
+        reason = f"percent of what? Send a plain number, with quantity_type {_TRADED_TYPES}."
+        raise refuse(f"quantity {show(value)}: {reason}", "quantity")
     return read_amount(value)
 
 
 def _read_quantity_type(value: object) -> str:
     known = _QUANTITY_TYPES.get(fold(value)) if isinstance(value, str) else None
     if known is None:
-        raise refuse(f"quantity_type {show(value)} is not supported.", "quantity_type")
+        reason = f"is not supported: use {_TRADED_TYPES}."
+        raise refuse(f"quantity_type {show(value)} {reason}", "quantity_type")
     return known

@@ -37,12 +37,17 @@ FOREIGN: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("a licence-first", re.compile(r"[^|]{1,60}\|[^|]{0,60}\|[^|]{3,12}\|"), "k|My|sell|ETHUSDT"),
 )
 
+_EMPTY = (
+    "The body is empty. Where the message is {{strategy.order.alert_message}}, the script must give "
+    "each order an alert_message."
+)
+
 
 def read(text: str) -> Members:
     """Return the members of the order in `text`, or raise `ParseError`."""
     text = text.strip()
     if not text:
-        raise ParseError(f"The body is empty: the order had no alert_message. {SHAPES}")
+        raise ParseError(f"{_EMPTY} {SHAPES}")
     if len(text) > MAX_LENGTH:
         raise ParseError(f"A text alert has at most {MAX_LENGTH} characters. {SHAPES}")
     for read_form in (_read_default, _refuse_foreign, _read_lines, _read_order):

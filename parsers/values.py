@@ -130,7 +130,9 @@ def read_amount(value: object) -> Decimal:
     """Return a number that is not negative."""
     number = read_decimal(value)
     if str(value).lstrip().startswith("-"):
-        raise ValueError(f"{show(value)} is negative.")
+        raise ValueError(
+            f"{show(value)} is negative: write it without the minus sign; the action says which side."
+        )
     return number
 
 
@@ -148,7 +150,10 @@ def _why_no_number(text: str) -> str:
     if not text.isascii():
         return "has characters that are not ASCII digits."
     if "%" in text:
-        return "is a percentage: write a plain number."
+        return (
+            "is a percentage: write a plain number; stop_loss and take_profit also take "
+            '{"percent": 2}, counted from the fill.'
+        )
     if re.fullmatch(r"\s*[+-]?[0-9.]+[eE][+-]?[0-9]+\s*", text):
         return "is in exponent form: write all its digits."
     if "{" in text:

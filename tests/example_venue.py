@@ -27,7 +27,11 @@ from brokers.protocol import (
 from brokers.wire import Reply, Wire
 
 STATES = {"open": "accepted", "done": "filled", "partial": "partly_filled", "gone": "cancelled"}
-CODES = {"DUPLICATE_ID": "DUPLICATE", "NO_SUCH_ORDER": "ABSENT"}
+CODES = {
+    "DUPLICATE_ID": "DUPLICATE",
+    "NO_SUCH_ORDER": "ABSENT",
+    "NO_SUCH_SYMBOL": "SYMBOL_UNKNOWN",
+}
 
 
 class Example:
@@ -38,7 +42,7 @@ class Example:
     poll_seconds = 2.0
 
     def __init__(self, name: str, connection: Connection) -> None:
-        key = connection.credentials["EXAMPLE_KEY"]
+        key = connection.credentials.get("EXAMPLE_KEY", "")
         self._headers = {"X-Key": key, "Content-Type": "application/json"}
         url = connection.base_url or "https://api.example.org"
         self._wire = Wire(url, secrets=(key,), explain=explain)
@@ -48,12 +52,12 @@ class Example:
         self._wire.open()
 
     def instrument(self, symbol: str) -> Instrument:
-        data = self._read(f"/symbols/{quote(symbol, safe='')}").data
+        data = self._read_symbol(symbol)
         return Instrument(symbol, "linear", tick=amount(data, "tick"), step=amount(data, "step"))
 
     def price(self, symbol: str) -> Decimal | None:
         try:
-            return amount(self._read(f"/symbols/{quote(symbol, safe='')}").data, "last")
+            return amount(self._read_symbol(symbol), "last")
         except (Refused, Unreachable, Uncertain):
             return None
 
@@ -116,6 +120,14 @@ class Example:
         except (Refused, Unreachable, Uncertain) as problem:
             return Check(problem=str(problem))
         return Check(may_trade=True)
+
+    def _read_symbol(self, symbol: str) -> Any:
+        try:
+            return self._read(f"/symbols/{quote(symbol, safe='')}").data
+        except Refused as no:
+            if no.code == "SYMBOL_UNKNOWN":
+                raise Refused(f"The venue does not know {symbol}.", no.code) from None
+            raise
 
     def _read(self, target: str) -> Reply:
         return self._wire.read("GET", target, headers=self._headers)

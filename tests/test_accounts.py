@@ -338,6 +338,28 @@ def test_a_sandbox_and_paper_may_be_left_behind(start) -> None:
     assert receiver.held() == {("trend", "BTCUSDT.P"): 1}
 
 
+@pytest.mark.parametrize("change", [("sandbox: true, ", ""), ("venue: {broker", "other: {broker")])
+def test_a_position_of_a_sandbox_is_not_called_live(
+    start, capsys: pytest.CaptureFixture[str], change: tuple[str, str]
+) -> None:
+    """It was never live: the way back is `sandbox: true`, also where the account is gone."""
+    sandbox = LIVE.replace("live: true", "sandbox: true").replace("trading: live", "trading: paper")
+    receiver = start(sandbox, {**GUARDED, **KEYS}, {"venue": Venue})
+    assert receiver.buy("BTCUSDT.P", strategy="trend").get_json()["status"] == "filled"
+    receiver.stop()
+    text = sandbox.replace(*change)
+    if "other" in change[1]:
+        text = text.replace("account: venue", "account: other")
+    receiver.file.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        receiver.open()
+    assert ended.value.code == 3
+    said = capsys.readouterr().err
+    assert "1 BTCUSDT.P on venue (sandbox)" in said
+    assert "set sandbox: true for venue again" in said
+    assert "live: true" not in said
+
+
 def test_a_live_account_with_positions_never_becomes_a_sandbox(
     start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

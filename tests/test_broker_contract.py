@@ -204,7 +204,7 @@ def test_every_broker_has_a_sample():
 
 def test_a_broker_without_a_sample_is_named():
     """The sentence says which broker and what to add."""
-    (sentence,) = find_gaps({**TABLE, "newcomer": Example}, SAMPLES)
+    (sentence,) = find_gaps({"example": Example, "newcomer": Example}, SAMPLES)
     assert "newcomer is in BROKERS and has no sample" in sentence
     assert "tests/samples.py" in sentence
 
@@ -216,6 +216,23 @@ def test_a_broker_says_what_it_can_and_needs(name):
     assert set(TABLE[name].can) <= words
     assert TABLE[name].poll_seconds > 0
     assert set(TABLE[name].needs) == set(SAMPLES[name].credentials)
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_a_broker_can_be_made_without_keys(name):
+    """An account on paper has none: the desk answers for what is missing, and the start goes on."""
+    account = Account("", {}, SAMPLES[name].market)
+    assert isinstance(TABLE[name](name, account), TABLE[name])  # type: ignore[arg-type]
+
+
+def test_the_example_names_a_symbol_that_its_venue_does_not_know():
+    """What a user reads is a sentence with the symbol, not the venue's JSON."""
+    with faulty_server() as venue:
+        venue.on("GET", "/symbols/NOPE", reply(404, {"code": "NO_SUCH_SYMBOL"}))
+        broker = Example("example", Account(venue.url, {}, None))
+        with pytest.raises(Refused, match=r"^The venue does not know NOPE\.$") as caught:
+            broker.instrument("NOPE")
+    assert caught.value.code == "SYMBOL_UNKNOWN"
 
 
 # --- what leaves and what comes back -------------------------------------------------------------------

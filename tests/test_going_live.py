@@ -8,6 +8,7 @@ import pytest
 
 import webhook_server
 from tests.running import GUARDED, OWNER, await_true, receivers
+from tests.shipped import read_shipped
 from tests.stand_in_binance import KEY, SECRET, StandIn
 
 KEYS = {"MAIN_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
@@ -139,7 +140,7 @@ def test_the_command_line_checks_the_venue(tmp_path, venue, monkeypatch, capsys)
 
 def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
     """Keys, and `sandbox: true` in the account that config.yaml has: it trades at the test system."""
-    text = (webhook_server.HERE / "config.yaml").read_text()
+    text = read_shipped("config.yaml")
     before, binance = text.split("\n  binance:")
     assert "    # sandbox: false " in binance
     mine = f"    sandbox: true\n    base_url: {venue.url}\n"

@@ -49,7 +49,7 @@ SIMULATOR = {"desk.state": "brokers.paper", "desk.pursue": "brokers.paper"}
 fill are one commit. It is pure, so the desk may call it; no other broker is known by name."""
 NO_MONEY = {
     *("desk.loop", "desk.lock", "desk.logfile", "desk.rates", "desk.reception"),  # durations
-    "desk.audit",  # how alike two names are
+    *("desk.audit", "desk.env_file"),  # how alike two names are
     "webhook_server",
 }
 CLOCKS = {"brokers.symbols": {"canonical"}}

@@ -207,6 +207,33 @@ def test_an_unknown_instruction_is_named_and_never_ignored(key):
         assert read(BUY | {key: nothing}).unsupported == ()
 
 
+def test_a_name_that_may_be_several_fields_says_which():
+    """`stop` may protect or be the order's level: the answer names both, not only that it is unknown."""
+    (stop,) = read(BUY | {"stop": 44000}).unsupported
+    assert "stop_loss" in stop
+    assert "stop_price" in stop
+    (target,) = read(BUY | {"target": 47000}).unsupported
+    assert "take_profit" in target
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"stop_loss": "2%"}, 'stop_loss and take_profit also take {"percent": 2}'),
+        ({"take_profit": "5 %"}, 'stop_loss and take_profit also take {"percent": 2}'),
+        ({"quantity": "10%"}, "quantity_type fixed (units), cash or percent_of_position"),
+        ({"quantity": 1, "quantity_type": "odd"}, "use fixed (units), cash or percent_of_position"),
+        ({"quantity": 0}, 'zero is understood only with "market_position": "flat"'),
+        ({"quantity": -1}, "write it without the minus sign; the action says which side"),
+    ],
+)
+def test_a_size_or_level_that_is_refused_says_what_to_write(fields, says):
+    """What, where, and what to send instead."""
+    error = refuse(BUY | fields)
+    assert error.field in fields
+    assert says in error.message
+
+
 def test_what_is_unknown_and_harmless_is_kept_and_said():
     """An unknown key is a note, listed in the warnings."""
     alert = read(BUY | {"mood": "fine"})

@@ -92,7 +92,11 @@ def test_what_is_no_alert_shows_the_two_shapes():
     assert '{"action": "buy"' in message
     assert "BUY BTCUSDT @ 45000" in message
     assert "\n" not in message
-    assert "alert_message" in refuse("").message
+    said = refuse("").message
+    assert said.startswith(
+        "The body is empty. Where the message is {{strategy.order.alert_message}}"
+    )
+    assert "an alert_message" in said
 
 
 @pytest.mark.parametrize(("owner", "sample"), [(row[0], row[2]) for row in text_body.FOREIGN])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -83,6 +84,8 @@ def test_the_program_serves_on_the_port_it_is_told(tmp_path):
         assert server.post(**BUY)[1]["status"] == "filled"
         said = server.said()
         assert f"http://127.0.0.1:{port}/webhook" in said
+        assert f"  config      {tmp_path / 'config.yaml'}\n" in said
+        assert "  secret      set: an alert without it is refused\n" in said
         assert "paper: nothing real is traded" in said
         assert server.terminate() == 0
         assert SECRET not in server.said()
@@ -113,10 +116,12 @@ def test_check_prints_the_settings_without_their_secrets(tmp_path):
     """`--check` shows what holds, secrets as ***, and exits with 0; nothing is created."""
     file = tmp_path / "config.yaml"
     file.write_text("strategies: {a: {secret: 77c1a0b2d3e4f5061728}}\nwebhook: {port: 3333}\n")
+    file.chmod(0o600)
     done = run("--check", "--config", str(file), **GUARDED)
     assert done.returncode == 0
     assert "port: 3333" in done.stdout
     assert '"***"' in done.stdout
+    assert done.stdout.splitlines()[-1] == "config.yaml is in order."
     assert not any(s in done.stdout + done.stderr for s in (SECRET, TOKEN, "77c1a0b2d3e4f5061728"))
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
@@ -146,6 +151,66 @@ def test_listening_to_the_world_without_a_secret_is_refused(tmp_path):
     assert "TRADINGVIEW_WEBHOOK_SECRET=" in done.stderr
 
 
+def test_without_its_packages_the_program_says_how_to_start_it(tmp_path):
+    """No traceback: `make run`, or the interpreter of .venv."""
+    command = [sys.executable, "-I", "-S", *PROGRAM, "--check"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "make run" in done.stderr
+    assert ".venv/bin/python webhook_server.py" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_one_line_and_the_end(tmp_path):
+    """Exit code 3 at once, naming the port and how to choose another."""
+    (tmp_path / "config.yaml").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("--port", str(port), "--config", str(tmp_path / "config.yaml"))
+    assert done.returncode == 3
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"Port {port} is in use: stop the other program")
+    assert f"--port {port + 1} or PORT" in said
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("192.0.2.77", "192.0.2.77 is not an address of this machine"),
+        ("no-such-host.invalid", "The host no-such-host.invalid is not known here"),
+        (f"{'x' * 64}.example", f"The host {'x' * 64}.example is not known here"),
+    ],
+)
+def test_an_address_of_another_machine_is_one_line_and_the_end(tmp_path, host, says):
+    """Exit code 3, and which addresses there are to choose."""
+    (tmp_path / "config.yaml").write_text("")
+    done = run("--host", host, "--config", str(tmp_path / "config.yaml"), **GUARDED)
+    assert done.returncode == 3
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(says)
+    assert "127.0.0.1 for this machine alone" in said
+
+
+@pytest.mark.parametrize(
+    ("config", "setting"),
+    [
+        ("state: sqlite:////proc/nope/state.db", "state"),
+        ("state: sqlite:////dev/null/state.db", "state"),
+        ("logging: {file: /proc/nope/alerts.log}", "logging.file"),
+        ("logging: {file: /proc}", "logging.file"),
+    ],
+)
+def test_a_file_that_cannot_be_written_names_its_setting(tmp_path, config, setting):
+    """Exit code 3, one line with the path, the setting and the remedy, and nothing of gunicorn's."""
+    (tmp_path / "config.yaml").write_text(config)
+    server = launch(tmp_path)
+    assert server.process.wait(20) == 3
+    (said,) = server.said().splitlines()
+    assert "cannot be written" in said
+    assert f"Let {setting}" in said
+    assert "in config.yaml name a file" in said
+
+
 @pytest.mark.parametrize("command", [PROGRAM, ("-m", "gunicorn")])
 def test_a_second_process_on_the_same_state_is_refused(tmp_path, command):
     """Exit code 3 and a text that says who holds the state; the first one goes on."""
@@ -170,6 +235,14 @@ def test_a_state_that_is_no_database_stops_the_start(tmp_path):
     assert f"{state} cannot be used as the state" in server.said()
     assert "Traceback" not in server.said()
     assert state.read_bytes() == b"garbage " * 1000
+
+
+def test_ctrl_c_says_that_it_stopped(tmp_path):
+    """The terminal's signal reaches every process of the group; the last line says what became of it."""
+    with running(tmp_path) as server:
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(30) == 0
+        assert server.said().splitlines()[-1].startswith("Stopped: what was on its way")
 
 
 # --- ending --------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from desk.codes import CODES
 from desk.settings import load
 from parsers.alert import Alert, ParseError
 from tests.fakes import DeskBench
+from tests.shipped import read_shipped
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -81,7 +82,7 @@ class Server:
     """
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        shipped = (ROOT / "config.yaml").read_text()
+        shipped = read_shipped("config.yaml")
         assert "rate_limit: 10/minute" in shipped
         (folder / "config.yaml").write_text(shipped.replace("10/minute", "1000/minute"))
         with socket.socket() as probe:

@@ -206,6 +206,38 @@ def test_a_duplicate_is_known_after_a_restart(receiver):
     assert [row["deliveries"] for row in receiver.get("/history")["alerts"]] == [2, 2]
 
 
+def test_a_close_of_the_root_speaks_of_what_it_closed_alone(receiver):
+    """`MES1!` means a dated share too: a success carries no code of the instrument that was empty."""
+    receiver.buy("MESZ2026", price=6000, quantity=2)
+    closed = receiver.send(action="close", symbol="MES1!", price=6000).get_json()
+    assert (closed["status"], closed["code"], closed["success"]) == ("filled", None, True)
+    assert closed["message"].startswith("Sold 2 MESZ2026")
+    assert "holds no" not in closed["message"]
+    again = receiver.send(action="close", symbol="MES1!", price=6000).get_json()
+    assert (again["status"], again["code"]) == ("nothing_to_do", "NOTHING_TO_CLOSE")
+    assert "holds no MES1!" in again["message"]
+
+
+def test_a_close_says_of_each_account_what_it_found(start):
+    """Where one account held something and the other did not, both are told, and the code is null."""
+    receiver = start(
+        "accounts: {a: {broker: paper}, b: {broker: paper}}\ndefault_account: a\n"
+        "strategies: {both: {accounts: {a: 1, b: 1}}}\n"
+    )
+    receiver.buy(strategy="both", account_group="a")
+    closed = receiver.send(action="close", symbol="BTCUSDT", price=100, strategy="both").get_json()
+    assert (closed["status"], closed["code"]) == ("filled", None)
+    assert "Sold 1 BTCUSDT" in closed["message"]
+    assert "both holds no BTCUSDT on b (paper)" in closed["message"]
+
+
+def test_a_size_that_is_not_traded_names_those_that_are(receiver):
+    """Percent of equity is understood and refused: the answer says what to send instead."""
+    answer = receiver.buy(quantity_type="percent_of_equity").get_json()
+    assert answer["code"] == "UNSUPPORTED"
+    assert "percent_of_equity is not supported: send fixed (units) or cash" in answer["message"]
+
+
 def test_a_close_finds_its_position_after_a_restart(start):
     """An exit that names no account reaches what was opened off the route, before a restart too."""
     receiver = start("accounts: {paper_simulator: {broker: paper}, other: {broker: paper}}")
@@ -423,6 +455,15 @@ def test_the_history_is_filtered_and_limited(receiver):
         assert response.status_code == 400, query
 
 
+def test_a_limit_that_is_none_is_told_what_it_may_be(receiver):
+    """-1 and words are a 400 that names the range."""
+    for limit in ("-1", "ten", "1.5", "9999999"):
+        response = receiver.client.get(f"/history?limit={limit}", headers=OWNER)
+        assert response.status_code == 400
+        said = response.get_json()["message"]
+        assert said == "limit must be a whole number from 0 to 999999."
+
+
 def test_one_alert_tells_its_whole_story(receiver):
     """The body with secrets masked, the alert as parsed, each decision and request, the milliseconds."""
     alert_id = receiver.buy(stop_loss=90, comment="why").get_json()["alert_id"]
@@ -553,6 +594,39 @@ def test_flatten_asks_first_and_then_closes_every_share(receiver):
     assert receiver.control("/flatten", account="nowhere", confirm=True).status_code == 422
 
 
+def test_a_halt_of_a_strategy_nobody_knows_warns(receiver):
+    """The halt holds, for the alert may still come; the answer says that the name may be misspelt."""
+    receiver.buy(strategy="test_strategy")
+    said = receiver.control("/halt", strategy="tst_strategy").get_json()
+    assert said["success"] is True
+    assert "But no strategy of that name is known; known: test_strategy" in said["message"]
+    assert receiver.buy(strategy="tst_strategy").get_json()["code"] == "HALTED"
+    for known in ("test_strategy", "default"):
+        said = receiver.control("/halt", strategy=known).get_json()
+        assert "no strategy of that name" not in said["message"]
+
+
+def test_a_flatten_of_nothing_is_nothing_to_do(receiver):
+    """Flat is what was asked for: 200, with account and symbol in the sentence; the history agrees."""
+    for symbol, what in ((None, "anything"), ("BTCUSDTT", "BTCUSDTT")):
+        options = {"account": "paper_simulator", "symbol": symbol, "confirm": True}
+        done = receiver.control("/flatten", **options)
+        shape = done.get_json()
+        assert (done.status_code, shape["success"], shape["status"]) == (200, True, "nothing_to_do")
+        told = f"Nothing to do: no strategy holds or works {what} on paper_simulator."
+        assert shape["message"] == told
+        row = receiver.get("/history?limit=1")["alerts"][0]
+        assert (row["alert_id"], row["status"]) == (shape["alert_id"], "nothing_to_do")
+
+
+def test_a_flatten_without_an_account_shows_a_body_that_works(start):
+    """The example names one account; all of them follow."""
+    receiver = start("accounts: {paper_simulator: {broker: paper}, other: {broker: paper}}")
+    said = receiver.control("/flatten", confirm=True).get_json()["message"]
+    assert '{"account": "paper_simulator"}' in said
+    assert "Configured: paper_simulator, other." in said
+
+
 @pytest.mark.parametrize("body", [b"[]", b"{", b'"x"', b"\xff", b'{"account": 1}', b"[" * 60000])
 def test_a_control_that_cannot_be_read_does_nothing(receiver, body):
     """A body that is no JSON object of known names is a 422, and nothing is halted."""
@@ -632,6 +706,53 @@ def test_every_refused_credential_has_one_answer(start):
                 assert response.get_json() == UNAUTHORIZED
     assert receiver.get("/history")["count"] == 0
     assert receiver.get("/status")["counts"]["alerts"] == 0
+
+
+def turned_away(receiver):
+    """Return the lines of the log about who was turned away, once all of it is written."""
+    receiver.stop()
+    return [line for line in receiver.log().splitlines() if " turned_away " in line]
+
+
+def test_who_is_turned_away_leaves_one_trace_a_minute(receiver):
+    """The log says who and why, so that a wrong secret can be found; never what was sent."""
+    for number in range(15):
+        receiver.client.post("/webhook", json={**BUY, "secret": f"a-wrong-guess-{number}"})
+    other = {"REMOTE_ADDR": "203.0.113.7"}
+    receiver.client.post("/webhook", json={**BUY, "comment": "psst"}, environ_base=other)
+    assert receiver.buy().status_code == 200
+    first, second = turned_away(receiver)
+    assert "WARNING" in first
+    assert "code=UNAUTHORIZED address=127.0.0.1" in first
+    assert "Invalid webhook signature or secret" in first
+    assert "address=203.0.113.7" in second
+    assert not any(text in receiver.log() for text in ("a-wrong-guess", "psst"))
+
+
+def test_an_address_that_may_not_send_leaves_a_trace(start):
+    """A 403 is found in the log like a wrong secret."""
+    receiver = start("webhook: {allowed_ips: [tradingview]}")
+    for _ in range(3):
+        assert receiver.buy().status_code == 403
+    (line,) = turned_away(receiver)
+    assert "code=ADDRESS_NOT_ALLOWED address=127.0.0.1" in line
+
+
+@pytest.mark.parametrize("environ", [{}, GUARDED])
+def test_an_alert_through_a_proxy_without_a_secret_is_warned_of(start, environ):
+    """Behind a proxy the world may send: the log says so once an hour and address, and what to set."""
+    receiver = start("", environ)
+    receiver.buy()
+    for number in range(3):
+        alert = receiver.alert(**BUY, symbol_note=number)
+        headers = {"X-Forwarded-For": "203.0.113.9"}
+        response = receiver.client.post("/webhook", json=alert, headers=headers)
+        assert response.status_code == 200
+    receiver.stop()
+    lines = [each for each in receiver.log().splitlines() if "alert_came_through_a_proxy" in each]
+    assert len(lines) == (0 if environ else 1)
+    assert all("address=203.0.113.9" in each for each in lines)
+    assert all("set TRADINGVIEW_WEBHOOK_SECRET" in each for each in lines)
 
 
 def test_guessing_is_slowed_and_the_right_secret_still_works(receiver):
@@ -784,6 +905,13 @@ def test_a_body_without_a_length_is_refused(receiver):
     assert (response.status_code, response.get_json()["code"]) == (411, "LENGTH_REQUIRED")
 
 
+def test_a_request_without_a_body_is_told_so(receiver):
+    """`curl -X POST` without -d is a 411 that says what is missing: the body."""
+    response = receiver.client.post("/webhook")
+    assert (response.status_code, response.get_json()["code"]) == (411, "LENGTH_REQUIRED")
+    assert response.get_json()["message"].startswith("The request has no body")
+
+
 def test_a_body_above_the_limit_is_refused(receiver):
     """64 KiB are read, one byte more is a 413."""
     alert = json.dumps(receiver.alert(**BUY))
@@ -809,8 +937,13 @@ def test_a_wrong_method_is_a_405_in_json(receiver):
         response = receiver.client.get(path)
         assert (response.status_code, response.get_json()["success"]) == (405, False)
         assert "POST" in response.headers["Allow"]
+        assert response.get_json()["code"] == "METHOD_NOT_ALLOWED"
+        assert response.get_json()["message"] == "This page takes POST only."
     for path in ("/status", "/history", "/positions", "/webhook/test"):
-        assert receiver.client.delete(path).status_code == 405
+        for call in (receiver.client.delete, receiver.client.post):
+            response = call(path)
+            assert response.status_code == 405
+            assert response.get_json()["message"] == "This page takes GET only."
 
 
 def test_every_answer_forbids_framing_caching_and_sniffing(receiver):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -28,12 +30,13 @@ from desk.settings import (
     load,
     warnings,
 )
+from tests import shipped as shipped_files
+from tests.shipped import read_shipped
 
 BROKERS = ("paper", "binance")
 NEEDS = {"binance": ("BINANCE_API_KEY", "BINANCE_API_SECRET")}
 KEYS_OF_BINANCE = {"BINANCE_API_KEY": "key-0123456789", "BINANCE_API_SECRET": "hush-0123456789"}
 GOOD = "correct-horse-battery-8"
-ROOT = Path(__file__).parent.parent
 LIMITS = "risk: {max_notional: 1000, max_position: 2000, max_daily_loss: 200}\n"
 LIVE = (
     "trading: live\naccounts: {main: {broker: binance, live: true}}\ndefault_account: main\n"
@@ -96,6 +99,13 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path, by: str) -> None:
         load(path, environ, BROKERS)
 
 
+def test_a_folder_instead_of_a_file_is_named_in_full(tmp_path: Path) -> None:
+    """`--config /tmp` says which folder that is, and what to check."""
+    with pytest.raises(SettingsError, match="cannot be read") as caught:
+        load(tmp_path, {}, BROKERS)
+    assert str(caught.value).startswith(f"{tmp_path}: cannot be read (Is a directory)")
+
+
 @pytest.mark.parametrize(
     ("given_by", "port"),
     [((), 8080), (("file",), 1), (("file", ".env"), 2), (("file", ".env", "environment"), 3)],
@@ -120,6 +130,63 @@ def test_the_environment_names_host_level_secret_and_state(tmp_path: Path) -> No
     assert settings.webhook.secret.get_secret_value() == f"a$b{GOOD}"
     assert settings.admin_token is not None
     assert settings.state_path == Path("/var/desk.db")
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "line"),
+    [
+        (f'TRADINGVIEW_WEBHOOK_SECRET="{GOOD}\n', 1),
+        (f"# ours\n\nPORT=1\n\nTRADINGVIEW_WEBHOOK_SECRET='{GOOD}\nHOST=localhost\n", 5),
+        (f"TRADINGVIEW_WEBHOOK_SECRET: {GOOD}\n", 1),
+        (f'PORT=1\nTRADINGVIEW_WEBHOOK_SECRET="{GOOD}"{GOOD}\n', 2),
+    ],
+)
+def test_a_line_of_env_that_cannot_be_read_stops_the_start(
+    tmp_path: Path, dotenv: str, line: int
+) -> None:
+    """A secret without its closing quote is no secret, and the receiver would be open: never silently."""
+    (problem,) = refuse(tmp_path, dotenv=dotenv)
+    assert problem.startswith(f".env: line {line}: cannot be read: write NAME=value")
+    assert GOOD not in problem
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "near"),
+    [
+        ("TRADINGVIEW_WEBHOK_SECRET", "TRADINGVIEW_WEBHOOK_SECRET"),
+        ("TRADINGVIEW_SECRET", "TRADINGVIEW_WEBHOOK_SECRET"),
+        ("ADMINTOKEN", "ADMIN_TOKEN"),
+        ("admin_token", "ADMIN_TOKEN"),
+        ("BINANCE_APIKEY", "BINANCE_API_KEY"),
+        ("MAIN_BINANCE_API_KEYS", "MAIN_BINANCE_API_KEY"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+    ],
+)
+def test_a_misspelt_variable_is_pointed_out(tmp_path: Path, dotenv: str, near: str) -> None:
+    """What was meant for us and is not read is a warning that names the variable, not its value."""
+    text = "accounts: {main: {broker: binance}}\ndefault_account: main"
+    found = warnings(read(tmp_path, text, dotenv=f"{dotenv}={GOOD}\n", needs=NEEDS))
+    (said,) = [line for line in found if "did you mean" in line]
+    assert said == f".env: {dotenv} is not read; did you mean {near}?"
+    ours = warnings(read(tmp_path, text, {dotenv: GOOD}, dotenv="", needs=NEEDS))
+    assert any(f"environment: {dotenv}" in line for line in ours) is (near != "LOG_LEVEL")
+
+
+def test_the_variables_of_other_programs_are_theirs(tmp_path: Path) -> None:
+    """Neither our own names nor those of a usual shell are taken for a misspelling."""
+    shell = ("PATH", "HOSTNAME", "HOSTTYPE", "LOGNAME", "SSH_AUTH_SOCK", "PORTS", "GITHUB_TOKEN")
+    environ = dict.fromkeys(shell, "x")
+    dotenv = f"ADMIN_TOKEN={GOOD}\nMAIN_BINANCE_API_KEY=k3y\nCOMPOSE_PROJECT_NAME=x\nDEBUG=false\n"
+    text = "accounts: {main: {broker: binance}}\ndefault_account: main"
+    found = warnings(read(tmp_path, text, environ, dotenv, needs=NEEDS))
+    assert not [line for line in found if "not read" in line or "DEBUG" in line]
+
+
+def test_a_debug_that_means_nothing_is_pointed_out(tmp_path: Path) -> None:
+    """DEBUG=maybe is ignored, and the warning says what to write."""
+    (said,) = [line for line in warnings(read(tmp_path, dotenv="DEBUG=maybe")) if "DEBUG" in line]
+    assert said.startswith(".env: DEBUG is neither true nor false")
+    assert "DEBUG=true" in said
 
 
 def test_debug_means_a_detailed_log_only(tmp_path: Path) -> None:
@@ -224,7 +291,7 @@ VALUES = [
      'webhook.rate_limit: expected a rate like 10/minute, found "0/minute"'),
     ("webhook: {allowed_ips: [203.0.113.9/24]}",
      ("webhook.allowed_ips: expected an address (203.0.113.7) or a network (203.0.113.0/24) or "
-     'tradingview; "203.0.113.9/24" is none')),
+     'tradingview; "203.0.113.9/24" is not one')),
     ("webhook: {trusted_proxies: tradingview}",
      ("webhook.trusted_proxies: expected a list of: an address (203.0.113.7) or a network "
      '(203.0.113.0/24), found "tradingview"')),
@@ -238,11 +305,18 @@ VALUES = [
      "accounts.paper_simulator.leverage: expected a number of at least 1, found 0.5"),
     ("accounts: {paper_simulator: {broker: paper, fee_bp: -1}}",
      "accounts.paper_simulator.fee_bp: expected a number of at least 0, found -1"),
-    ("accounts: {paper_simulator: {broker: paper, day: 17:00 Chicago}}",
+    ("accounts: {paper_simulator: {broker: paper, day: 25:00 Chicago}}",
      ("accounts.paper_simulator.day: expected a time and a zone like "
-     '"17:00 America/Chicago", found "17:00 Chicago"')),
+     '"17:00 America/Chicago", found "25:00 Chicago"')),
+    ("accounts: {paper_simulator: {broker: paper, day: 17:00 Amerika/Chicago}}",
+     ('accounts.paper_simulator.day: no such time zone: "Amerika/Chicago"; did you mean '
+     "America/Chicago?")),
+    ("risk: {hours: ['mon-fri 09:30-16:00 America/NewYork']}",
+     'risk.hours: no such time zone: "America/NewYork"; did you mean America/New_York?'),
+    ("risk: {hours: ['mon-fri 09:30-16:00 Zxqqzx']}",
+     'risk.hours: no such time zone: "Zxqqzx"; write it like America/New_York'),
     ("accounts: {paper_simulator: {broker: paper, symbols: {a b: c}}}",
-     'accounts.paper_simulator.symbols: expected lines like NQ1!: MNQ1!; "a b" is none'),
+     'accounts.paper_simulator.symbols: expected lines like NQ1!: MNQ1!; "a b" is not one'),
     ("state: postgresql://desk:hunter2@db/desk",
      ("state: expected sqlite:///state.db (a path beside config.yaml) or "
      "sqlite:////absolute/state.db; no other kind of state is supported")),
@@ -252,11 +326,17 @@ VALUES = [
     ("risk: {max_repeats: 0}",
      "risk.max_repeats: expected a whole number from 1 to 1000000, found 0"),
     ("risk: {symbols: BTCUSDT}",
-     'risk.symbols: expected a list of: a symbol like BTCUSDT, found "BTCUSDT"'),
-    ("risk: {symbols: [a b]}", 'risk.symbols: expected a symbol like BTCUSDT; "a b" is none'),
+     "risk.symbols: expected a list of: a symbol like BTCUSDT; write [BTCUSDT]"),
+    ("webhook: {allowed_ips: tradingview}",
+     ("webhook.allowed_ips: expected a list of: an address (203.0.113.7) or a network "
+     "(203.0.113.0/24) or tradingview; write [tradingview]")),
+    ("risk: {hours: 'mon-fri 09:30-16:00 America/New_York'}",
+     ('risk.hours: expected a list of: a window like "mon-fri 09:30-16:00 America/New_York"; '
+     'write ["mon-fri 09:30-16:00 America/New_York"]')),
+    ("risk: {symbols: [a b]}", 'risk.symbols: expected a symbol like BTCUSDT; "a b" is not one'),
     ("risk: {hours: ['09:30-16:00']}",
      ('risk.hours: expected a window like "mon-fri 09:30-16:00 America/New_York"; "09:30-16:00" '
-     "is none")),
+     "is not one")),
     ("risk: 5", "risk: expected a block of settings, indented below it"),
     ("accounts: {paper_simulator: {broker: paper, risk: [1]}}",
      "accounts.paper_simulator.risk: expected a block of settings, indented below it"),
@@ -659,7 +739,23 @@ COMMENTED = re.compile(r"^( *)# ([a-z_]+: .*)$")
 
 def shipped() -> list[str]:
     """Return config.yaml line by line."""
-    return (ROOT / "config.yaml").read_text(encoding="utf-8").splitlines()
+    return read_shipped("config.yaml").splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="without git there is only the file")
+def test_what_a_user_changed_is_not_what_is_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port of one's own in config.yaml fails no test; a folder without git is taken as it is."""
+    for name in [each for each in os.environ if each.startswith("GIT_")]:
+        monkeypatch.delenv(name)  # inside a hook they would lead to the real repository
+    monkeypatch.setattr(shipped_files, "ROOT", tmp_path)
+    (tmp_path / "config.yaml").write_text("webhook: {port: 8080}\n")
+    assert shipped() == ["webhook: {port: 8080}"]
+    for command in (["init", "-q"], ["add", "config.yaml"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "config.yaml").write_text("webhook: {port: 8081}\n")
+    assert shipped() == ["webhook: {port: 8080}"]
 
 
 def keys_of(model: type) -> set[str]:
@@ -679,9 +775,10 @@ def test_config_yaml_shows_every_setting_and_no_other() -> None:
     assert set(shown["logging"]) == {"level", "file"}
 
 
-def test_config_yaml_runs_as_shipped_on_paper() -> None:
+def test_config_yaml_runs_as_shipped_on_paper(tmp_path: Path) -> None:
     """A fresh copy starts without a warning and trades nothing real."""
-    settings = load(ROOT / "config.yaml", {}, BROKERS)
+    settings = read(tmp_path, "\n".join(shipped()))
+    assert warnings(settings) == []
     assert settings.is_development
     first, second = settings.strategies.values()
     assert (first.default_quantity, first.use_market_orders) == (Decimal("0.01"), True)
@@ -715,7 +812,7 @@ def test_every_commented_default_can_be_switched_on(tmp_path: Path) -> None:
 
 def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     assert names == [*ours, *NEEDS["binance"]]

@@ -335,6 +335,10 @@ def test_unknown_denies_opening_orders_of_that_instrument_and_account(
     bench.buy("1")
     denied = bench.buy("1", strategy=strategy)
     assert (denied["http"], denied["code"]) == (422, "ORDER_UNRESOLVED")
+    (entry,) = bench.entries()
+    assert f"POST /orders/{entry.client_id}/resolve settles it" in denied["message"]
+    assert "GET /status with ADMIN_TOKEN shows it" in denied["message"]
+    assert "ancelled" not in denied["message"]
     assert bench.buy("1", symbol=bench.other)["status"] == "filled"
     assert bench.buy("1", strategy="far")["status"] == "filled"
     bench.tick(30)
