@@ -98,16 +98,6 @@ def combine_statuses(statuses: list[int]) -> int:
     return 400
 
 
-def write_row(answer: dict[str, Any], record: Record) -> dict[str, Any]:
-    """Return a row of the history: the answer, when it came, and how often."""
-    return {
-        **answer,
-        "received_at": iso(record.received_at),
-        "comment": record.story.comment,
-        "deliveries": record.deliveries,
-    }
-
-
 def write_alert(alert: Alert, account: str | None) -> dict[str, Any]:
     """Return an alert as it was read; null where it says nothing."""
     return {

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 CODES: dict[str, str] = {
     "UNREADABLE": "The alert could not be read without guessing. The message names the field.",
-    "UNSUPPORTED": "The alert asks for something that is not supported; the message names it. Remove it.",
+    "UNSUPPORTED": "The alert asks for something that is not supported; the message names it. Change or remove it.",
     "NO_QUANTITY": "No quantity in the alert and no default_quantity for the strategy. Add either.",
     "NO_PRICE": "The order needs a price the alert does not bring. Add price or the level.",
     "NO_TARGET": "The strategy syncs to a stated position and the alert states none. Add position_size.",
@@ -72,7 +72,7 @@ CODES: dict[str, str] = {
     "WRONG_ORDER": "The venue answered about another order: the account's opening orders are halted.",
     "NOT_UNKNOWN": "The order is not an unknown one, so nobody needs to say what became of it.",
     "NOT_CONFIRMED": 'The request needs `"confirm": true`.',
-    "METHOD_NOT_ALLOWED": "This page does not take that method. Alerts are sent by POST.",
+    "METHOD_NOT_ALLOWED": "This page does not take that method; the message names the one it takes.",
     "NOT_FOUND": "There is no such thing here.",
     "INTERNAL": "A fault of ours; it is in the log. GET /history shows what was recorded.",
 }
