@@ -11,7 +11,7 @@ from decimal import Decimal
 
 CODES: dict[str, str] = {
     "UNREADABLE": "The alert could not be read without guessing. The message names the field.",
-    "UNSUPPORTED": "The alert asks for something that is not supported; the message names it. Change or remove it.",
+    "UNSUPPORTED": "The alert asks for what is not supported; the message names it. Change or remove it.",
     "NO_QUANTITY": "No quantity in the alert and no default_quantity for the strategy. Add either.",
     "NO_PRICE": "The order needs a price the alert does not bring. Add price or the level.",
     "NO_TARGET": "The strategy syncs to a stated position and the alert states none. Add position_size.",
