@@ -131,19 +131,21 @@ def settle(book: Book, strategy: str, now: int) -> Book:
     """Return the book with the wishes of one share ended that have come true.
 
     What is too small to be ordered is no position any more: its levels must not pass to the next one, also
-    where an order of the strategy still works and it is not written off yet.
+    where an order of the strategy still works and it is not written off yet. An exit with a level of its own
+    stays while an older entry may still turn out to have filled.
     """
     share = book.share(strategy)
     is_dust = abs(share.quantity) < book.instrument.smallest
-    if is_dust and (share.stop or share.target or share.exit):
-        share = evolve(share, stop=None, target=None, exit=None).calmed(
+    rest = share.exit if share.exit and book.entries_before(strategy, share.exit.cause) else None
+    if is_dust and (share.stop or share.target or share.exit is not rest):
+        share = evolve(share, stop=None, target=None, exit=rest).calmed(
             STOP_LOSS, TAKE_PROFIT, EXIT
         )
     if share.keep is not None:
-        rest = abs(share.quantity) - share.keep
-        late = [o for o in book.live(strategy) if o.kind == ENTRY and o.cause.seq < share.owed.seq]
+        over = abs(share.quantity) - share.keep
+        late = book.entries_before(strategy, share.owed)
         leaving = [o for o in book.live(strategy, EXIT) if not o.rests]
-        if (rest <= 0 or rest < book.instrument.smallest) and not late and not leaving:
+        if (over <= 0 or over < book.instrument.smallest) and not late and not leaving:
             share = evolve(share, keep=None, owed=NOBODY, owed_since=0).calmed(KEEP)
     book = book.with_share(share)
     if 0 < abs(share.quantity) < book.instrument.smallest and not book.live(strategy):

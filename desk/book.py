@@ -241,6 +241,11 @@ class Share:
         return bool(self.keep is not None or self.exit or self.stop or self.target)
 
     @property
+    def exit_of(self) -> str:
+        """The id of the alert that gave the share a resting exit, or empty."""
+        return self.exit.cause.alert_id if self.exit else ""
+
+    @property
     def owes(self) -> bool:
         """Whether more is held than may stay."""
         return self.keep is not None and abs(self.position.quantity) > self.keep
@@ -368,6 +373,10 @@ class Book:
             and (strategy is None or order.strategy == strategy)
             and (not kinds or order.kind in kinds)
         ]
+
+    def entries_before(self, strategy: str, cause: Cause) -> list[Order]:
+        """Return the strategy's entries that may still fill and are older than an alert."""
+        return [each for each in self.live(strategy, ENTRY) if each.cause.seq < cause.seq]
 
     @property
     def is_calling(self) -> bool:

@@ -17,7 +17,7 @@ from desk.cut import Cut, Rules, cut_at_zero, order_levels, stated_target
 from desk.evolve import evolve
 from desk.opening import bear
 from desk.plan import wanted_legs
-from desk.sizing import floor_to, nearest_to, plain, signal_before
+from desk.sizing import floor_to, nearest_to, opening_quantity, plain, signal_before
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from parsers.alert import Alert
 
@@ -155,12 +155,12 @@ def _may_be_owed(book: Book, alert: Alert, rules: Rules) -> bool:
 def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, book: Book) -> Share:
     """Write the reducing part down as a wish: a level of its own rests, everything else is owed now."""
     limit, stop = order_levels(alert)
-    if alert.order_type in ("limit", "stop", "stop_limit") and (limit or stop):
+    if limit or stop:
         tick = book.instrument.tick
         limit = nearest_to(limit, tick) if limit is not None else None
         stop = nearest_to(stop, tick) if stop is not None else None
         # A whole share may end between two steps; what is left of it is too small to be ordered.
-        size = floor_to(cut.reduces, book.instrument.step)
+        size = floor_to(cut.reduces or _most(share, alert, rules, book), book.instrument.step)
         # Half a stop-limit works as what it has.
         kind = "stop_limit" if limit and stop else "stop" if stop else "limit"
         resting = RestingExit(cause, size, kind, limit, stop)
@@ -168,6 +168,16 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
     keep = abs(share.staying) - cut.reduces
     owed = evolve(share, keep=keep, owed=cause, owed_since=rules.times.now, exit=None)
     return owed.calmed(KEEP)  # a new wish is tried at once
+
+
+def _most(share: Share, alert: Alert, rules: Rules, book: Book) -> Decimal:
+    """Return how much a resting exit may come to take of what is not known to be held yet."""
+    entries = book.live(rules.strategy, ENTRY)
+    held = abs(share.staying) + sum((order.left for order in entries), ZERO)
+    asked = opening_quantity(alert, rules.multiplier, None, order_levels(alert)[0] or rules.price)
+    return (
+        held if asked is None or alert.quantity_type == "percent_of_position" else min(held, asked)
+    )
 
 
 def _warn(alert: Alert, cut: Cut, rules: Rules, can: frozenset[str]) -> tuple[str, ...]:

@@ -208,6 +208,8 @@ def _closed_late(share: Share, order: Order, before: Decimal) -> Share:
     is_over = order.cause.seq < share.marks.closed
     if not is_over or share.keep is not None or share.quantity * way <= 0:
         return share
+    if share.exit is not None and share.exit.cause.seq >= share.marks.closed:
+        return share  # that alert named a level: its exit rests there
     owed = replace(order.cause, seq=share.marks.closed)
     stays = max(before * way, ZERO)
     return evolve(share, keep=stays, owed=owed, owed_since=order.sent_at or 0)

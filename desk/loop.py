@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, Receipt
@@ -55,6 +56,8 @@ ENDING_SECONDS = 0.05
 """How often the end of what is on its way is looked for while stopping."""
 FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
+FAULT_PAUSE_MS = 60_000
+"""When a book is looked at again whose moment had come and that could not be planned."""
 LOCAL = frozenset({"local", "reduce_only", "stop"})
 """What the simulator can do."""
 
@@ -238,6 +241,8 @@ class Desk:
             self.state.claims[mark] = (alert_id, body, until + step)
         for record in self.state.waiting.values():
             record.received_at += step
+        for known in self.state.openings.values():
+            known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
         self._due = {key: at + step for key, at in self._due.items()}
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
         for each in (self._readers, self._feed, self._catalogue):
@@ -425,6 +430,8 @@ class Desk:
             self._out[event.call.request.client_id] = (event.call, now)
         if isinstance(event, Reading):
             self._readers.came_back(event, None, now)
+        if isinstance(event, Due):
+            self._due[event.key] = now + FAULT_PAUSE_MS
         denial = Denial("BOOK_BLOCKED", text)
         if isinstance(event, Again):
             give_up(self.floor, event.alert_id, denial, now)

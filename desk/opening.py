@@ -16,7 +16,7 @@ from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
 from desk.evolve import evolve
 from desk.risk import Asked, count_held, judge
-from desk.sizing import fits, nearest_to, plain, spent_cash
+from desk.sizing import fits, nearest_to, opening_quantity, plain, spent_cash
 from desk.timing import is_stale_opening
 from parsers.alert import Alert, Level
 
@@ -28,8 +28,11 @@ def bear(
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
     order_type, limit, stop = _entry_kind(alert, rules, book)
+    asked = opening_quantity(alert, rules.multiplier, rules.default_quantity, rules.price)
     cash = None
-    if order_type == "market" and "cash" in book.can and cut.reduces == 0:
+    # What was cut, or is a stated position, is a quantity: the whole amount would buy more than that.
+    is_whole = cut.opens == asked and not rules.sync
+    if order_type == "market" and "cash" in book.can and is_whole:
         cash = spent_cash(alert, rules.multiplier)
     order = evolve(
         BLANK,

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from desk.answers import OPEN, http_status, write_alert, write_answer
+from desk.book import EXIT
 from desk.duplicates import Duplicate
 from desk.evolve import evolve
 from desk.record import STORY, Record
@@ -157,9 +158,16 @@ def _find_past(state: State, store: Store, alert_id: str) -> HistoryRow:
 
 
 def _owes(state: State, record: Record, key: Key) -> bool:
+    """Whether an exit that an alert asked for is still to be sent."""
     book = state.books.get(key)
-    shares = book.shares.values() if book else ()
-    return any(s.keep is not None and s.owed.alert_id == record.alert_id for s in shares)
+    if book is None:
+        return False
+    exits = {order.cause.alert_id for order in book.live(None, EXIT)}
+    return any(
+        (share.keep is not None and share.owed.alert_id == record.alert_id)
+        or (record.alert_id not in exits and share.exit_of == record.alert_id)
+        for share in book.shares.values()
+    )
 
 
 def _is_settled(record: Record) -> bool:

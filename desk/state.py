@@ -332,12 +332,12 @@ class State:
             self.put(self.touch(record).orders, order.client_id, (*key, order))
 
     def _follow_wishes(self, before: Book, after: Book, strategies: set[str]) -> None:
-        """Have an alert rendered anew whose exit is no longer owed, whether or not an order says so."""
+        """Have an alert rendered anew whose exit is no longer wished for, whether or not an order says so."""
         for strategy in strategies:
-            alert_id = before.share(strategy).owed.alert_id
-            record = self.records.get(alert_id) if alert_id else None
-            if record is not None and after.share(strategy).owed.alert_id != alert_id:
-                self.touch(record)
+            old, new = before.share(strategy), after.share(strategy)
+            ended = {old.owed.alert_id, old.exit_of} - {new.owed.alert_id, new.exit_of, ""}
+            for alert_id in ended & self.records.keys():
+                self.touch(self.records[alert_id])
 
     def _settle_cash(self, book: Book, row: FillRow) -> None:
         if book.paper:

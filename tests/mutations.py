@@ -242,13 +242,13 @@ MUTATIONS = (
     Mutation(
         "an owed close is forgotten while an entry may still fill",
         "desk/apply.py",
-        "late = [o for o in book.live(strategy) if o.kind == ENTRY and o.cause.seq < share.owed.seq]",
-        "late: list[Order] = []",
+        "late = book.entries_before(strategy, share.owed)",
+        "late = []",
     ),
     Mutation(
         "the next position inherits the stop of the last",
         "desk/apply.py",
-        "if is_dust and (share.stop or share.target or share.exit):",
+        "if is_dust and (share.stop or share.target or share.exit is not rest):",
         "if False:",
     ),
     Mutation(

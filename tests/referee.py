@@ -138,12 +138,17 @@ class Referee:
             return
         if before is not None and before.unresolved:
             assert part.opens == 0, "opened although an order may exist"
-        self.takes[(record.alert_id, account)] = part.reduces
+        against = (
+            [o for o in before.live(strategy, ENTRY) if o.side != alert.action] if before else []
+        )
+        may_come = sum(
+            (order.left for order in against), ZERO
+        )  # what they still fill is taken as well
+        self.takes[(record.alert_id, account)] = part.reduces + may_come
         if alert.order_type is None and part.reduces:
             held = before.share(strategy).staying if before else ZERO
             assert abs(share.staying) == abs(held) - part.reduces, "an owed exit was forgotten"
-        against = before.live(strategy, ENTRY) if before and alert.order_type is None else []
-        turns = share.staying == 0 and any(order.side != alert.action for order in against)
+        turns = share.staying == 0 and alert.order_type is None and bool(against)
         if alert.action == "close" or (alert.only_reduces and part.reduces) or turns:
             self.closed[(account, after.instrument.symbol, strategy)] = record.seq
 

@@ -117,6 +117,15 @@ def test_an_amount_of_cash_is_spent_exactly(receiver, venue):
     assert answer["orders"][0]["quantity"] == answer["orders"][0]["filled_quantity"] == "0.02"
 
 
+def test_an_amount_of_cash_beside_a_stated_position_buys_no_more_than_that(receiver, venue):
+    """A quantity leaves: the whole amount would buy five times as much."""
+    cash = {"quantity": "5000", "quantityType": "dollar_amount", "position_size": "0.02"}
+    answer = trade(receiver, **cash)
+    assert answer["status"] == "filled", answer["message"]
+    sent = venue.sent("POST", ORDER)[0]
+    assert (sent["quantity"], "quoteOrderQty" in sent) == ("0.02", False)
+
+
 def test_a_lost_answer_is_looked_up_and_never_sent_again(receiver, venue):
     """The order filled although nobody said so."""
     venue.lose("POST", ORDER)

@@ -8,7 +8,7 @@ import pytest
 
 from brokers.protocol import Uncertain, Unreachable
 from desk.clock import Steps
-from tests.fakes import FakeClock
+from tests.fakes import DeskBench, FakeClock
 from tests.game import Game
 
 HOUR = 3_600
@@ -107,3 +107,19 @@ def test_a_clock_that_was_set_is_told_also_beside_a_question(make_venue_bench):
     bench.clock.tick(HOUR)
     bench.deliver(action="buy", quantity="1", test=True)
     assert bench.told("clock_set")
+
+
+def test_orders_of_the_last_hour_are_no_repeats_whatever_the_clock_says(tmp_path):
+    """Ten in fifty minutes, then the clock was set back by an hour: they were not sent within a minute."""
+    bench, steady = DeskBench(tmp_path, "risk: {max_repeats: 10}"), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    buy = {"strategy": "s", "action": "buy", "symbol": "BTCUSDT", "quantity": "0.01", "price": 100}
+    for _ in range(10):
+        assert bench.send(**buy)["status"] == "filled"
+        bench.clock.tick(300)
+        steady.tick(300)
+        bench.turn()
+    bench.clock.tick(-HOUR)
+    bench.turn()
+    assert bench.send(**buy)["status"] == "filled"
+    assert not bench.desk.state.halts

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 import desk.intake
+import desk.pursue
 from brokers.protocol import Unreachable
 from desk.rates import Rates
 from desk.store import StoreUnavailable
@@ -121,3 +122,25 @@ def test_a_decision_that_fails_after_a_wait_stops_nobody_else(make_venue_bench, 
     bench.crash()
     assert bench.send(strategy="far", action="close", account_group="w")["status"] == "filled"
     assert bench.held("far", account="w") == Decimal(0)
+
+
+def test_a_deadline_that_cannot_be_planned_is_looked_at_again_a_minute_later(
+    make_venue_bench, monkeypatch
+):
+    """Told once, not a thousand times a second."""
+    bench = make_venue_bench()
+    bench.send(action="buy", quantity="1", order_type="limit", limit_price="90")
+    next_step = desk.pursue.next_step
+
+    def fail(book, now):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(desk.pursue, "next_step", fail)
+    bench.clock.tick(301)
+    for _ in range(20):
+        bench.desk.turn([])
+    assert len(bench.told("internal_error")) == 1
+    assert bench.concerns()["blocked"]
+    monkeypatch.setattr(desk.pursue, "next_step", next_step)
+    bench.tick(61)
+    assert bench.venue.working() == []

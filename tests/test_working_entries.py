@@ -8,7 +8,7 @@ import pytest
 
 from brokers.protocol import Refused
 from tests.fakes import DeskBench
-from tests.venue_bench import KINDS, LOSE_ANSWER, UNLINKED
+from tests.venue_bench import KINDS, LOSE_ANSWER, LOSE_REQUEST, UNLINKED
 
 LIMIT = {"action": "buy", "quantity": "1", "order_type": "limit", "limit_price": "90"}
 
@@ -325,6 +325,74 @@ def test_a_reducing_limit_order_rests_good_till_cancelled(make_venue_bench, kind
     bench.tick(5)
     assert bench.now(answer)["status"] == "filled"
     assert bench.held() == bench.at_venue() == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "leg"),
+    [
+        ({"action": "close", "order_type": "limit", "limit_price": "110"}, ("limit", 110, 2)),
+        ({"action": "close", "order_type": "stop", "stop_price": "90"}, ("stop", 90, 2)),
+        (
+            {"action": "sell", "quantity": "2", "order_type": "limit", "limit_price": "110"},
+            ("limit", 110, 2),
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exit_with_a_level_rests_there_once_the_unknown_entry_is_found(
+    make_venue_bench, kind, order, leg
+):
+    """What it shall take is not known yet; it is never sold at the market instead."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", LOSE_ANSWER)
+    bench.buy("2")
+    answer = bench.send(**order)
+    bench.tick(10)
+    assert bench.legs() == [leg]
+    assert (bench.held(), bench.exits()) == (2, [])
+    assert [each["status"] for each in bench.now(answer)["orders"]][:1] == ["accepted"]
+
+
+@pytest.mark.parametrize("kind", UNLINKED)
+def test_an_exit_with_a_level_ends_with_an_entry_that_never_was(make_venue_bench, kind):
+    """Nothing is held, so nothing may rest: the next position must not inherit it."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", LOSE_REQUEST)
+    bench.buy("2")
+    answer = bench.send(action="close", order_type="limit", limit_price="110")
+    assert answer["status"] == "pending"
+    bench.tick(20)
+    assert bench.now(answer)["status"] == "nothing_to_do"
+    bench.buy("1")
+    assert bench.legs() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exit_that_replaces_another_is_followed_until_it_is_final(make_venue_bench, kind):
+    """It waits for the cancel of the first, and its row shows what became of it."""
+    bench = make_venue_bench(kind)
+    bench.buy("2")
+    sell = {"action": "sell", "quantity": "2", "order_type": "limit"}
+    first = bench.send(**sell, limit_price="110")
+    second = bench.send(**sell, limit_price="120")
+    bench.tick(10)
+    assert bench.now(first)["status"] == "cancelled"
+    assert bench.now(second)["status"] == "accepted"
+    bench.move(120)
+    bench.tick(10)
+    assert bench.now(second)["status"] == "filled"
+    assert bench.held() == 0
+
+
+def test_an_exit_that_is_refused_at_first_is_pending_and_then_works(make_venue_bench):
+    """Its row follows the wish, not one order."""
+    bench = make_venue_bench()
+    bench.buy("2")
+    bench.venue.fail("place", Refused("not now"))
+    answer = bench.send(action="sell", quantity="2", order_type="limit", limit_price="110")
+    assert (answer["http"], answer["status"]) == (202, "pending")
+    bench.tick(5)
+    assert bench.now(answer)["status"] == "accepted"
 
 
 @pytest.mark.parametrize(
