@@ -24,7 +24,7 @@ from desk.book import (
 )
 from desk.evolve import evolve
 from desk.fills import mark_executed, take_fills, write_off
-from desk.plan import BARE_MS, is_protected
+from desk.plan import BARE_MS, HOPELESS_AFTER, is_protected
 from desk.sizing import plain
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
@@ -33,8 +33,6 @@ ABSENT_AFTER_LOOKS = 3
 ABSENT_AFTER_MS = 10_000
 ASK_AT_EVERY_READ = 6
 """How often a cancel that ends nothing is asked again at every read, before only its own pauses count."""
-HOPELESS_AFTER = 2
-"""How often a stop may be refused before the share counts as one that cannot be protected."""
 FINAL = frozenset({"filled", "partly_filled", "cancelled", "expired", "refused"})
 
 
@@ -277,6 +275,8 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
 def _refuse(book: Book, order: Order, receipt: Receipt, now: int) -> Book:
     code = order.code or "REFUSED"
     book = book.with_order(evolve(order, status="refused", code=code))
+    if order.kind == STOP_LOSS and receipt.linked and code not in (CROSSED, THROTTLED):
+        return book  # a pair was refused, perhaps for its other leg: the stop is tried alone
     share = book.share(order.strategy)
     pursuit = share.pursuit(order.wish)
     is_first = pursuit.retry_at == 0 if code == THROTTLED else pursuit.failures == 0

@@ -64,8 +64,8 @@ def compare(
         apart = held - (longs - shorts)
         missing = min(longs, -apart) if apart < 0 else min(shorts, apart)
         beyond[name] = apart + missing if apart < 0 else apart - missing
-        is_short = is_short or missing != 0
         is_felt = _is_felt(group, shorts if apart > 0 else longs, missing)
+        is_short = is_short or is_felt
         short = group[0].sight.short + 1 if is_felt else 0
         seen = [_see(book, held, began, short) for book in group]
         if short >= READS_IN_A_ROW:

@@ -22,6 +22,8 @@ from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, ma
 from parsers.alert import Alert
 
 ZERO = Decimal(0)
+_KEPT = {"buy": "buy", "sell": "sell", "close_long": "sell", "close_short": "buy"}
+"""The side of an entry that an alert does not end; a `close` ends both."""
 NO_ROOM = "the exit is not placed while the stop stands: this account cannot work it beside a stop"
 
 
@@ -146,10 +148,20 @@ def _cancel_working(
 
 def _may_be_owed(book: Book, alert: Alert, rules: Rules) -> bool:
     """Tell whether an entry may still turn out to have filled that this alert closes or turns round."""
-    return any(
-        alert.only_reduces or alert.action not in (order.side, "cancel")
+    return bool(_unseen(book, alert, rules))
+
+
+def _unseen(book: Book, alert: Alert, rules: Rules) -> list[Order]:
+    """Return the entries that left, may still fill, and would be taken by this alert if they had."""
+    held = book.share(rules.strategy).staying
+    adds = (held > 0 and alert.action == "buy") or (held < 0 and alert.action == "sell")
+    if alert.action == "cancel" or (adds and not alert.only_reduces):
+        return []
+    return [
+        order
         for order in book.live(rules.strategy, ENTRY)
-    )
+        if order.sent_at is not None and order.side != _KEPT.get(alert.action)
+    ]
 
 
 def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, book: Book) -> Share:
@@ -160,7 +172,7 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
         limit = nearest_to(limit, tick) if limit is not None else None
         stop = nearest_to(stop, tick) if stop is not None else None
         # A whole share may end between two steps; what is left of it is too small to be ordered.
-        size = floor_to(cut.reduces or _most(share, alert, rules, book), book.instrument.step)
+        size = floor_to(cut.reduces or _most(book, alert, rules), book.instrument.step)
         # Half a stop-limit works as what it has.
         kind = "stop_limit" if limit and stop else "stop" if stop else "limit"
         resting = RestingExit(cause, size, kind, limit, stop)
@@ -170,10 +182,11 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
     return owed.calmed(KEEP)  # a new wish is tried at once
 
 
-def _most(share: Share, alert: Alert, rules: Rules, book: Book) -> Decimal:
+def _most(book: Book, alert: Alert, rules: Rules) -> Decimal:
     """Return how much a resting exit may come to take of what is not known to be held yet."""
-    entries = book.live(rules.strategy, ENTRY)
-    held = abs(share.staying) + sum((order.left for order in entries), ZERO)
+    if book.share(rules.strategy).staying != 0:
+        return ZERO
+    held = sum((order.left for order in _unseen(book, alert, rules)), ZERO)
     asked = opening_quantity(alert, rules.multiplier, None, order_levels(alert)[0] or rules.price)
     return (
         held if asked is None or alert.quantity_type == "percent_of_position" else min(held, asked)

@@ -10,7 +10,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from desk.book import BLANK, ENTRY, EXIT, KEEP, STOP_LOSS, TAKE_PROFIT, Book, Cause, Order, Share
+from desk.book import (
+    BLANK,
+    ENTRY,
+    EXIT,
+    FORGIVEN_MS,
+    KEEP,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    Book,
+    Cause,
+    Order,
+    Share,
+)
 from desk.evolve import evolve
 from desk.sizing import floor_to, place_level
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
@@ -21,6 +33,8 @@ PATIENCE_MS = 3_000
 """How long a read is waited for before it is asked for again."""
 BARE_MS = 5_000
 """How long a share that is meant to be protected may be bare before the user hears of it."""
+HOPELESS_AFTER = 2
+"""How often a stop may be refused before the share counts as one that cannot be protected."""
 Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
 """Quantity, order type, limit and stop price of a leg."""
 
@@ -227,12 +241,15 @@ def _protect(book: Book, share: Share, now: int) -> Step | None:
     pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
     if "oco" in book.can and len(pair) == 2 and pair[0] == STOP_LOSS:
         missing = [kind for kind in pair if kind not in standing]
-        if len(missing) == 2 and EXIT not in standing:
+        may_link = _may_link(share, pair[1], now)
+        if len(missing) == 2 and EXIT not in standing and may_link:
             return _place_pair(book, share, (pair[0], pair[1]), wants, now)
-        if missing and "locks_balance" in book.can:  # one alone locks all that the pair needs
-            alone = next(iter(standing.values()))
-            may_end = alone.status == "accepted" and _is_due(alone, now)
-            return Cancel(alone.client_id, "cancelled") if may_end else None
+        if missing and "locks_balance" in book.can:  # one alone locks all that the other needs
+            alone = next(iter(standing.values()), None)
+            if alone is not None and (may_link or alone.kind != STOP_LOSS):
+                may_end = alone.status == "accepted" and _is_due(alone, now)
+                return Cancel(alone.client_id, "cancelled") if may_end else None
+            wants = {STOP_LOSS: wants[STOP_LOSS]}
     for kind, want in wants.items():
         if kind in standing or now < share.pursuit(kind).retry_at:
             continue
@@ -240,6 +257,13 @@ def _protect(book: Book, share: Share, now: int) -> Step | None:
             continue
         return Send(_reducing(book, share, kind, _cause(share, kind), want, now))
     return None
+
+
+def _may_link(share: Share, other: str, now: int) -> bool:
+    """Whether a stop may leave in a pair: not while the other leg pauses, nor while the stop itself fails."""
+    stop = share.pursuit(STOP_LOSS)
+    is_calm = stop.failures < HOPELESS_AFTER or now - stop.retry_at >= FORGIVEN_MS
+    return is_calm and now >= share.pursuit(other).retry_at
 
 
 def _place_pair(

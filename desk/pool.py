@@ -15,13 +15,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from brokers.protocol import Broker, Receipt, Refused, Uncertain, Unreachable
+from brokers.protocol import KEYS_REFUSED, Broker, Receipt, Refused, Uncertain, Unreachable
 from desk.floor import Call
 
 log = logging.getLogger("desk")
 SPARE_THREADS = 2
 """How many threads of an account only carry out reducing calls that waited too long."""
 SPARE_AFTER_SECONDS = 0.3
+START_WITHIN_SECONDS = 4.0
+"""A call that found no thread for so long is not made at all: by now the desk may look up what it was about,
+and what was never sent must not leave after it was not found."""
 READERS = 2
 """How many reads of one account may be out: a second one only where the first hangs."""
 # What an order is when the call about it failed: a cancel or a look-up that failed changes nothing.
@@ -77,7 +80,10 @@ class Pool:
 
     def _work(self, account: str, lane: _Lane, is_spare: bool) -> None:
         while True:
-            call = lane.take_late() if is_spare else lane.take()
+            call, waited_seconds = lane.take_late() if is_spare else lane.take()
+            if waited_seconds > START_WITHIN_SECONDS:
+                self._deliver(call, _for_all(call, _AFTER_UNREACHABLE[call.what]))
+                continue
             self._deliver(call, _make_writable(carry_out(self._brokers[account], call)))
 
 
@@ -97,20 +103,24 @@ class _Lane:
             heapq.heappush(self._waiting, entry)
             self._changed.notify_all()
 
-    def take(self) -> Call:
-        """Return the next call."""
+    def take(self) -> tuple[Call, float]:
+        """Return the next call, and how many seconds it has waited."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
-            return heapq.heappop(self._waiting)[3]
+            return self._pop()
 
-    def take_late(self) -> Call:
-        """Return the next reducing call that has waited too long."""
+    def take_late(self) -> tuple[Call, float]:
+        """Return the next reducing call that has waited too long, and for how many seconds."""
         with self._changed:
             while True:
                 waits = self._waited_seconds()
                 if waits is not None and waits >= SPARE_AFTER_SECONDS:
-                    return heapq.heappop(self._waiting)[3]
+                    return self._pop()
                 self._changed.wait(None if waits is None else SPARE_AFTER_SECONDS - waits)
+
+    def _pop(self) -> tuple[Call, float]:
+        _, _, since, call = heapq.heappop(self._waiting)
+        return call, time.monotonic() - since
 
     def _waited_seconds(self) -> float | None:
         """Return how long the first reducing call has waited, or None where none does."""
@@ -127,6 +137,10 @@ def carry_out(broker: Broker, call: Call) -> Receipt:
         if call.what == "cancel":
             # A cancel is refused when the order is already gone: ask what became of it.
             return _look(broker, call)
+        if call.what == "look":
+            # Nobody may ask now: that says nothing about the order.
+            code = no.code if no.code == KEYS_REFUSED else None
+            return Receipt(call.request.client_id, "unknown", code=code, message=no.message)
         return _for_all(call, "refused", no.code, no.message, no.retry_after)
     except Unreachable:
         return _for_all(call, _AFTER_UNREACHABLE[call.what])

@@ -173,7 +173,10 @@ class Readers:
     def _is_new(self, name: str, found: Comparison) -> bool:
         """Whether what an account holds differs from the shares in a way that executions may explain."""
         before, count = self._beyond.get(name, ({}, EXPLAINED_AFTER))
-        beyond = {holding: held for holding, held in found.beyond.items() if held}
+        ours = {book.instrument.holding for book in found.books}  # cash moves with every trade
+        beyond = {
+            holding: held for holding, held in found.beyond.items() if held and holding in ours
+        }
         count = count + 1 if before == beyond else 0
         self._beyond[name] = (beyond, count)
         return found.is_short or count < EXPLAINED_AFTER

@@ -48,14 +48,14 @@ MUTATIONS = (
     Mutation(
         "a close that meets an unknown entry finds nothing to close",
         "desk/decide.py",
-        'alert.only_reduces or alert.action not in (order.side, "cancel")',
-        "False",
+        "return bool(_unseen(book, alert, rules))",
+        "return False",
     ),
     Mutation(
         "a sale that meets an entry which filled unseen leaves it standing",
         "desk/decide.py",
-        'alert.only_reduces or alert.action not in (order.side, "cancel")',
-        "alert.only_reduces",
+        "return bool(_unseen(book, alert, rules))",
+        "return alert.only_reduces and bool(_unseen(book, alert, rules))",
     ),
     Mutation(
         "`cancel` leaves an exit resting",

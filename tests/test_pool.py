@@ -11,7 +11,14 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import OrderRequest, Receipt, Refused, Uncertain, Unreachable
+from brokers.protocol import (
+    KEYS_REFUSED,
+    OrderRequest,
+    Receipt,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
 from brokers.symbols import classify
 from desk.floor import Call
 from desk.loop import Desk
@@ -259,6 +266,35 @@ def test_whatever_a_broker_raises_becomes_a_receipt(what, fault):
     assert gate.looked == (
         ["x"] if what == "look" or (what, fault) == ("cancel", "Refused") else []
     )
+
+
+@pytest.mark.parametrize(("code", "kept"), [("THROTTLED", None), (KEYS_REFUSED, KEYS_REFUSED)])
+def test_a_look_up_that_is_refused_says_nothing_about_the_order(code, kept):
+    """Too many requests, or keys that are refused: it may exist all the same."""
+
+    class Busy(Gate):
+        def find_order(self, request: OrderRequest) -> Receipt:
+            raise Refused("not now", code)
+
+    receipt = carry_out(Busy(), call("x", what="look"))
+    assert (receipt.status, receipt.code) == ("unknown", kept)
+
+
+def test_a_call_that_waited_too_long_for_a_thread_is_never_made(gates, make_pool, monkeypatch):
+    """What may have been looked up meanwhile, and not found, must not leave after all."""
+    monkeypatch.setattr("desk.pool.START_WITHIN_SECONDS", 0.2)
+    pool, back = make_pool(1)
+    for name in ("first", "second"):
+        pool.submit(call(name))
+    assert gates["a"].wait_for("first")
+    time.sleep(0.3)
+    gates["a"].release()
+    assert wait_until(lambda: len(back) == 2)
+    assert gates["a"].begun == ["first"]
+    assert [(each.client_id, each.status) for each in back] == [
+        ("first", "accepted"),
+        ("second", "unreached"),
+    ]
 
 
 @pytest.mark.parametrize("fault", ["Refused", "Unreachable", "Uncertain", "KeyError"])

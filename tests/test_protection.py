@@ -371,6 +371,26 @@ def test_a_target_that_is_refused_again_and_again_never_delays_a_stop(make_venue
     assert ("stop", Decimal(90), Decimal(2)) in bench.legs()
 
 
+@pytest.mark.parametrize("kind", ["reduce-only-oco", "plain-oco", "locked-oco"])
+def test_a_stop_stands_alone_where_its_target_is_refused(make_venue_bench, kind):
+    """A pair is refused for a target that is too far away: the stop stands at once, and nothing is closed."""
+    bench = make_venue_bench(kind)
+    protect = bench.venue.protect
+
+    def refuse_pairs(requests):
+        raise Refused("too far from the price", "FILTER")
+
+    bench.venue.protect = refuse_pairs
+    bench.buy("1", **LEVELS)
+    assert ("stop", Decimal(90), Decimal(1)) in bench.legs()
+    assert watch_bareness(bench, 30) <= 1_000
+    assert bench.held() == 1
+    assert len(bench.told("order_refused")) == 1
+    bench.venue.protect = protect
+    bench.tick(60)
+    assert bench.legs() == [("limit", 120, 1), ("stop", 90, 1)]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_bare_is_told_at_five_seconds_where_the_venue_is_silent(make_venue_bench, kind):
     """And pursued until it stands."""
