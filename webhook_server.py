@@ -524,7 +524,16 @@ def load_settings(
     """Return the settings for these brokers, with the credentials they need. Raises `SettingsError`."""
     needs = {name: tuple(getattr(each, "needs", ())) for name, each in brokers.items()}
     markets = {name: tuple(getattr(each, "markets", ())) for name, each in brokers.items()}
-    return load(path, environ, brokers, overrides=overrides, needs=needs, markets=markets)
+    hosts = {name: tuple(getattr(each, "live_hosts", ())) for name, each in brokers.items()}
+    return load(
+        path,
+        environ,
+        brokers,
+        overrides=overrides,
+        needs=needs,
+        markets=markets,
+        live_hosts=hosts,
+    )
 
 
 def load_settings_or_exit(

@@ -38,6 +38,7 @@ from brokers.binance_orders import (
     write_pair,
 )
 from brokers.binance_public import (
+    LIVE_HOSTS,
     LIVE_URL,
     SANDBOX_URL,
     Rules,
@@ -81,6 +82,7 @@ class Binance:
 
     needs = (KEY, SECRET)
     markets = ("spot",)
+    live_hosts = LIVE_HOSTS
     can = frozenset({"stop", "oco", "cash", "locks_balance", "bracket"})
     # A snapshot weighs 100 (account 20, open orders of all symbols 80) of 6000 a minute.
     poll_seconds = 2.0
@@ -147,8 +149,10 @@ class Binance:
         Raises `Refused`, `Unreachable` or `Uncertain`.
         """
         rules = self._find_rules(request)
-        if rules and rules.status != "TRADING":
+        if rules and rules.status != "TRADING":  # so it was when they were read: it may trade again
             self._rules.pop(request.instrument.symbol, None)
+            rules = self._find_rules(request)
+        if rules and rules.status != "TRADING":
             text = (
                 f"Binance does not trade {request.instrument.symbol} now: its status is"
                 f" {rules.status}. Try again when it is TRADING."

@@ -24,6 +24,8 @@ from brokers.wire import Wire
 
 LIVE_URL = "https://api.binance.com"
 SANDBOX_URL = "https://testnet.binance.vision"
+LIVE_HOSTS = tuple(f"api{each}.binance.com" for each in ("", "-gcp", 1, 2, 3, 4))
+"""Where orders are real ("General API information", Binance Spot API)."""
 PUBLIC_URL = "https://data-api.binance.vision"
 """Serves market data alone, to anybody."""
 PRICE_SECONDS = 0.5

@@ -159,6 +159,17 @@ def check_markets(
         problems.add(path, f"{found}: use one of: {', '.join(known)}")
 
 
+def check_sandboxes(
+    options: Options, live_hosts: Mapping[str, tuple[str, ...]], problems: Problems
+) -> None:
+    """Check that no account that is called a sandbox sends its orders where they are real."""
+    for name, account in options.accounts.items():
+        host = urlsplit(account.base_url or "").hostname or ""
+        if account.sandbox and host.lower() in live_hosts.get(account.broker, ()):
+            said = f"{host} trades real money, and the account is a sandbox: remove this line"
+            problems.add(("accounts", name, "base_url"), said)
+
+
 def check_live(settings: Settings, problems: Problems) -> None:
     """Check that each live account can log in, and that somebody said how much it may lose."""
     prefixes: dict[str, str] = {}

@@ -27,6 +27,7 @@ from desk.audit import (
     check_accounts,
     check_live,
     check_markets,
+    check_sandboxes,
     check_secrets,
     check_strategies,
     explain,
@@ -93,13 +94,15 @@ def load(
     overrides: Mapping[str, object] = MappingProxyType({}),
     needs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     markets: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    live_hosts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Settings:
     """Read, check and freeze the settings.
 
     `path` (or the variable CONFIG) names the file, else config.yaml where it exists; .env lies
     beside it. `overrides` are the command line's `host` and `port`; None means not given. They win
     over the environment, that over .env, that over the file. An empty variable is not set. `needs` are
-    the credentials of each broker by the names of their variables, `markets` what can be traded there.
+    the credentials of each broker by the names of their variables, `markets` what can be traded there,
+    `live_hosts` where its orders are real.
 
     Raises `SettingsError` with all problems at once.
     """
@@ -116,6 +119,7 @@ def load(
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)
     check_markets(options, markets, problems)
+    check_sandboxes(options, live_hosts, problems)
     check_strategies(options, declared, problems)
     options = _complete(options, _find_credentials(options, needs, variables, problems))
     settings = Settings.model_construct(

@@ -405,6 +405,15 @@ def test_an_exit_is_not_kept_back_where_the_rules_cannot_be_read(venue):
     assert broker.close(ask("tv-1", "sell")).status == "filled"
 
 
+def test_a_symbol_that_trades_again_is_opened_at_once(venue, broker):
+    """Its rules were read while it was halted: they are read once more before an entry is refused."""
+    venue.pairs["BTCUSDT"].status = "HALT"
+    fresh = Binance("binance", Account(venue.url))
+    fresh.instrument("BTCUSDT")
+    venue.pairs["BTCUSDT"].status = "TRADING"
+    assert fresh.place_order(ask()).status == "filled"
+
+
 def test_a_symbol_that_does_not_trade_is_not_opened_but_exits_are_tried(venue, broker):
     """An entry is refused without asking; an exit goes out, and Binance says what it says."""
     hold(venue)

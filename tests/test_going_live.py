@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 import webhook_server
+from desk.settings import SettingsError
 from tests.running import GUARDED, OWNER, await_true, receivers
 from tests.shipped import read_shipped
 from tests.stand_in_binance import KEY, SECRET, StandIn
@@ -152,3 +153,12 @@ def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
     answer = buy(receiver, strategy="my-ma-cross", account_group="binance")
     assert (answer["status"], answer["orders"][0]["paper"]) == ("filled", False)
     assert venue.free["BTC"] > Decimal("0.9")
+
+
+def test_a_sandbox_never_sends_its_orders_where_they_are_real(tmp_path):
+    """The live address under the name of a sandbox would be money without any act of going live."""
+    file = tmp_path / "config.yaml"
+    account = "{broker: binance, sandbox: true, base_url: 'https://API.binance.com'}"
+    file.write_text(f"accounts: {{main: {account}}}\n")
+    with pytest.raises(SettingsError, match=r"main\.base_url: api\.binance\.com trades real money"):
+        webhook_server.load_settings(file, {})
