@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aliases import names, normalise
+from .vocabulary import names, normalise
 from .claims import Claims
 from .policies import read_first, take
 from .values import (

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .alert import ParseError
-from .aliases import look_up, names, normalise
+from .aliases import look_up
 from .claims import Claims
 from .values import ACTION_WORDS, Number, fold, is_off, judge, show
+from .vocabulary import names, normalise
 
 FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     # keys that are only found together there, whose message it is, a sample of it

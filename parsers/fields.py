@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from .alert import Alert, ParseError
-from .aliases import names
+from .vocabulary import names
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
 from .dialects import refuse, settle

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from .alert import Level, ParseError
-from .aliases import names, normalise
+from .vocabulary import names, normalise
 from .claims import Claims
 from .policies import POLICIES, follow, take
 from .values import explain, fold, is_off, judge, read_amount, read_price, show

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from .alert import ParseError, is_symbol, read_number
-from .aliases import names
+from .vocabulary import names
 from .placeholders import Unreadable, find_placeholder
 
 
