@@ -6,9 +6,11 @@ or an account that cannot be read is an error, because another one would trade i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .vocabulary import names, normalise
+from .aliases import look_up
 from .claims import Claims
 from .policies import read_first, take
 from .values import (
@@ -26,8 +28,26 @@ from .values import (
 
 _DELAYED = ("_DL", "_DLY")
 _ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
-_LABELLED = names("reason note notes tag orderid ordername id")
-_LABELS = frozenset(("breakeven", "reverse", "reversal", "takeprofit", "stoploss", "tp", "sl"))
+_LABELLED = names("reason note notes tag orderid ordername alertname title id")
+_LABELS = frozenset(("breakeven", "reverse", "reversal"))
+_EXIT_LABEL = re.compile(
+    # What a label begins with that elsewhere means an exit: "Exit Long", "TP1", "SL hit".
+    r"(?:long |short )?(?:"
+    r"(?:exit|exited|closed|closing|cover|flat|flatten|liquidat\w*|stopped)(?: |$)"
+    r"|close(?: |$)(?!above|below|over|under|cross)"
+    r"|(?:tp|sl|stop loss|stoploss|take profit|takeprofit|trailing stop|target|stop(?= hit| out))"
+    # A number behind it is a level: "SL 44000 TP 47000" describes an entry.
+    r"(?: ?[0-9])?(?: (?![0-9])|$)"
+    r")"
+)
+_SPOKEN = re.compile(r"[a-z]+|[0-9.]+")
+_ASSIGNED = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_/]{0,40}) ?[=:] ?[^\s,;]")
+_TOLD = names(
+    "price symbol market kind exchange interval bar_at fired_at alert_timestamp signal_id"
+    " idempotency_key strategy name comment text action hint data entry_price max_lag previous"
+    " previous_side previous_size"
+)
+"""Fields that a message may repeat in words: they change no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +83,7 @@ def read_circumstances(
     """Return what stands around the order; `stated` is the side it states for afterwards."""
     _read_exchange(claims, symbol)
     strategy = read_strategy(claims)
-    account = take(claims, "account", "states", read_name)
+    account = take(claims, "account", "states", _read_account)
     if not claims.fields and not claims.notes:
         return Circumstances(strategy, account)
     return Circumstances(
@@ -79,6 +99,14 @@ def read_circumstances(
         test=bool(take(claims, "test", "states", read_flag)),
         comment=_read_comment(claims, "" if stated else action),
     )
+
+
+def _read_account(value: object) -> str:
+    """Return one account: a list would have to be traded on each of them."""
+    name = read_name(value)
+    if "," in name or ";" in name:
+        raise ValueError(f"{show(value)} are several accounts: send one alert for each.")
+    return name
 
 
 def read_delays(claims: Claims) -> None:
@@ -155,6 +183,8 @@ def _read_comment(claims: Claims, action: str) -> str | None:
         for key, value in claims.fields.get(concept, ()):
             if isinstance(value, str) and judge(value) is None:
                 _check_label(claims, key, value, action)
+                if concept == "text":
+                    _check_assigned(claims, key, value)
         for text in read_first(claims, concept, _read_text):
             if found is None:
                 found = text
@@ -171,7 +201,18 @@ def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
     if action not in ("buy", "sell"):
         return
     word = fold(value)
-    if ACTION_WORDS.get(word) in _ENDS or word in _LABELS:
+    is_other_side = word in ("buy", "sell") and word != action
+    ends = ACTION_WORDS.get(word) in _ENDS or word in _LABELS
+    if ends or is_other_side or _EXIT_LABEL.match(" ".join(_SPOKEN.findall(value.lower()))):
         claims.refuse(key, value, f"contradicts action {action}: send action close for an exit")
     elif value.lstrip().startswith("{"):
         claims.refuse(key, value, "a whole message inside a message: send it alone")
+
+
+def _check_assigned(claims: Claims, key: str, text: str) -> None:
+    """Refuse a message that holds fields of the order, such as `sl=44000`: nobody would read them."""
+    for match in _ASSIGNED.finditer(text):
+        kind, concept, _ = look_up(match[1])
+        if kind in ("instruction", "amount") or (kind == "field" and concept not in _TOLD):
+            claims.refuse(key, text, f"{match[1]} in a text is not read: send it as a key of its own")
+            return

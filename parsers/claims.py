@@ -28,7 +28,7 @@ class Claims:
     warnings: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     amounts: list[str] = field(default_factory=list)
-    """The keys in `unsupported` that say how much: without them the size is not known."""
+    """What of `unsupported` says how much: without it the size is not known."""
     secrets: list[tuple[str, str]] = field(default_factory=list)
     is_text: bool = False
 
@@ -51,7 +51,7 @@ class Claims:
         name = key if key.isprintable() and key.isascii() and len(key) <= 64 else show(key)
         self.unsupported.append(f"{name} {show(value)}: {reason}")
         if is_amount:
-            self.amounts.append(name)
+            self.amounts.append(self.unsupported[-1])
 
 
 NESTED: dict[str, tuple[dict[str, str], str]] = {

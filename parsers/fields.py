@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from .alert import Alert, ParseError
-from .vocabulary import names
+from .alert import Alert, ParseError, read_number
+from .vocabulary import names, normalise
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
 from .dialects import refuse, settle
-from .levels import read_prices, read_protection
+from .levels import read_prices, read_protection, sort_seen_prices
 from .policies import take
 from .positions import read_positions
 from .values import (
+    Number,
     explain,
     fold,
     is_off,
@@ -28,7 +29,7 @@ from .values import (
 )
 
 _QUANTITY_TYPES = {
-    **dict.fromkeys(("fixed", "fixedquantity"), "fixed"),
+    **dict.fromkeys(("fixed", "fixedquantity", "contracts", "shares", "coins"), "fixed"),
     **dict.fromkeys(("cash", "dollaramount"), "cash"),
     **dict.fromkeys(("riskcash", "riskdollaramount"), "risk_cash"),
     "riskpercent": "risk_percent",
@@ -54,8 +55,9 @@ def build(claims: Claims) -> Alert:
     quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
     if quantity == 0 and not is_flat:
         raise ParseError("quantity: zero is an order only beside a stated flat.", field="quantity")
-    if claims.amounts and quantity is None and not is_flat:
-        raise refuse(f"How much? Not supported: {'; '.join(claims.unsupported)}.", "quantity")
+    if claims.amounts and not is_flat:
+        raise refuse(f"How much? {'; '.join(claims.amounts)}.", "quantity")
+    sort_seen_prices(claims, reduces=reduces)
     prices = read_prices(claims, reduces=reduces)
     take_profit = read_protection(claims, "take_profit", reduces=reduces)
     stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
@@ -99,8 +101,27 @@ def _account_for_all(claims: Claims, action: str) -> None:
         for key, value in rest:
             claims.refuse(key, value, f"not used here ({concept})")
     claims.fields.clear()
-    if action == "cancel" and claims.unsupported:
-        raise refuse(f"A cancel cannot be narrowed: {'; '.join(claims.unsupported)}.")
+    if action == "cancel":
+        _refuse_narrowed(claims)
+
+
+_NARROWS = names("orderid clientorderid clientid tradeid ordername tag tags")
+
+
+def _refuse_narrowed(claims: Claims) -> None:
+    """Refuse a cancel of some orders: cancelling more than was asked could take protection away."""
+    narrowed = list(claims.unsupported)
+    for key, text in claims.notes:
+        name = normalise(key.rpartition(".")[2])
+        if name in _NARROWS:
+            narrowed.append(f"{key} {show(text)}")
+        elif name == "id":
+            claims.warnings.append(f"{key} {show(text)}: not used, all its orders are cancelled.")
+    if narrowed:
+        raise refuse(
+            f"A cancel cannot be narrowed: {'; '.join(narrowed)}. Without it, all that rests is"
+            " cancelled."
+        )
 
 
 _KEPT_FOR_HALT = names(
@@ -129,6 +150,10 @@ def _read_action(claims: Claims) -> str:
             said.append((key, *read_action(value)))
         except ValueError as error:
             raise ParseError(f"{key}: {error}", field="action") from None
+        except ParseError as error:
+            if normalise(key) != "action":
+                error.message = f"{error.message.removesuffix('.')}. It stands under {key}."
+            raise
     if not said:
         raise ParseError("action is missing: send buy, sell or close.", field="action")
     if len(said) == 1 and said[0][1] != "open":
@@ -167,20 +192,32 @@ def _read_symbol(claims: Claims, action: str) -> str:
         found = max(found, symbol, key=len)
     if not found:
         raise ParseError("symbol is missing: send symbol or ticker.", field="symbol")
+    _check_quote(claims, found)
     if found.endswith(_PERPETUALS):
         reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
         claims.refuse("symbol", found, reason)
     return found
 
 
+_QUOTES = names("quote quotecurrency currency syminfo.currency syminfocurrency")
+_COINS = names("USDT USDC BUSD FDUSD BTC ETH")
+
+
+def _check_quote(claims: Claims, symbol: str) -> None:
+    """Refuse BTC beside the quote USDT: BTC alone is another instrument than BTCUSDT."""
+    for key, text in claims.notes:
+        coin = text.strip().upper()
+        if normalise(key.rpartition(".")[2]) in _QUOTES and coin in _COINS and coin not in symbol:
+            message = f"symbol {symbol} and {key} {coin}: send the whole pair, like {symbol}{coin}."
+            raise ParseError(message, field="symbol")
+
+
 def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decimal | None, str]:
     """Return how much, and of what; without a quantity the type says nothing."""
     for key, value in claims.take("percent"):
-        if action == "partial":
-            claims.add("quantity", [(key, value)])
-            claims.add("quantity_type", [(key, "percent_of_position")])
-        elif not is_off(value):
-            claims.refuse(key, value, "percent of what? Send quantity", is_amount=True)
+        _read_percent(claims, key, value, closes=action not in ("buy", "sell"))
+    if action in _CLOSES:
+        _split_percents(claims)
     quantity = take(claims, "quantity", "decides", _read_number_of)
     quantity_type = take(claims, "quantity_type", "states", _read_quantity_type) or "fixed"
     if quantity is None and action == "partial":
@@ -195,6 +232,35 @@ def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decim
     return quantity, quantity_type
 
 
+_CLOSES = names("close close_long close_short partial")
+
+
+def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> None:
+    """Read `percent` of a close as that of the position; 0.5 may be a half or half a percent."""
+    if not closes:
+        if not is_off(value):
+            raise refuse(f"{key} {show(value)}: percent of what? Send quantity.", "quantity")
+        return
+    number = read_number(str(value).strip())
+    if number is not None and number <= 1:
+        reason = "a part or a percent? Send quantity with quantity_type percent_of_position"
+        raise refuse(f"{key} {show(value)}: {reason}.", "quantity")
+    claims.add("quantity", [(key, value)])
+    claims.add("quantity_type", [(key, "percent_of_position")])
+
+
+def _split_percents(claims: Claims) -> None:
+    """Read `quantity: "50%"` of a close as that percent of the position."""
+    stated = claims.take("quantity")
+    for key, value in stated:
+        text = value.strip() if isinstance(value, str) else ""
+        if text.endswith("%"):
+            claims.add("quantity", [(key, Number(text[:-1]))])
+            claims.add("quantity_type", [(key, "percent_of_position")])
+        else:
+            claims.add("quantity", [(key, value)])
+
+
 def _read_number_of(value: object) -> Decimal:
     if isinstance(value, str) and value.strip().endswith("%"):
         raise refuse(f"quantity {show(value)}: percent of what? Send quantity_type.", "quantity")
@@ -204,5 +270,6 @@ def _read_number_of(value: object) -> Decimal:
 def _read_quantity_type(value: object) -> str:
     known = _QUANTITY_TYPES.get(fold(value)) if isinstance(value, str) else None
     if known is None:
-        raise refuse(f"quantity_type {show(value)} is not supported.", "quantity_type")
+        reason = "is not supported: use fixed, cash or percent_of_position"
+        raise refuse(f"quantity_type {show(value)} {reason}.", "quantity_type")
     return known
