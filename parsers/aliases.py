@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .vocabulary import SWITCHES, find_theme, names, normalise
+from .vocabulary import SWITCHES, find_theme, normalise
 
 
 class Meaning(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .vocabulary import names, normalise
 from .aliases import look_up
 from .claims import Claims
 from .policies import read_first, take
@@ -25,6 +24,7 @@ from .values import (
     show,
     write,
 )
+from .vocabulary import names, normalise
 
 _DELAYED = ("_DL", "_DLY")
 _ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
@@ -214,5 +214,7 @@ def _check_assigned(claims: Claims, key: str, text: str) -> None:
     for match in _ASSIGNED.finditer(text):
         kind, concept, _ = look_up(match[1])
         if kind in ("instruction", "amount") or (kind == "field" and concept not in _TOLD):
-            claims.refuse(key, text, f"{match[1]} in a text is not read: send it as a key of its own")
+            claims.refuse(
+                key, text, f"{match[1]} in a text is not read: send it as a key of its own"
+            )
             return

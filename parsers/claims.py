@@ -68,8 +68,14 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
         {"id": "note", "name": "note", "type": "order_type"},
         '{"symbol": "X", "action": "buy", "order": {"amount": "1", "currency_type": "base"}}',
     ),
-    "data": ({"name": "note"}, '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}'),
-    "bar": ({"name": "note"}, '{"symbol": "X", "action": "buy", "bar": {"close": 4211, "volume": 12}}'),
+    "data": (
+        {"name": "note"},
+        '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}',
+    ),
+    "bar": (
+        {"name": "note"},
+        '{"symbol": "X", "action": "buy", "bar": {"close": 4211, "volume": 12}}',
+    ),
 }
 """Objects whose members mean what they would mean outside."""
 
@@ -154,7 +160,13 @@ def _refuse_unknown(name: str, value: object, claims: Claims, kind: str) -> None
     if is_off(value, zero=True):
         remedy = "where it means off, take it out or send null"
     reason = f"not supported; {remedy}" if remedy else "not supported"
-    claims.refuse(name, value, reason, is_amount=kind == "amount")
+    claims.refuse(name, value, reason, is_amount=kind == "amount" or _is_part(name, value))
+
+
+def _is_part(name: str, value: object) -> bool:
+    """Tell whether a word such as `close_partially` says how much."""
+    theme = find_theme_of_value(name, value) if isinstance(value, str) else None
+    return theme is not None and theme.is_amount
 
 
 def _is_on(value: object) -> bool:
@@ -184,7 +196,8 @@ def _find_instruction(value: object) -> str | None:
     """Return the first key inside `value` that would be a field or an instruction outside."""
     if isinstance(value, dict):
         for key, member in value.items():
-            if look_up(key).kind not in _HARMLESS and not is_off(member):
+            by_value = isinstance(member, str) and find_theme_of_value(key, member)
+            if by_value or (look_up(key).kind not in _HARMLESS and not is_off(member)):
                 return str(key)
         value = list(value.values())
     for child in value if isinstance(value, list) else ():

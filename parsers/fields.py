@@ -9,7 +9,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 from .alert import Alert, ParseError, read_number
-from .vocabulary import names, normalise
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
 from .dialects import refuse, settle
@@ -27,6 +26,7 @@ from .values import (
     read_symbol,
     show,
 )
+from .vocabulary import names, normalise
 
 _QUANTITY_TYPES = {
     **dict.fromkeys(("fixed", "fixedquantity", "contracts", "shares", "coins"), "fixed"),
@@ -47,6 +47,7 @@ def build(claims: Claims) -> Alert:
         _keep_for_halt(claims)
     symbol = _read_symbol(claims, action)
     closes = action not in ("buy", "sell")
+    narrowing = _find_narrowing(claims) if action == "cancel" else []
     positions = read_positions(claims, closes=closes)
     if action == "close" and positions.hedge_side in ("long", "short"):
         action = f"close_{positions.hedge_side}"
@@ -63,7 +64,7 @@ def build(claims: Claims) -> Alert:
     stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
     circumstances = read_circumstances(claims, action, symbol, positions.side)
     read_delays(claims)
-    _account_for_all(claims, action)
+    _account_for_all(claims, action, narrowing)
     return Alert(
         action="close" if action == "partial" else action,
         symbol=symbol,
@@ -95,22 +96,28 @@ def build(claims: Claims) -> Alert:
     )
 
 
-def _account_for_all(claims: Claims, action: str) -> None:
+def _account_for_all(claims: Claims, action: str, narrowing: list[str]) -> None:
     """See that no claim is left without a word, and that nothing narrows a cancel or a halt."""
     for concept, rest in claims.fields.items():
         for key, value in rest:
             claims.refuse(key, value, f"not used here ({concept})")
     claims.fields.clear()
     if action == "cancel":
-        _refuse_narrowed(claims)
+        _refuse_narrowed(claims, narrowing)
 
 
 _NARROWS = names("orderid clientorderid clientid tradeid ordername tag tags")
 
 
-def _refuse_narrowed(claims: Claims) -> None:
+def _find_narrowing(claims: Claims) -> list[str]:
+    """Return what of the order's own fields names some orders only: `type: limit`."""
+    stated = [*claims.fields.get("order_type", ()), *claims.fields.get("position_side", ())]
+    return [f"{key} {show(value)}" for key, value in stated if not is_off(value)]
+
+
+def _refuse_narrowed(claims: Claims, narrowing: list[str]) -> None:
     """Refuse a cancel of some orders: cancelling more than was asked could take protection away."""
-    narrowed = list(claims.unsupported)
+    narrowed = [*claims.unsupported, *narrowing]
     for key, text in claims.notes:
         name = normalise(key.rpartition(".")[2])
         if name in _NARROWS:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from .alert import Level, ParseError
-from .vocabulary import names, normalise
 from .claims import Claims
 from .policies import POLICIES, follow, take
 from .values import explain, fold, is_off, judge, read_amount, read_price, show
+from .vocabulary import names, normalise
 
 ORDER_TYPES = {
     **dict.fromkeys(("market", "mkt"), "market"),
@@ -160,6 +160,9 @@ def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | N
     def read(value: object) -> Level | None:
         if isinstance(value, dict):
             return _read_level(claims, label, value)
+        if isinstance(value, str) and value.strip().endswith("%"):
+            percent = value.strip().removesuffix("%").strip()
+            raise ValueError(f'{show(value)} is a percentage: send {{"percent": {percent}}}.')
         return Level(price=read_amount(value))
 
     level = take(claims, concept, "decorates" if reduces else "level", read)

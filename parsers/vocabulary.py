@@ -9,7 +9,6 @@ whole words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import NamedTuple
@@ -53,7 +52,7 @@ class Theme(NamedTuple):
 THEMES: tuple[Theme, ...] = (
     # The first row that matches decides: `sl_pct` is a level, `position_pct` an amount.
     Theme(
-        "send stop_loss and take_profit",
+        "send one stop_loss and one take_profit",
         names(
             "sl tp stop loss profit target tgt take cut protect protective invalidation stp tsl ttp"
             " trail trailing callback activation breakeven bracket atm proft"
@@ -64,7 +63,9 @@ THEMES: tuple[Theme, ...] = (
     Theme("", names("leverage lev lever lvg risk isolated hedge"), stems=("leverage",)),
     Theme(
         "send order_type with limit_price or stop_price",
-        names("price px limit lmt trigger offset otype ordertype postonly oflags flags level levels"),
+        names(
+            "price px limit lmt trigger offset otype ordertype postonly oflags flags level levels"
+        ),
         names("at typ execution"),
         ("price", "limit", "ordtype", "ordertype", "postonly", "orderkind"),
     ),
@@ -72,7 +73,7 @@ THEMES: tuple[Theme, ...] = (
     Theme(
         "send quantity",
         names(
-            "size quantity qty qnty lot amount amt ammount sz stake pcs invest investment alloc"
+            "size quantity qty qtty qnty lot amount amt ammount sz stake pcs invest investment alloc"
             " allocation percent pct percentage perc prct ratio fraction portion half partial part"
             " share contract coins unit notional nominal cash dollar usd usdt cost fund budget"
             " exposure scale factor martingale denomination ccy"
@@ -84,9 +85,11 @@ THEMES: tuple[Theme, ...] = (
         ("size", "qty", "quan", "contract", "amount", "amnt", "percent", "pct", "martingale"),
         is_amount=True,
     ),
-    Theme("", names("pip tick point multiplier weight margin balance equity capital"), stems=("pips",)),
     Theme(
-        "send action close, or market_position for the position after the order",
+        "", names("pip tick point multiplier weight margin balance equity capital"), stems=("pips",)
+    ),
+    Theme(
+        "send one action, and market_position for the position after the order",
         names(
             "reduce close closed closing exit reverse reversal cancel flatten position pos side"
             " direction action entry entries long short effect"
@@ -188,19 +191,15 @@ _OTHER = THEMES[-1]
 def find_theme(key: str) -> Theme | None:
     """Return the theme of the instruction that a key may be; None for what only describes."""
     words, folded = split_words(key), normalise(key)
-    for has in _TESTS:
-        for theme in THEMES:
-            if has(theme, words, folded):
-                return theme
+    for theme in THEMES:
+        if theme.words & words or folded in theme.whole:
+            return theme
+    for theme in THEMES:
+        if any(stem in folded for stem in theme.stems):
+            return theme
     if _LEVEL.fullmatch(folded):
         return _LEVELS
     return None if words & _MARKET_WORDS else _find_misspelled(folded)
-
-
-_TESTS: tuple[Callable[[Theme, set[str], str], bool], ...] = (
-    lambda theme, words, folded: bool(theme.words & words) or folded in theme.whole,
-    lambda theme, words, folded: any(stem in folded for stem in theme.stems),
-)
 
 
 def _find_misspelled(folded: str) -> Theme | None:
