@@ -54,11 +54,22 @@ THEMES: tuple[Theme, ...] = (
     Theme(
         "send one stop_loss and one take_profit",
         names(
-            "sl tp stop loss profit target tgt take cut protect protective invalidation stp tsl ttp"
+            "sl tp stop loss profit target take cut protect protective invalidation stp tsl ttp"
             " trail trailing callback activation breakeven bracket atm proft"
         ),
         names("be ts pt rr t0 t1 t2 t3 t4 t5 t6 t7 t8 t9 tpsl sltp"),
-        ("takeprofit", "stop", "trail", "breakeven", "profit", "target", "loss", "sltp", "tpsl"),
+        (
+            "takeprofit",
+            "stop",
+            "trail",
+            "breakeven",
+            "profit",
+            "target",
+            "tgt",
+            "loss",
+            "sltp",
+            "tpsl",
+        ),
     ),
     Theme("", names("leverage lev lever lvg risk isolated hedge"), stems=("leverage",)),
     Theme(
@@ -153,7 +164,7 @@ SWITCHES = names(
 _MARKET_WORDS = names(
     "rsi ema sma wma hma ma macd atr adx cci stoch bb bollinger vwap obv mfi roc momentum trend"
     " slope regime bias indicator oscillator volatility volume session pattern divergence strength"
-    " score confidence rank grade quality zone structure candle htf ltf mtf supertrend ichimoku"
+    " score confidence rank grade quality condition zone structure candle htf ltf mtf supertrend ichimoku"
 )
 """A key with one of these describes the market: its value may be any word."""
 
@@ -181,7 +192,7 @@ _SPELLED = (
     *("timeinforce", "trailing"),
 )
 _AMOUNTS_SPELLED = names("quantity amount contracts percentage")
-_CLOSE = 0.8
+_CLOSE_TENTHS = 8
 _AMOUNT = next(theme for theme in THEMES if theme.is_amount)
 _LEVELS = THEMES[0]
 _OTHER = THEMES[-1]
@@ -206,7 +217,7 @@ def _find_misspelled(folded: str) -> Theme | None:
     """Return the theme of the field whose name was meant: `quanity`, `take_proft`."""
     for name in _SPELLED:
         may_be = folded[:1] == name[0] and abs(len(folded) - len(name)) <= 2
-        if may_be and SequenceMatcher(None, folded, name).ratio() >= _CLOSE:
+        if may_be and SequenceMatcher(None, folded, name).ratio() * 10 >= _CLOSE_TENTHS:
             return _AMOUNT if name in _AMOUNTS_SPELLED else _OTHER
     return None
 
