@@ -146,7 +146,7 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
         claims.refuse(f"{name}.{found}", value, "this list is not known")
         return
     elif isinstance(value, str) and (theme := find_theme_of_value(name, value)):
-        claims.refuse(name, value, "an instruction?", is_amount=theme.is_amount)
+        claims.refuse(name, value, "may be an instruction", is_amount=theme.is_amount)
         return
     else:
         claims.warnings.append(f"{show(name)}: unknown key, kept as a note.")

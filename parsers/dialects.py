@@ -206,7 +206,7 @@ def _settle_type(claims: Claims, key: str, value: object, word: str) -> None:
 def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
     """Keep a label beside the action as a note, unless it says what the order is to do."""
     if word not in _NEUTRAL and (not word or look_up(str(value)).kind != "unknown"):
-        claims.refuse(key, value, "an instruction beside the action?")
+        claims.refuse(key, value, "may be an instruction beside the action")
         return
     claims.note(key, value)
     if word not in _NEUTRAL:

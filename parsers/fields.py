@@ -244,16 +244,18 @@ _CLOSES = names("close close_long close_short partial")
 
 def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> None:
     """Read `percent` of a close as that of the position; 0.5 may be a half or half a percent."""
-    if not closes:
-        if not is_off(value):
-            raise refuse(f"{key} {show(value)}: percent of what? Send quantity.", "quantity")
+    if is_off(value):
         return
     number = read_number(str(value).strip())
-    if number is not None and number <= 1:
+    if not closes:
+        reason = "percent of what? Send quantity"
+    elif number is not None and number <= 1:
         reason = "a part or a percent? Send quantity with quantity_type percent_of_position"
-        raise refuse(f"{key} {show(value)}: {reason}.", "quantity")
-    claims.add("quantity", [(key, value)])
-    claims.add("quantity_type", [(key, "percent_of_position")])
+    else:
+        claims.add("quantity", [(key, value)])
+        claims.add("quantity_type", [(key, "percent_of_position")])
+        return
+    claims.refuse(key, value, reason, is_amount=True)
 
 
 def _split_percents(claims: Claims) -> None:

@@ -232,12 +232,14 @@ _SEVERAL = re.compile(r".*!.*[A-Z].*|[A-Z0-9.]+-[0-9]{3,}")
 
 
 def _refuse_two_symbols(value: object, text: str) -> None:
-    """Refuse a spread, a dated contract by its digits, and an exchange in the symbol's place."""
+    """Refuse what is not one instrument: a spread, a root without a month, an exchange behind it."""
     prefix, _, name = text.rpartition(":")
     if text.count(":") > 1 and "/" in prefix:
         raise ValueError(f"{show(value)} is a spread of two symbols: send one.")
     if prefix and name in _EXCHANGES and prefix not in _EXCHANGES:
         raise ValueError(f"{show(value)}: write the exchange in front, like NASDAQ:AAPL.")
+    if re.fullmatch("/[A-Z]+", text):
+        raise ValueError(f"{show(value)} may be any month: write ES1! for the future after /ES.")
     if _SEVERAL.fullmatch(name):
         raise ValueError(f"{show(value)} is not one symbol as TradingView writes it.")
 

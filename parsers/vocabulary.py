@@ -43,7 +43,7 @@ class Theme(NamedTuple):
     """A key with one of these words belongs here: camelCase, `_` and spaces split words."""
     whole: frozenset[str] = frozenset()
     """Folded keys that belong here, but not as a part of a longer one."""
-    stems: tuple[str, ...] = ()
+    stems: frozenset[str] = frozenset()
     """Parts of folded keys: users write `closeonly` and `slticks` as one word."""
     is_amount: bool = False
     """Whether it says how much: without it the size of an order is not known."""
@@ -58,29 +58,16 @@ THEMES: tuple[Theme, ...] = (
             " trail trailing callback activation breakeven bracket atm proft"
         ),
         names("be ts pt rr t0 t1 t2 t3 t4 t5 t6 t7 t8 t9 tpsl sltp"),
-        (
-            "takeprofit",
-            "stop",
-            "trail",
-            "breakeven",
-            "profit",
-            "target",
-            "tgt",
-            "loss",
-            "sltp",
-            "tpsl",
-        ),
+        names("takeprofit stop trail breakeven profit target tgt loss sltp tpsl"),
     ),
-    Theme("", names("leverage lev lever lvg risk isolated hedge"), stems=("leverage",)),
+    Theme("", names("leverage lev lever lvg risk isolated"), stems=names("leverage")),
     Theme(
         "send order_type with limit_price or stop_price",
-        names(
-            "price px limit lmt trigger offset otype ordertype postonly oflags flags level levels"
-        ),
+        names("price px limit lmt trigger offset otype ordertype postonly oflags flags"),
         names("at typ execution"),
-        ("price", "limit", "ordtype", "ordertype", "postonly", "orderkind"),
+        names("price limit ordtype ordertype postonly orderkind"),
     ),
-    Theme("", names("max min risk delay"), stems=("risk", "delay")),
+    Theme("", names("max min risk"), stems=names("risk")),
     Theme(
         "send quantity",
         names(
@@ -93,22 +80,24 @@ THEMES: tuple[Theme, ...] = (
             "value count num pos tokens cantidad menge double doubleup multiplier basis in isquote"
             " isbase inquote quotesize tradevolume ordervolume tradevol ticket"
         ),
-        ("size", "qty", "quan", "contract", "amount", "amnt", "percent", "pct", "martingale"),
+        names("size qty quan contract amount amnt percent pct multiplier martingale"),
         is_amount=True,
     ),
     Theme(
-        "", names("pip tick point multiplier weight margin balance equity capital"), stems=("pips",)
+        "",
+        names("pip tick point multiplier weight margin balance equity capital"),
+        stems=names("pips"),
     ),
     Theme(
         "send one action, and market_position for the position after the order",
         names(
             "reduce close closed closing exit reverse reversal cancel flatten position pos side"
-            " direction action entry entries long short effect"
+            " direction action entry entries long short effect hedge"
         ),
         names("buy sell cover mp isclosed intent operation purpose cmd which"),
-        (
-            *("reduceonly", "close", "closing", "exit", "cancel", "flatten", "flatfirst", "ifflat"),
-            *("reverse", "hedge", "mktpos", "marketpos", "posafter", "liquidat", "invalidat"),
+        names(
+            "reduceonly close closing exit cancel flatten flatfirst ifflat reverse hedge mktpos"
+            " marketpos posafter liquidat invalidat"
         ),
     ),
     Theme(
@@ -118,7 +107,7 @@ THEMES: tuple[Theme, ...] = (
             " disable disabled pause paused ignore"
         ),
         names("backtest isbacktest env environment"),
-        ("dryrun", "paper", "istest", "testmode", "testalert", "testorder", "testnet", "simulat"),
+        names("dryrun paper istest testmode testalert testorder testnet simulat"),
     ),
     Theme(
         "send account_group",
@@ -127,30 +116,31 @@ THEMES: tuple[Theme, ...] = (
             " routing broker"
         ),
         names("user userid"),
-        ("subaccount",),
+        names("subaccount"),
     ),
     Theme("send strategy", frozenset(), names("bot system robot algo")),
     Theme(
         "send time_in_force day or gtc",
         names("expire expiry expiration expires ttl validity until timeout gtd gtt"),
         names("duration valid goodfor"),
-        ("goodtil",),
+        names("goodtil"),
     ),
     Theme("send one alert a symbol", names("symbols tickers"), names("pairs instruments legs")),
     Theme(
         "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)",
         names("option maturity perp perpetual strike intrinsic futures"),
         names("right cp callput future"),
-        ("option",),
+        names("option"),
     ),
     Theme(
         "",
         names(
             "mode flag only sync active extended window filter wait spread slippage retry leg legs"
-            " order orders pyramid pyramiding dca grid twap iceberg oco live enable enabled schedule cooldown"
+            " order orders pyramid pyramiding dca grid twap iceberg oco live enable enabled schedule"
+            " cooldown delay level levels"
         ),
         names("if when condition conditions"),
-        ("oneperbar",),
+        names("oneperbar delay"),
     ),
 )
 

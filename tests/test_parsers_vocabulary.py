@@ -407,6 +407,7 @@ def test_a_label_of_the_other_side_opens_nothing():
             {"symbol": "BTCUSDT.P", "market_type": "spot"},
             {"symbol": "ES1!", "asset_class": "stock"},
         ),
+        *({"symbol": "/ES"}, {"symbol": "LSE:VOD:US"}, {"quantity_type": "contract sizes"}),
         *({"category": "linear"}, {"category": "option"}, {"segment": "FUT"}),
         *({"account": "Sim101,Sim102"}, {"type": "STOP", "price": 60100, "stopPrice": 60000}),
     ],
@@ -443,6 +444,7 @@ def test_a_number_under_tokens_is_no_credential():
     [
         *({"quantity": "50%"}, {"percent": 50}, {"pct": "50"}, {"percentage": 50.0}),
         {"quantity": 50, "quantity_type": "percent_of_position"},
+        {"quantity": "50 %"},
     ],
 )
 def test_a_percent_of_a_close_is_of_the_position(said):
@@ -460,6 +462,15 @@ def test_a_part_that_may_be_two_things_is_refused(said):
     """0.5 may be a half or half a percent."""
     assert isinstance(read(CLOSE | said), ParseError)
     assert isinstance(read({"action": "buy", "symbol": "X", "quantity": "5%"}), ParseError)
+
+
+def test_a_percent_beside_a_stated_flat_changes_nothing():
+    """The whole position goes."""
+    alert = read(SELL | {"market_position": "flat", "percent": 5})
+    assert isinstance(alert, Alert)
+    assert (str(alert.quantity), len(alert.unsupported)) == ("2", 1)
+    for nothing in (None, "", False):
+        assert opens(CLOSE | {"percent": nothing})
 
 
 @pytest.mark.parametrize("word", ["contracts", "shares", "coins", "Fixed"])
