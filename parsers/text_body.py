@@ -220,24 +220,12 @@ _PROSE = names(
     " TERM SQUEEZE PULLBACK PRESSURE WARNING BIAS AGAIN DIVERGENCE CONFIRMATION RSI MACD EMA SMA VWAP"
     " ATR SUPERTREND VOLUME"
 )
-_QUOTES = (
-    "USDT",
-    "USDC",
-    "USD",
-    "BUSD",
-    "BTC",
-    "ETH",
-    "EUR",
-    "TRY",
-    "JPY",
-    "GBP",
-    "CHF",
-    "AUD",
-    "CAD",
+_SURE = re.compile(
+    # NASDAQ:AAPL, ES1!, BTCUSDT.P, BRK.B, ESZ2026, ETH/USDT
+    r"[A-Z0-9_]{2,}:[A-Z0-9].*|[A-Z0-9]+[0-9]!|[A-Z0-9]+\.[A-Z]{1,2}"
+    r"|[A-Z0-9]{1,3}[FGHJKMNQUVXZ][0-9]{1,4}"
+    r"|[A-Z0-9]{2,}[/-]?(?:USDT|USDC|USD|BUSD|FDUSD|BTC|ETH|EUR|TRY|JPY|GBP|CHF|AUD|CAD)"
 )
-
-
-_SURE = re.compile(r"[0-9:/]|\.[A-Z]")
 
 
 def _place_words(words: list[str]) -> Members:
@@ -290,10 +278,10 @@ def _take_bare(words: list[str]) -> tuple[Members, list[str]]:
 def _may_be_symbol(word: str, *, has_fields: bool, opens: bool) -> bool:
     """Tell a symbol from a word of prose: `Buy signal` is no order for SIGNAL.
 
-    Two words alone open only what cannot be a word: with a digit, a mark or a quote currency.
+    Two words alone open only what cannot be a word: an exchange, a future, a quote currency.
     """
-    if word.upper() in _PROSE or not word.isascii():
+    if not word.isascii() or _PROSE & set(re.split("[:/.!]", word.upper())):
         return False
-    if not has_fields and opens and not _SURE.search(word) and not word.endswith(_QUOTES):
+    if opens and not has_fields and not _SURE.fullmatch(word):
         return False
     return word.isupper() or (has_fields and word.islower())

@@ -58,7 +58,7 @@ THEMES: tuple[Theme, ...] = (
             " trail trailing callback activation breakeven bracket atm proft"
         ),
         names("be ts pt rr t0 t1 t2 t3 t4 t5 t6 t7 t8 t9 tpsl sltp"),
-        names("takeprofit stop trail breakeven profit target tgt loss sltp tpsl"),
+        names("takeprofit stop trail breakeven profit target tgt loss sltp tpsl sltobe"),
     ),
     Theme("", names("leverage lev lever lvg risk isolated"), stems=names("leverage")),
     Theme(
@@ -77,10 +77,11 @@ THEMES: tuple[Theme, ...] = (
             " exposure scale factor martingale denomination ccy"
         ),
         names(
-            "value count num pos tokens cantidad menge double doubleup multiplier basis in isquote"
-            " isbase inquote quotesize tradevolume ordervolume tradevol ticket"
+            "value count num pos tokens cantidad menge volumen double doubleup mult mul multi times"
+            " repeat basis in isquote isbase inquote tradevolume ordervolume tradevol ticket worth"
+            " spend bet wager investing quarter third split slices pieces bags"
         ),
-        names("size qty quan contract amount amnt percent pct multiplier martingale"),
+        names("size qty quan contract amount amnt percent pct budget multiplier"),
         is_amount=True,
     ),
     Theme(
@@ -92,9 +93,13 @@ THEMES: tuple[Theme, ...] = (
         "send one action, and market_position for the position after the order",
         names(
             "reduce close closed closing exit reverse reversal cancel flatten position pos side"
-            " direction action entry entries long short effect hedge"
+            " direction action entry entries long short effect hedge inverse invert inverted opposite"
+            " unwind square"
         ),
-        names("buy sell cover mp isclosed intent operation purpose cmd which"),
+        names(
+            "buy sell cover mp isshort islong intent operation purpose cmd which net goal desired"
+            " then next chain"
+        ),
         names(
             "reduceonly close closing exit cancel flatten flatfirst ifflat reverse hedge mktpos"
             " marketpos posafter liquidat invalidat"
@@ -104,10 +109,10 @@ THEMES: tuple[Theme, ...] = (
         'send "test": true to try an alert',
         names(
             "paper dry demo simulate simulated simulation sim sandbox test testing testnet skip"
-            " disable disabled pause paused ignore"
+            " disable disabled pause paused ignore not dont"
         ),
-        names("backtest isbacktest env environment"),
-        names("dryrun paper istest testmode testalert testorder testnet simulat"),
+        names("backtest isbacktest env environment preview noop shadow notrade donottrade"),
+        names("dryrun paper demo istest testmode testalert testorder simulat only"),
     ),
     Theme(
         "send account_group",
@@ -116,14 +121,14 @@ THEMES: tuple[Theme, ...] = (
             " routing broker"
         ),
         names("user userid"),
-        names("subaccount"),
+        names("acct accnt"),
     ),
     Theme("send strategy", frozenset(), names("bot system robot algo")),
     Theme(
         "send time_in_force day or gtc",
         names("expire expiry expiration expires ttl validity until timeout gtd gtt"),
-        names("duration valid goodfor"),
-        names("goodtil"),
+        names("duration valid goodfor exp expdate variety"),
+        names("goodtil expir"),
     ),
     Theme("send one alert a symbol", names("symbols tickers"), names("pairs instruments legs")),
     Theme(
@@ -137,9 +142,9 @@ THEMES: tuple[Theme, ...] = (
         names(
             "mode flag only sync active extended window filter wait spread slippage retry leg legs"
             " order orders pyramid pyramiding dca grid twap iceberg oco live enable enabled schedule"
-            " cooldown delay level levels"
+            " cooldown unless delay level levels"
         ),
-        names("if when condition conditions"),
+        names("if when condition conditions above below cap ceiling"),
         names("oneperbar delay"),
     ),
 )
@@ -154,10 +159,12 @@ SWITCHES = names(
 _MARKET_WORDS = names(
     "rsi ema sma wma hma ma macd atr adx cci stoch bb bollinger vwap obv mfi roc momentum trend"
     " slope regime bias indicator oscillator volatility volume session pattern divergence strength"
-    " score confidence rank grade quality condition zone structure candle htf ltf mtf supertrend ichimoku"
+    " score confidence rank grade quality condition zone structure candle htf ltf mtf supertrend"
+    " ichimoku"
 )
 """A key with one of these describes the market: its value may be any word."""
 
+# Values that are an instruction under any key that is not known.
 _VALUES = names(
     # what is done
     "close closed closing closelong closeshort closeall closeposition exit exited exitlong exitshort"
@@ -167,15 +174,17 @@ _VALUES = names(
     " limit lmt stop stops stp stoplimit stopmarket stopmkt stplmt trailing trailingstop"
     " takeprofit stoploss postonly ioc fok gtd moc moo call put"
     # of what
+    " fut future futures perp perpetual swap option options"
     " percent percents percentage pct ticks tick pips points quote"
 )
-_PARTS = ("partial", "half")
 
+# `sl` and `tp` written as one word with what they count.
 _LEVEL = re.compile(
     r"(?:hard|soft|initial|init|my|new|long|short|trade|fixed|dynamic)?(?:sl|tp)s?"
     r"(?:ticks?|points?|pts|pips?|values?|levels?|distance|dist|type|mode|unit|atr|offset|usd|list"
     r"|perc|on|enabled|hit)?[0-9]*"
 )
+# Names near which another spelling is a typing error: the fields that decide.
 _SPELLED = (
     *("quantity", "amount", "contracts", "percentage", "stoploss", "takeprofit", "leverage"),
     *("ordertype", "limitprice", "stopprice", "marketposition", "positionsize", "reduceonly"),
@@ -183,6 +192,11 @@ _SPELLED = (
 )
 _AMOUNTS_SPELLED = names("quantity amount contracts percentage")
 _CLOSE_TENTHS = 8
+_LONG = 6
+"""Words of so many letters are stems too: `tradingaccount`, `sandboxmode`."""
+_STEMS = [
+    (theme, theme.stems | {word for word in theme.words if len(word) >= _LONG}) for theme in THEMES
+]
 _AMOUNT = next(theme for theme in THEMES if theme.is_amount)
 _LEVELS = THEMES[0]
 _OTHER = THEMES[-1]
@@ -195,8 +209,8 @@ def find_theme(key: str) -> Theme | None:
     for theme in THEMES:
         if theme.words & words or folded in theme.whole:
             return theme
-    for theme in THEMES:
-        if any(stem in folded for stem in theme.stems):
+    for theme, stems in _STEMS:
+        if any(stem in folded for stem in stems):
             return theme
     if _LEVEL.fullmatch(folded):
         return _LEVELS
@@ -217,6 +231,6 @@ def find_theme_of_value(key: str, value: str) -> Theme | None:
     folded = normalise(value) if len(value) <= 40 and value.isascii() else ""
     if split_words(key) & _MARKET_WORDS:
         return None
-    if any(part in folded for part in _PARTS):
+    if "partial" in folded or "half" in split_words(value):
         return _AMOUNT
     return _OTHER if folded in _VALUES else None

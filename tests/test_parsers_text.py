@@ -58,6 +58,9 @@ def test_the_fields_of_an_order_stand_in_any_order(fields):
         ("HALT", "halt", "", None, None),
         ("LONG BTCUSDT", "buy", "BTCUSDT", None, None),
         ("SHORT ES1!", "sell", "ES1!", None, None),
+        ("BUY NASDAQ:AAPL", "buy", "NASDAQ:AAPL", None, None),
+        ("BUY ESZ2026", "buy", "ESZ2026", None, None),
+        ("BUY ETH/USDT", "buy", "ETH/USDT", None, None),
         ("CLOSE AAPL", "close", "AAPL", None, None),
         ("BUY AAPL qty=2", "buy", "AAPL", None, "2"),
         ("CANCEL BTCUSDT", "cancel", "BTCUSDT", None, None),
@@ -101,6 +104,7 @@ def test_an_order_in_words_is_read(text, action, symbol, price, quantity):
             "BUY NOW!",
         ),
         *("SELL PRESSURE", "EXIT WARNING", "LONG TERM 5", "BUY AAPL", "SELL HARD", "LONG NOW."),
+        *("SHORT 4H", "LONG 15M", "BUY 2X", "SELL Q1/Q2", "BUY MACD/USD", "SELL USD", "BUY TP:BTC"),
         *("BUY BTCUSDT qty=1\nSELL ETHUSDT qty=1", "price 5x LONG BTCUSDT"),
     ],
 )

@@ -44,7 +44,8 @@ AMOUNTS = (
     ),
     *("tradeqty", "baseqty", "contractqty", "numcontracts", "pos", "exposure", "nominal", "tokens"),
     *("half", "partial", "part", "tgtCcy", "denomination", "is_quote", "scale", "factor", "double"),
-    *("doubleup", "martingale", "ticket", "marketUnit", "tradeVolume"),
+    *("doubleup", "martingale", "ticket", "marketUnit", "tradeVolume", "mult", "times", "worth"),
+    *("quarter", "split", "pieces", "budgetusd"),
 )
 
 
@@ -154,7 +155,18 @@ INSTRUCTIONS = (
     *("destination", "route", "bot", "system", "user"),
     # of what
     *("maturity", "perp", "futures", "right", "cp", "symbols", "lev", "lever", "isolated"),
-    *("hedgemode", "leverge"),
+    *("hedgemode", "leverge", "inverse", "opposite", "square_off", "next"),
+    # long words inside longer ones
+    *(
+        "tradingaccount",
+        "sandboxmode",
+        "expireafter",
+        "donottrade",
+        "notrade",
+        "alertonly",
+        "above",
+    ),
+    *("movesltobe", "unless", "cap"),
 )
 
 
@@ -185,6 +197,7 @@ NOTES = (
     ),
     *("quality", "status", "state", "kind", "method", "bar_count", "lookback", "country", "rating"),
     *("product", "platform", "message_id", "probability", "win_rate", "hour", "weekday", "hash"),
+    *("market_cap", "open_interest", "funding_rate", "sentiment_score", "pivot_high", "bb_upper"),
 )
 
 
