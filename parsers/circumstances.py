@@ -6,15 +6,12 @@ or an account that cannot be read is an error, because another one would trade i
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from .aliases import look_up
 from .claims import Claims
+from .labels import find_assigned, says_exit
 from .policies import read_first, take
 from .values import (
-    ACTION_WORDS,
-    fold,
     is_off,
     judge,
     read_flag,
@@ -27,27 +24,7 @@ from .values import (
 from .vocabulary import names, normalise
 
 _DELAYED = ("_DL", "_DLY")
-_ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
 _LABELLED = names("reason note notes tag orderid ordername alertname title id")
-_LABELS = frozenset(("breakeven", "reverse", "reversal"))
-_EXIT_LABEL = re.compile(
-    # What a label begins with that elsewhere means an exit: "Exit Long", "TP1", "SL hit".
-    r"(?:long |short )?(?:"
-    r"(?:exit|exited|closed|closing|cover|flat|flatten|liquidat\w*|stopped)(?: |$)"
-    r"|close(?: |$)(?!above|below|over|under|cross)"
-    r"|(?:tp|sl|stop loss|stoploss|take profit|takeprofit|trailing stop|target|stop(?= hit| out))"
-    # A number behind it is a level: "SL 44000 TP 47000" describes an entry.
-    r"(?: ?[0-9])?(?: (?![0-9])|$)"
-    r")"
-)
-_SPOKEN = re.compile(r"[a-z]+|[0-9.]+")
-_ASSIGNED = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_/]{0,40}) ?[=:] ?[^\s,;]")
-_TOLD = names(
-    "price symbol market kind exchange interval bar_at fired_at alert_timestamp signal_id"
-    " idempotency_key strategy name comment text action hint data entry_price max_lag previous"
-    " previous_side previous_size"
-)
-"""Fields that a message may repeat in words: they change no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +159,8 @@ def _read_comment(claims: Claims, action: str) -> str | None:
     for concept in ("comment", "text"):
         for key, value in claims.fields.get(concept, ()):
             if isinstance(value, str) and judge(value) is None:
-                _check_label(claims, key, value, action)
-                if concept == "text":
-                    _check_assigned(claims, key, value)
+                check = _check_text if concept == "text" else _check_label
+                check(claims, key, value, action)
         for text in read_first(claims, concept, _read_text):
             if found is None:
                 found = text
@@ -200,21 +176,16 @@ def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
     """
     if action not in ("buy", "sell"):
         return
-    word = fold(value)
-    is_other_side = word in ("buy", "sell") and word != action
-    ends = ACTION_WORDS.get(word) in _ENDS or word in _LABELS
-    if ends or is_other_side or _EXIT_LABEL.match(" ".join(_SPOKEN.findall(value.lower()))):
+    if says_exit(value, action):
         claims.refuse(key, value, f"contradicts action {action}: send action close for an exit")
     elif value.lstrip().startswith("{"):
         claims.refuse(key, value, "a whole message inside a message: send it alone")
 
 
-def _check_assigned(claims: Claims, key: str, text: str) -> None:
-    """Refuse a message that holds fields of the order, such as `sl=44000`: nobody would read them."""
-    for match in _ASSIGNED.finditer(text):
-        kind, concept, _ = look_up(match[1])
-        if kind in ("instruction", "amount") or (kind == "field" and concept not in _TOLD):
-            claims.refuse(
-                key, text, f"{match[1]} in a text is not read: send it as a key of its own"
-            )
-            return
+def _check_text(claims: Claims, key: str, text: str, action: str) -> None:
+    """Refuse a message that holds fields of the order: nobody would read them."""
+    before = len(claims.unsupported)
+    _check_label(claims, key, text, action)
+    found = find_assigned(text, claims.keys) if len(claims.unsupported) == before else None
+    if found:
+        claims.refuse(key, text, f"{found} in a text is not read: send it as a key of its own")

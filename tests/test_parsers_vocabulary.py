@@ -352,13 +352,17 @@ def test_close_as_a_switch_is_an_instruction(value):
 
 @pytest.mark.parametrize(
     "text",
-    ["leverage=10;sl=44000", "sl=44000 tp=47000", "go, qty: 3", "reduce_only=true", "S/L: 5"],
+    ["leverage=10;sl=44000", "sl=44000 tp=47000", "go, tp: 3", "reduce_only=true", "S/L: 5"],
 )
 def test_a_field_inside_a_message_is_never_dropped(text):
     """What stands in a text beside the order is not read, so it may not be needed."""
     for key in ("alert_message", "message", "order_alert_message"):
         assert not opens(BUY | {key: text})
         assert not opens(BUY | {key: text, "market_position": "long"})
+    assert not opens(BUY | {"message": "sl 44000 tp 47000"})
+    assert opens(BUY | {"message": "SL: 44000, TP 47000", "sl": 44000, "tp": 47000})
+    stated = {"alert_message": json.dumps({"leverage": 5}), "market_position": "long"}
+    assert not opens(BUY | stated)
     assert opens(BUY | {"comment": "SL 44000 TP 47000"})
     assert opens(BUY | {"message": "BINANCE:BTCUSDT at 14:30, price: 5, RSI: 30"})
 
@@ -374,7 +378,8 @@ def test_a_name_inside_an_object_is_a_note(outer):
 LABELS = (
     *("TP1", "TP 2", "tp", "SL hit", "exit \u2705", "Close entry(s) order Long", "take profit hit"),
     *("Exit Long", "Exit long @ 20000", "TP/SL", "Stop loss", "Stopped out", "Long exit", "closed"),
-    *("Trailing stop", "Target 1 reached", "Short TP1", "Close"),
+    *("Trailing stop", "Target 1 reached", "Short TP1", "Close", "Partial", "Time exit", "T1 hit"),
+    *("trail stop", "Trailing SL", "Stop", "BE", "Reduce long", "\U0001f3af TP1"),
 )
 
 
@@ -397,7 +402,8 @@ def test_a_label_that_begins_with_an_exit_opens_nothing(label, key):
             "Close above EMA",
             "Closer look",
         ),
-        *("Breakout", "Expected exit 5", "TPO profile", "slow turn", "Take the trade"),
+        *("Breakout", "Expected exit 5", "TPO profile", "slow turn", "Take the trade", "Stop buy"),
+        *("stop limit entry", "t2000", "Target: 47000", "TP1: 47000 TP2: 48000", "reversal up"),
     ],
 )
 def test_a_label_of_an_entry_opens(label):
