@@ -137,7 +137,8 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
             claims.refuse(name, value, "the alert is switched off")
             return
     elif kind in ("instruction", "amount", "letter"):
-        if is_secret(name) and not isinstance(value, Number):
+        is_number = kind == "amount" and isinstance(value, Number)
+        if is_secret(name) and not is_number:
             claims.secrets.extend((name, text) for text in _leaves(value))
         if not is_off(value) and not _is_time(name, value):
             _refuse_unknown(name, value, claims, kind)

@@ -259,7 +259,7 @@ def _settle_bar(claims: Claims) -> None:
             claims.note(key, value)
         elif wrong == "unreadable":
             claims.warnings.append(f"{key}: {show(value)} is no value. Left out.")
-    if "quantity" not in claims.fields and not claims.amounts:
+    if claims.fields.keys().isdisjoint(("quantity", "percent")) and not claims.amounts:
         _check_volume(claims, bars)
 
 

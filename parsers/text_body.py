@@ -280,8 +280,8 @@ def _may_be_symbol(word: str, *, has_fields: bool, opens: bool) -> bool:
 
     Two words alone open only what cannot be a word: an exchange, a future, a quote currency.
     """
-    if not word.isascii() or _PROSE & set(re.split("[:/.!]", word.upper())):
+    if not word.isascii() or word.upper().rstrip("!.") in _PROSE:
         return False
-    if opens and not has_fields and not _SURE.fullmatch(word):
-        return False
+    if opens and not has_fields:
+        return bool(_SURE.fullmatch(word)) and re.split("[:/]", word)[0] not in _PROSE
     return word.isupper() or (has_fields and word.islower())

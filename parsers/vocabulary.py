@@ -130,7 +130,9 @@ THEMES: tuple[Theme, ...] = (
         names("duration valid goodfor exp expdate variety"),
         names("goodtil expir"),
     ),
-    Theme("send one alert a symbol", names("symbols tickers"), names("pairs instruments legs")),
+    Theme(
+        "send one alert for each symbol", names("symbols tickers"), names("pairs instruments legs")
+    ),
     Theme(
         "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)",
         names("option maturity perp perpetual strike intrinsic futures"),

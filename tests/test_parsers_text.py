@@ -59,6 +59,8 @@ def test_the_fields_of_an_order_stand_in_any_order(fields):
         ("LONG BTCUSDT", "buy", "BTCUSDT", None, None),
         ("SHORT ES1!", "sell", "ES1!", None, None),
         ("BUY NASDAQ:AAPL", "buy", "NASDAQ:AAPL", None, None),
+        ("BUY BRK.A qty=1", "buy", "BRK.A", None, "1"),
+        ("BUY NYSE:NOW", "buy", "NYSE:NOW", None, None),
         ("BUY ESZ2026", "buy", "ESZ2026", None, None),
         ("BUY ETH/USDT", "buy", "ETH/USDT", None, None),
         ("CLOSE AAPL", "close", "AAPL", None, None),

@@ -450,11 +450,13 @@ def test_a_lone_volume_is_an_amount():
         assert isinstance(read(base | {"volume": 0.1}), ParseError)
         assert opens(base | {"volume": 90412, "open": 5, "high": 6})
     assert opens(BUY | {"volume": 90412})
+    assert opens(CLOSE | {"percent": 50, "volume": 90412})
 
 
 def test_a_number_under_tokens_is_no_credential():
     """It says how much; a text there stays hidden."""
     assert parse(json.dumps(CLOSE | {"tokens": 12.345}).encode()).secrets == ()
+    assert parse(json.dumps(BUY | {"account_token": 12345}).encode()).secrets == ("12345",)
     assert parse(json.dumps(CLOSE | {"tokens": "abc-1234"}).encode()).secrets == ("abc-1234",)
 
 
