@@ -177,7 +177,8 @@ def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
     if action not in ("buy", "sell"):
         return
     if says_exit(value, action):
-        claims.refuse(key, value, f"contradicts action {action}: send action close for an exit")
+        reason = "send action close for an exit, market_position for an entry"
+        claims.refuse(key, value, f"contradicts action {action}: {reason}")
     elif value.lstrip().startswith("{"):
         claims.refuse(key, value, "a whole message inside a message: send it alone")
 

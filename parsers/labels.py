@@ -50,8 +50,12 @@ def says_exit(label: str, action: str) -> bool:
 
 
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z0-9])(?P<key>[A-Za-z][A-Za-z0-9_/]{0,40})[\"']?(?P<sign> ?[=:] ?| )(?P<value>[^\s,;]{1,20})"
+    # "TP 2 hit" is the second target, "tp 47000" a level.
+    r"(?<![A-Za-z0-9])(?P<key>[A-Za-z][A-Za-z0-9_/]{0,40})[\"']?"
+    r"(?:(?P<sign> ?[=:] ?[^\s,;])| (?=[0-9][0-9.]))"
 )
+_MANY = 100
+"""A text with so many fields is not looked through: it is no comment."""
 _TOLD = names(
     "price symbol market kind exchange interval bar_at fired_at alert_timestamp signal_id"
     " idempotency_key strategy name comment text action hint data entry_price max_lag previous"
@@ -65,14 +69,13 @@ _PLAIN = names("stop_loss take_profit quantity")
 def find_assigned(text: str, keys: set[str]) -> str | None:
     """Return the key of a field of the order that only `text` states, such as `sl=44000`."""
     stated = {look_up(key).concept for key in keys}
-    for match in _ASSIGNED.finditer(text):
+    for count, match in enumerate(_ASSIGNED.finditer(text)):
         kind, concept, _ = look_up(match["key"])
-        # "TP 2 hit" is the second target, "tp 47000" a level.
-        is_plain = concept in _PLAIN and len(match["value"]) > 1 and match["value"][:2].isdigit()
-        if match["sign"] == " " and not is_plain:
-            continue
-        if kind in ("instruction", "amount") or (
-            kind == "field" and concept not in _TOLD and concept not in stated
-        ):
+        is_field = kind == "field" and concept not in _TOLD and concept not in stated
+        if not match["sign"]:
+            is_lost = is_field and concept in _PLAIN
+        else:
+            is_lost = is_field or kind in ("instruction", "amount")
+        if is_lost or count == _MANY:
             return match["key"]
     return None

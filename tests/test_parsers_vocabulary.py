@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -536,3 +537,14 @@ def test_an_action_under_another_key_is_named_with_it():
     assert error.message.startswith('action "crypto" is not supported')
     assert "under type" in error.message
     assert "send it once" in read('{"action":"buy","symbol":"X","qty":1,"qty":2}').message
+
+
+def test_no_label_and_no_key_takes_long():
+    """Words are looked up once, and a text full of fields is not looked through."""
+    texts = ("a=b " * 9000, "sl 4 " * 9000, "Exit" + "x" * 40000, "w1 22 " * 9000, '"' * 9000)
+    bodies = [json.dumps(BUY | {"message": text, "comment": text}) for text in texts]
+    bodies.append(json.dumps(BUY | {f"quantit{place}": 1 for place in range(1900)}))
+    for body in bodies:
+        start = time.perf_counter()
+        parse(body.encode())
+        assert time.perf_counter() - start < 0.5
