@@ -1,18 +1,14 @@
 """Say what a key of an alert is called elsewhere: one table from concept to names.
 
-A key is a field, a note, bar data, a secret, an instruction that is known and not supported, or
-unknown. Nothing here looks at a value, except that nothing can be said of a key by its size.
+A key is a field, a note, bar data, a secret, an instruction that is not supported (what gives it away
+is in `vocabulary`), or unknown. Nothing here looks at a value.
 """
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-
-def names(words: str) -> frozenset[str]:
-    """Return the set of the words in a string: lists of words read best as one line."""
-    return frozenset(words.split())
+from .vocabulary import SWITCHES, find_theme, normalise
 
 
 class Meaning(NamedTuple):
@@ -62,6 +58,8 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "market_type",
         "contract_type",
         "product_type",
+        "category",
+        "segment",
     ),
     "quantity": (
         "quantity",
@@ -88,12 +86,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "price",
         "signal_price",
         "order_price",
-        "entry_price",
-        "entry",
         "reference_price",
         "market_price",
         "strategy.order.price",
     ),
+    # What it cost then, and costs now: the other of the two where the position ends.
+    "entry_price": ("entry_price", "entry"),
+    "exit_price": ("exit_price",),
     "trigger_price": ("trigger_price",),
     "limit_price": ("limit_price",),
     "stop_price": ("stop_price",),
@@ -175,41 +174,6 @@ SECRETS = (
 LETTERS = frozenset("qQsSbBcCeEaAlLpPtT")
 """Single letters are whole instructions in command dialects (`b=long q=5% t=market`)."""
 
-_WORDS = names(
-    # The first line is what a foreign instruction is told by; the others say the same by
-    # other names, and refusing one too many costs less than trading past one.
-    "size quantity qty lot amount percent price stop sl target tp profit loss trail trailing delay"
-    " leverage option risk reduce close exit"
-    " pct percentage pip tick point offset multiplier ratio fraction portion allocation weight unit"
-    " share contract margin balance equity capital budget fund notional cash dollar usd usdt cost"
-    " breakeven reverse reversal cancel flatten hedge pyramid pyramiding dca grid twap iceberg oco"
-    " limit entry position side direction action mode flag max min only expire expiry expiration"
-    " expires ttl strike intrinsic paper dry demo live simulate sandbox account subaccount sync"
-    " enabled disabled active extended window filter wait spread slippage retry legs leg order"
-    " orders short long lvg levels level"
-)
-_STEMS = (
-    *("takeprofit", "stoploss", "trail", "quantity", "leverage", "percent", "breakeven"),
-    *("amount", "multiplier", "size", "price", "risk", "target", "option", "delay", "profit"),
-    *("reduceonly", "postonly", "closeposition", "subaccount", "pct", "pips", "dryrun"),
-)
-_AMOUNT_WORDS = names(
-    "size quantity qty lot amount percent pct percentage ratio fraction portion allocation unit"
-    " share contract notional cash dollar usd usdt cost fund budget"
-)
-_NOT_AMOUNT_WORDS = names(
-    "sl tp stop loss profit target trail trailing risk leverage price offset limit max min"
-)
-_SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-
-
-def normalise(key: str) -> str:
-    """Return `key` without what spelling may vary: case, `_`, `-`, spaces and dots."""
-    return key.lower().translate(_SEPARATORS)
-
-
-_SEPARATORS = str.maketrans("", "", "_- .")
-
 
 def _spellings(name: str) -> set[str]:
     head, *rest = name.split("_")
@@ -234,7 +198,7 @@ _SECRET_STEMS = ("secret", "token", "passphrase", "password", "passwd", "apikey"
 
 
 def look_up(key: str) -> Meaning:
-    """Return what `key` stands for; `instruction` and `amount` are what must not be ignored."""
+    """Return what `key` stands for; `instruction`, `amount` and `switch` must not be ignored."""
     known = _TABLE.get(key)
     if known is not None:
         return known
@@ -246,11 +210,11 @@ def look_up(key: str) -> Meaning:
     known = _TABLE.get(folded)
     if known is not None:
         return known
-    words = split_words(key)
-    if _AMOUNT_WORDS & words and not _NOT_AMOUNT_WORDS & words:
-        return Meaning("amount", "", folded)
-    if _WORDS & words or any(stem in folded for stem in _STEMS):
-        return Meaning("instruction", "", folded)
+    if folded in SWITCHES:
+        return Meaning("switch", "", folded)
+    theme = find_theme(key)
+    if theme is not None:
+        return Meaning("amount" if theme.is_amount else "instruction", "", folded)
     return Meaning("secret" if is_secret(key) else "unknown", "", folded)
 
 
@@ -258,9 +222,3 @@ def is_secret(key: str) -> bool:
     """Tell whether a key names a credential, also as a part of a longer name."""
     folded = normalise(key)
     return folded in _SECRETS or any(stem in folded for stem in _SECRET_STEMS)
-
-
-def split_words(key: str) -> set[str]:
-    """Return the words of `key`, lower case, each also without a plural `s`."""
-    words = {word.lower() for word in _SPLIT.findall(key)}
-    return words | {word.removesuffix("s") for word in words}

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aliases import names, normalise
 from .claims import Claims
+from .labels import find_assigned, says_exit
 from .policies import read_first, take
 from .values import (
-    ACTION_WORDS,
-    fold,
     is_off,
     judge,
     read_flag,
@@ -23,11 +21,10 @@ from .values import (
     show,
     write,
 )
+from .vocabulary import names, normalise
 
 _DELAYED = ("_DL", "_DLY")
-_ENDS = frozenset(("close", "close_long", "close_short", "cancel", "halt", "partial"))
-_LABELLED = names("reason note notes tag orderid ordername id")
-_LABELS = frozenset(("breakeven", "reverse", "reversal", "takeprofit", "stoploss", "tp", "sl"))
+_LABELLED = names("reason note notes tag orderid ordername alertname title id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def read_circumstances(
     """Return what stands around the order; `stated` is the side it states for afterwards."""
     _read_exchange(claims, symbol)
     strategy = read_strategy(claims)
-    account = take(claims, "account", "states", read_name)
+    account = take(claims, "account", "states", _read_account)
     if not claims.fields and not claims.notes:
         return Circumstances(strategy, account)
     return Circumstances(
@@ -79,6 +76,14 @@ def read_circumstances(
         test=bool(take(claims, "test", "states", read_flag)),
         comment=_read_comment(claims, "" if stated else action),
     )
+
+
+def _read_account(value: object) -> str:
+    """Return one account: a list would have to be traded on each of them."""
+    name = read_name(value)
+    if "," in name or ";" in name:
+        raise ValueError(f"{show(value)} are several accounts: send one alert for each.")
+    return name
 
 
 def read_delays(claims: Claims) -> None:
@@ -154,7 +159,8 @@ def _read_comment(claims: Claims, action: str) -> str | None:
     for concept in ("comment", "text"):
         for key, value in claims.fields.get(concept, ()):
             if isinstance(value, str) and judge(value) is None:
-                _check_label(claims, key, value, action)
+                check = _check_text if concept == "text" else _check_label
+                check(claims, key, value, action)
         for text in read_first(claims, concept, _read_text):
             if found is None:
                 found = text
@@ -170,8 +176,17 @@ def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
     """
     if action not in ("buy", "sell"):
         return
-    word = fold(value)
-    if ACTION_WORDS.get(word) in _ENDS or word in _LABELS:
-        claims.refuse(key, value, f"contradicts action {action}: send action close for an exit")
+    if says_exit(value, action):
+        reason = "send action close for an exit, market_position for an entry"
+        claims.refuse(key, value, f"contradicts action {action}: {reason}")
     elif value.lstrip().startswith("{"):
         claims.refuse(key, value, "a whole message inside a message: send it alone")
+
+
+def _check_text(claims: Claims, key: str, text: str, action: str) -> None:
+    """Refuse a message that holds fields of the order: nobody would read them."""
+    before = len(claims.unsupported)
+    _check_label(claims, key, text, action)
+    found = find_assigned(text, claims.keys) if len(claims.unsupported) == before else None
+    if found:
+        claims.refuse(key, text, f"{found} in a text is not read: send it as a key of its own")

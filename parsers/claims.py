@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .aliases import is_secret, look_up, names, normalise
+from .aliases import is_secret, look_up
 from .placeholders import Unreadable
-from .values import is_off, judge, show, write
+from .values import Number, is_off, judge, read_flag, read_time, show, write
+from .vocabulary import find_theme, find_theme_of_value, names, normalise
 
 Pairs = Iterable[tuple[str, object]]
 
@@ -27,7 +28,9 @@ class Claims:
     warnings: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     amounts: list[str] = field(default_factory=list)
-    """The keys in `unsupported` that say how much: without them the size is not known."""
+    """What of `unsupported` says how much: without it the size is not known."""
+    is_unit_unclear: bool = False
+    """Whether a quantity is known and what it counts is not."""
     secrets: list[tuple[str, str]] = field(default_factory=list)
     is_text: bool = False
 
@@ -50,7 +53,7 @@ class Claims:
         name = key if key.isprintable() and key.isascii() and len(key) <= 64 else show(key)
         self.unsupported.append(f"{name} {show(value)}: {reason}")
         if is_amount:
-            self.amounts.append(name)
+            self.amounts.append(self.unsupported[-1])
 
 
 NESTED: dict[str, tuple[dict[str, str], str]] = {
@@ -64,21 +67,20 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
         '{"symbol": "BTCUSDT", "action": "buy", "strategy_info": {"market_position": "long"}}',
     ),
     "order": (
-        {"id": "note", "type": "order_type"},
+        {"id": "note", "name": "note", "type": "order_type"},
         '{"symbol": "X", "action": "buy", "order": {"amount": "1", "currency_type": "base"}}',
     ),
-    "data": ({}, '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}'),
-    "bar": ({}, '{"symbol": "X", "action": "buy", "bar": {"close": 4211, "volume": 12}}'),
+    "data": (
+        {"name": "note"},
+        '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}',
+    ),
+    "bar": (
+        {"name": "note"},
+        '{"symbol": "X", "action": "buy", "bar": {"close": 4211, "volume": 12}}',
+    ),
 }
 """Objects whose members mean what they would mean outside."""
 
-_SWITCHES = names("enabled active")
-"""Elsewhere these say by `false` that nothing is to be done."""
-_MEANT = {
-    "stop": "send stop_loss to protect or stop_price as the order's level; this name is not supported",
-    "target": "send take_profit; this name is not supported",
-}
-"""What to send instead of a name that may mean several fields."""
 _NOT_OBJECTS = names("take_profit stop_loss")
 _AMOUNTS = names("quantity size amount notional percent")
 
@@ -130,21 +132,64 @@ def _sort_note(name: str, value: object, claims: Claims) -> None:
 
 
 def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
+    """Refuse what may be an instruction, by its key or by its value; the rest is a note."""
     _collect_secrets(value, claims)
-    if kind in ("instruction", "amount", "letter"):
-        if is_secret(name):
+    if kind == "switch":
+        if not _is_on(value):
+            claims.refuse(name, value, "the alert is switched off")
+            return
+    elif kind in ("instruction", "amount", "letter"):
+        is_number = kind == "amount" and isinstance(value, Number)
+        if is_secret(name) and not is_number:
             claims.secrets.extend((name, text) for text in _leaves(value))
-        is_switched_off = normalise(name) in _SWITCHES and value is not None
-        if not is_off(value) or is_switched_off:
-            reason = _MEANT.get(normalise(name), "not supported")
-            claims.refuse(name, value, reason, is_amount=kind == "amount")
+        if not is_off(value) and not _is_time(name, value):
+            _refuse_unknown(name, value, claims, kind)
             return
     elif isinstance(value, list) and (found := _find_instruction(value)):
         claims.refuse(f"{name}.{found}", value, "this list is not known")
         return
+    elif isinstance(value, str) and (theme := find_theme_of_value(name, value)):
+        claims.refuse(name, value, "may be an instruction", is_amount=theme.is_amount)
+        return
     else:
         claims.warnings.append(f"{show(name)}: unknown key, kept as a note.")
     claims.note(name, "" if isinstance(value, Unreadable) else value)
+
+
+def _refuse_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
+    """Name the key, and say what does the same here."""
+    theme = find_theme(name.rpartition(".")[2])
+    remedy = theme.remedy if theme else ""
+    if is_off(value, zero=True):
+        remedy = "where it means off, take it out or send null"
+    reason = f"not supported; {remedy}" if remedy else "not supported"
+    claims.refuse(name, value, reason, is_amount=kind == "amount" or _is_part(name, value))
+
+
+def _is_part(name: str, value: object) -> bool:
+    """Tell whether a word such as `close_partially` says how much."""
+    theme = find_theme_of_value(name, value) if isinstance(value, str) else None
+    return theme is not None and theme.is_amount
+
+
+def _is_on(value: object) -> bool:
+    """Tell whether a switch such as `enabled` lets the alert through, or says nothing."""
+    if value is None or value == "":
+        return True
+    try:
+        return read_flag(value)
+    except ValueError:
+        return False
+
+
+def _is_time(name: str, value: object) -> bool:
+    """Tell `ts` as a time from `ts` as a trailing stop."""
+    if normalise(name) != "ts":
+        return False
+    try:
+        return read_time(value) > 0
+    except ValueError:
+        return False
 
 
 _HARMLESS = names("note bar unknown secret")
@@ -154,7 +199,8 @@ def _find_instruction(value: object) -> str | None:
     """Return the first key inside `value` that would be a field or an instruction outside."""
     if isinstance(value, dict):
         for key, member in value.items():
-            if look_up(key).kind not in _HARMLESS and not is_off(member):
+            by_value = isinstance(member, str) and find_theme_of_value(key, member)
+            if by_value or (look_up(key).kind not in _HARMLESS and not is_off(member)):
                 return str(key)
         value = list(value.values())
     for child in value if isinstance(value, list) else ():

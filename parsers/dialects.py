@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .alert import ParseError
-from .aliases import look_up, names, normalise
+from .aliases import look_up
 from .claims import Claims
 from .values import ACTION_WORDS, Number, fold, is_off, judge, show
+from .vocabulary import names, normalise
 
 FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     # keys that are only found together there, whose message it is, a sample of it
@@ -81,9 +82,18 @@ _UNITS = {"base": "fixed", "quote": "cash"}
 
 
 def _settle_amount(claims: Claims) -> None:
-    """Read `amount` where a unit beside it says of what; alone it may be coins or dollars."""
-    units = {fold(str(unit)) for _, unit in claims.take("amount_unit")}
+    """Read `amount` where a unit beside it says of what; alone it may be coins or dollars.
+
+    Beside another quantity such a unit would change what that means: it is refused.
+    """
+    stated = claims.take("amount_unit")
+    units = {fold(str(unit)) for _, unit in stated}
     unit = _UNITS.get(units.pop()) if len(units) == 1 else None
+    for key, value in stated if "amount" not in claims.fields else ():
+        if unit != "fixed" and not is_off(value):
+            reason = "a unit without an amount; send quantity, with quantity_type cash for money"
+            claims.refuse(key, value, reason, is_amount=True)
+            claims.is_unit_unclear = True
     for key, value in claims.take("amount"):
         if unit:
             claims.add("quantity", [(key, value)])
@@ -176,7 +186,7 @@ def _settle_hints(claims: Claims) -> None:
         if word in ACTION_WORDS and ACTION_WORDS[word] != "open":
             claims.add("action", [(key, value)])
         elif name in ("type", "order") and word not in _NEUTRAL and "action" in claims.fields:
-            claims.add("order_type", [(key, value)])
+            _settle_type(claims, key, value, word)
         elif name == "command" and word != "place" and not is_off(value):
             raise refuse(f"{key} {show(value)} is not supported.", key)
         elif "action" not in claims.fields and (word not in _NEUTRAL or judge(value)):
@@ -185,10 +195,19 @@ def _settle_hints(claims: Claims) -> None:
             _keep_label(claims, key, value, word)
 
 
+def _settle_type(claims: Claims, key: str, value: object, word: str) -> None:
+    """Read `type` as the order's; Binance calls a stop-limit order STOP, its limit is `price`."""
+    levels = claims.fields.keys() & {"price", "entry_price", "limit_price"}
+    if word == "stop" and levels and "stop_price" in claims.fields:
+        reason = "with price and stopPrice a stop-limit elsewhere; send order_type, limit_price"
+        claims.refuse(key, value, reason)
+    claims.add("order_type", [(key, value)])
+
+
 def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
     """Keep a label beside the action as a note, unless it says what the order is to do."""
     if word not in _NEUTRAL and (not word or look_up(str(value)).kind != "unknown"):
-        claims.refuse(key, value, "an instruction beside the action?")
+        claims.refuse(key, value, "may be an instruction beside the action")
         return
     claims.note(key, value)
     if word not in _NEUTRAL:
@@ -209,17 +228,21 @@ def _settle_market(claims: Claims) -> None:
 
 _DATED = names("fut futures future perp perpetual swap linear inverse derivative")
 _FOREIGN_KINDS = names("opt option options index cfd")
-_PLAIN = names("spot stock stocks equity equities stk crypto forex fx cash etf")
+_NEVER_DATED = names("spot stock stocks equity equities stk forex fx cash etf")
+_PLAIN = _NEVER_DATED | {"crypto"}
 KINDS = _DATED | _FOREIGN_KINDS | _PLAIN
 
 
 def _settle_kind(claims: Claims) -> None:
-    """Refuse a kind of instrument that the symbol alone would not say."""
+    """Refuse a kind of instrument that the symbol alone would not say, or that contradicts it."""
     symbols = [str(value).strip().upper() for _, value in claims.fields.get("symbol", ())]
-    says_future = any(s.endswith((".P", "!")) or s[-1:].isdigit() for s in symbols)
+    is_derived = any(symbol.endswith((".P", "!")) for symbol in symbols)
+    says_future = is_derived or any(symbol[-1:].isdigit() for symbol in symbols)
     for key, value in claims.take("kind"):
         word = fold(value) if isinstance(value, str) else ""
-        if is_off(value) or (word in _DATED and says_future) or word in _PLAIN:
+        if word in _NEVER_DATED and is_derived:
+            claims.refuse(key, value, "the symbol says something else: send only the symbol")
+        elif is_off(value) or (word in _DATED and says_future) or word in _PLAIN:
             claims.note(key, value)
         else:
             reason = "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)"
@@ -237,21 +260,18 @@ def _settle_bar(claims: Claims) -> None:
             claims.note(key, value)
         elif wrong == "unreadable":
             claims.warnings.append(f"{key}: {show(value)} is no value. Left out.")
-    if "quantity" not in claims.fields and not claims.amounts:
+    if claims.fields.keys().isdisjoint(("quantity", "percent")) and not claims.amounts:
         _check_volume(claims, bars)
 
 
 def _check_volume(claims: Claims, bars: list[tuple[str, object]]) -> None:
-    """Read a lone `volume` as the bar's, unless foreign orders with such keys say their size so."""
-    has_bar = bool(claims.keys & {"open", "high", "low", "close"})
-    is_foreign = claims.is_text or bool(claims.keys & {"signal", "tradetype", "orderaction"})
+    """Refuse a lone `volume` without a quantity: foreign orders say their size so."""
+    if claims.keys & {"open", "high", "low", "close"}:
+        return
     for key, value in bars:
-        if normalise(key.rpartition(".")[2]) not in ("volume", "vol"):
-            continue
-        if is_foreign and not has_bar:
+        is_volume = normalise(key.rpartition(".")[2]) in ("volume", "vol")
+        if is_volume and judge(value) is None:
             claims.refuse(key, value, "a quantity? Send quantity", is_amount=True)
-        elif not has_bar:
-            claims.warnings.append(f"{key} was read as the bar's volume, not as a quantity.")
 
 
 RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (

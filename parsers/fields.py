@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from .alert import Alert, ParseError
-from .aliases import names
+from .alert import Alert, ParseError, read_number
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
 from .dialects import refuse, settle
-from .levels import read_prices, read_protection
+from .levels import read_prices, read_protection, sort_seen_prices
 from .policies import take
 from .positions import read_positions
 from .values import (
+    Number,
     explain,
     fold,
     is_off,
@@ -26,9 +26,10 @@ from .values import (
     read_symbol,
     show,
 )
+from .vocabulary import names, normalise
 
 _QUANTITY_TYPES = {
-    **dict.fromkeys(("fixed", "fixedquantity"), "fixed"),
+    **dict.fromkeys(("fixed", "fixedquantity", "contracts", "shares", "coins"), "fixed"),
     **dict.fromkeys(("cash", "dollaramount"), "cash"),
     **dict.fromkeys(("riskcash", "riskdollaramount"), "risk_cash"),
     "riskpercent": "risk_percent",
@@ -52,6 +53,7 @@ def build(claims: Claims) -> Alert:
         _keep_for_halt(claims)
     symbol = _read_symbol(claims, action)
     closes = action not in ("buy", "sell")
+    narrowing = _find_narrowing(claims) if action == "cancel" else []
     positions = read_positions(claims, closes=closes)
     if action == "close" and positions.hedge_side in ("long", "short"):
         action = f"close_{positions.hedge_side}"
@@ -60,14 +62,16 @@ def build(claims: Claims) -> Alert:
     quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
     if quantity == 0 and not is_flat:
         raise ParseError(_ZERO, field="quantity")
-    if claims.amounts and quantity is None and not is_flat:
-        raise refuse(f"How much? Not supported: {'; '.join(claims.unsupported)}.", "quantity")
+    is_size_known = quantity is not None and not claims.is_unit_unclear
+    if claims.amounts and not is_size_known and not is_flat:
+        raise refuse(f"How much? {'; '.join(claims.amounts)}.", "quantity")
+    sort_seen_prices(claims, reduces=reduces)
     prices = read_prices(claims, reduces=reduces)
     take_profit = read_protection(claims, "take_profit", reduces=reduces)
     stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
     circumstances = read_circumstances(claims, action, symbol, positions.side)
     read_delays(claims)
-    _account_for_all(claims, action)
+    _account_for_all(claims, action, narrowing)
     return Alert(
         action="close" if action == "partial" else action,
         symbol=symbol,
@@ -99,14 +103,39 @@ def build(claims: Claims) -> Alert:
     )
 
 
-def _account_for_all(claims: Claims, action: str) -> None:
+def _account_for_all(claims: Claims, action: str, narrowing: list[str]) -> None:
     """See that no claim is left without a word, and that nothing narrows a cancel or a halt."""
     for concept, rest in claims.fields.items():
         for key, value in rest:
             claims.refuse(key, value, f"not used here ({concept})")
     claims.fields.clear()
-    if action == "cancel" and claims.unsupported:
-        raise refuse(f"A cancel cannot be narrowed: {'; '.join(claims.unsupported)}.")
+    if action == "cancel":
+        _refuse_narrowed(claims, narrowing)
+
+
+_NARROWS = names("orderid clientorderid clientid tradeid ordername tag tags")
+
+
+def _find_narrowing(claims: Claims) -> list[str]:
+    """Return what of the order's own fields names some orders only: `type: limit`."""
+    stated = [*claims.fields.get("order_type", ()), *claims.fields.get("position_side", ())]
+    return [f"{key} {show(value)}" for key, value in stated if not is_off(value)]
+
+
+def _refuse_narrowed(claims: Claims, narrowing: list[str]) -> None:
+    """Refuse a cancel of some orders: cancelling more than was asked could take protection away."""
+    narrowed = [*claims.unsupported, *narrowing]
+    for key, text in claims.notes:
+        name = normalise(key.rpartition(".")[2])
+        if name in _NARROWS:
+            narrowed.append(f"{key} {show(text)}")
+        elif name == "id":
+            claims.warnings.append(f"{key} {show(text)}: not used, all its orders are cancelled.")
+    if narrowed:
+        raise refuse(
+            f"A cancel cannot be narrowed: {'; '.join(narrowed)}. Without it, all that rests is"
+            " cancelled."
+        )
 
 
 _KEPT_FOR_HALT = names(
@@ -135,6 +164,10 @@ def _read_action(claims: Claims) -> str:
             said.append((key, *read_action(value)))
         except ValueError as error:
             raise ParseError(f"{key}: {error}", field="action") from None
+        except ParseError as error:
+            if normalise(key) != "action":
+                error.message = f"{error.message.removesuffix('.')}. It stands under {key}."
+            raise
     if not said:
         raise ParseError("action is missing: send buy, sell or close.", field="action")
     if len(said) == 1 and said[0][1] != "open":
@@ -173,20 +206,32 @@ def _read_symbol(claims: Claims, action: str) -> str:
         found = max(found, symbol, key=len)
     if not found:
         raise ParseError("symbol is missing: send symbol or ticker.", field="symbol")
+    _check_quote(claims, found)
     if found.endswith(_PERPETUALS):
         reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
         claims.refuse("symbol", found, reason)
     return found
 
 
+_QUOTES = names("quote quotecurrency currency syminfo.currency syminfocurrency")
+_COINS = names("USDT USDC BUSD FDUSD BTC ETH")
+
+
+def _check_quote(claims: Claims, symbol: str) -> None:
+    """Refuse BTC beside the quote USDT: BTC alone is another instrument than BTCUSDT."""
+    for key, text in claims.notes:
+        coin = text.strip().upper()
+        if normalise(key.rpartition(".")[2]) in _QUOTES and coin in _COINS and coin not in symbol:
+            message = f"symbol {symbol} and {key} {coin}: send the whole pair, like {symbol}{coin}."
+            raise ParseError(message, field="symbol")
+
+
 def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decimal | None, str]:
     """Return how much, and of what; without a quantity the type says nothing."""
     for key, value in claims.take("percent"):
-        if action == "partial":
-            claims.add("quantity", [(key, value)])
-            claims.add("quantity_type", [(key, "percent_of_position")])
-        elif not is_off(value):
-            claims.refuse(key, value, "percent of what? Send quantity", is_amount=True)
+        _read_percent(claims, key, value, closes=action not in ("buy", "sell"))
+    if action in _CLOSES:
+        _split_percents(claims)
     quantity = take(claims, "quantity", "decides", _read_number_of)
     quantity_type = take(claims, "quantity_type", "states", _read_quantity_type) or "fixed"
     if quantity is None and action == "partial":
@@ -199,6 +244,37 @@ def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decim
         claims.warnings.append(f"quantity_type {quantity_type} without a quantity: not used.")
         quantity_type = "fixed"
     return quantity, quantity_type
+
+
+_CLOSES = names("close close_long close_short partial")
+
+
+def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> None:
+    """Read `percent` of a close as that of the position; 0.5 may be a half or half a percent."""
+    if is_off(value):
+        return
+    number = read_number(str(value).strip())
+    if not closes:
+        reason = "percent of what? Send quantity"
+    elif number is not None and number <= 1:
+        reason = "a part or a percent? Send quantity with quantity_type percent_of_position"
+    else:
+        claims.add("quantity", [(key, value)])
+        claims.add("quantity_type", [(key, "percent_of_position")])
+        return
+    claims.refuse(key, value, reason, is_amount=True)
+
+
+def _split_percents(claims: Claims) -> None:
+    """Read `quantity: "50%"` of a close as that percent of the position."""
+    stated = claims.take("quantity")
+    for key, value in stated:
+        text = value.strip() if isinstance(value, str) else ""
+        if text.endswith("%"):
+            claims.add("quantity", [(key, Number(text[:-1]))])
+            claims.add("quantity_type", [(key, "percent_of_position")])
+        else:
+            claims.add("quantity", [(key, value)])
 
 
 def _read_number_of(value: object) -> Decimal:

@@ -27,7 +27,7 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ParseError(f"The key {twice[:40]!a} stands twice in one object.")
+        raise ParseError(f"The key {twice[:40]!a} stands twice in one object: send it once.")
     return members
 
 

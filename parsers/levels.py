@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from .alert import Level, ParseError
-from .aliases import names, normalise
 from .claims import Claims
 from .policies import POLICIES, follow, take
 from .values import explain, fold, is_off, judge, read_amount, read_price, show
+from .vocabulary import names, normalise
 
 ORDER_TYPES = {
     **dict.fromkeys(("market", "mkt"), "market"),
@@ -76,6 +76,28 @@ def read_prices(claims: Claims, *, reduces: bool) -> Prices:
     return prices
 
 
+def sort_seen_prices(claims: Claims, *, reduces: bool) -> None:
+    """Tell what the position cost from what it costs now, where the order ends it.
+
+    There `entry_price` is a note and `exit_price` stands in for `price`; elsewhere an entry's price is
+    the price, and an exit's is an instruction.
+    """
+    entries, exits = claims.take("entry_price"), claims.take("exit_price")
+    if not reduces:
+        claims.add("price", entries)
+        for key, value in exits:
+            if not is_off(value):
+                claims.refuse(key, value, "not supported; send take_profit or stop_loss")
+        return
+    for key, value in entries:
+        claims.note(key, None if judge(value) else value)
+    if "price" not in claims.fields:
+        claims.add("price", exits)
+    else:
+        for key, value in exits:
+            claims.note(key, None if judge(value) else value)
+
+
 def _read_reference(value: object) -> Decimal:
     """Return the price seen. 45,000 or 45,5 was meant as a price: it is refused, not left out."""
     if isinstance(value, str) and "," in value and value.strip("+-$€£ ")[:1].isdigit():
@@ -97,10 +119,17 @@ def _refuse_stray(claims: Claims, concept: str, policy: str, order_type: str) ->
             claims.warnings.append(f"{key}: is zero. Left out.")
 
 
+_SWITCH = ("0", "1")
+_BAR = names("open high low volume")
+
+
 def _stand_in(claims: Claims, price: Decimal | None) -> Decimal | None:
     """Let the bar's close stand in for an absent price, and keep it as a note."""
+    has_bar = any(normalise(key) in _BAR and text not in _SWITCH for key, text in claims.notes)
     for key, value in claims.take("close"):
-        if isinstance(value, str) and (judge(value) or not value.strip()[:1].isalpha()):
+        if str(value) in _SWITCH and not has_bar and normalise(key) == "close":
+            claims.refuse(key, value, "a price or a switch? Send action close")
+        elif isinstance(value, str) and (judge(value) or not value.strip()[:1].isalpha()):
             claims.note(key, None if judge(value) else value)
             claims.add("close", [(key, value)])
         elif not is_off(value):
@@ -131,6 +160,9 @@ def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | N
     def read(value: object) -> Level | None:
         if isinstance(value, dict):
             return _read_level(claims, label, value)
+        if isinstance(value, str) and value.strip().endswith("%"):
+            percent = value.strip().removesuffix("%").strip()
+            raise ValueError(f'{show(value)} is a percentage: send {{"percent": {percent}}}.')
         return Level(price=read_amount(value))
 
     level = take(claims, concept, "decorates" if reduces else "level", read)

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from .alert import ParseError
-from .aliases import names
+from .vocabulary import names
 
 
 class Unreadable(str):

@@ -51,6 +51,9 @@ def take(
     if not found:
         return None
     for key, other in found[1:]:
+        if other != found[0][1] and policy == "decorates":
+            claims.warnings.append(f"{found[0][0]} and {key} disagree. Left out.")
+            return None
         if other != found[0][1]:
             raise ParseError(
                 f"{found[0][0]} and {key} disagree: send one of them.", field=label or concept

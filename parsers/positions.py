@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .alert import ParseError
-from .aliases import names
 from .claims import Claims
 from .policies import take
 from .values import fold, is_off, judge, read_amount, read_decimal, read_side
+from .vocabulary import names
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from .alert import ParseError, is_symbol, read_number
-from .aliases import names
 from .placeholders import Unreadable, find_placeholder
+from .vocabulary import names
 
 
 class Number(str):
@@ -146,7 +146,7 @@ def read_price(value: object) -> Decimal:
 
 def _why_no_number(text: str) -> str:
     if "," in text:
-        return "has a comma: write 61250.5 for 61,250.50, without separators."
+        return _explain_comma(text)
     if not text.isascii():
         return "has characters that are not ASCII digits."
     if "%" in text:
@@ -159,6 +159,18 @@ def _why_no_number(text: str) -> str:
     if "{" in text:
         return "is a placeholder with one brace: write {{…}} with two."
     return "is not a plain number: write it like 0.1 or 45000."
+
+
+def _explain_comma(text: str) -> str:
+    """Say how a number with a comma is written; which of the two it was is not guessed."""
+    text = text.strip()
+    if text.endswith(","):
+        return "ends in a comma: take it out."
+    if re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+", text):
+        return f"has separators: write {text.replace('.', '').replace(',', '.')}."
+    if re.fullmatch(r"0,[0-9]+", text):
+        return f"has a comma: write {text.replace(',', '.')}."
+    return "has a comma: write 61250.5 for 61,250.50, without separators."
 
 
 def read_action(value: object) -> tuple[str, str]:
@@ -202,6 +214,7 @@ def read_symbol(value: object) -> str:
         raise ValueError(f"{show(value)} has characters that are not ASCII.")
     text = text.upper()
     prefix, _, name = text.rpartition(":")
+    _refuse_two_symbols(value, text)
     if "/" in prefix:
         raise ValueError(
             f"{show(value)} is ccxt's spelling of a derivative: write BTCUSDT.P for the perpetual."
@@ -214,6 +227,26 @@ def read_symbol(value: object) -> str:
     if not is_symbol(text) or (prefix and not _PREFIX.fullmatch(prefix)) or not _has_letters(name):
         raise ValueError(f"{show(value)} is not a symbol: write it like BTCUSDT, ES1! or NYSE:IBM.")
     return text
+
+
+_EXCHANGES = names(
+    "NASDAQ NYSE AMEX ARCA BATS OTC US LSE LON XETR FWB TSX TSXV ASX HKEX NSE BSE EURONEXT SIX JPX"
+    " CME CBOT NYMEX COMEX CME_MINI BINANCE BYBIT OKX COINBASE KRAKEN BITGET KUCOIN BITSTAMP PERP"
+)
+_SEVERAL = re.compile(r".*!.*[A-Z].*|[A-Z0-9.]+-[0-9]{3,}")
+
+
+def _refuse_two_symbols(value: object, text: str) -> None:
+    """Refuse what is not one instrument: a spread, a root without a month, an exchange behind it."""
+    prefix, _, name = text.rpartition(":")
+    if text.count(":") > 1 and "/" in prefix:
+        raise ValueError(f"{show(value)} is a spread of two symbols: send one.")
+    if prefix and name in _EXCHANGES and prefix not in _EXCHANGES:
+        raise ValueError(f"{show(value)}: write the exchange in front, like NASDAQ:AAPL.")
+    if re.fullmatch("/[A-Z]+", text):
+        raise ValueError(f"{show(value)} may be any month: write ES1! for the future after /ES.")
+    if _SEVERAL.fullmatch(name):
+        raise ValueError(f"{show(value)} is not one symbol as TradingView writes it.")
 
 
 def _has_letters(name: str) -> bool:

@@ -56,6 +56,8 @@ PROOFS = {
     "data": ({"symbol": "X", "token": "tok-000"}, "BUY", {"action": "buy"}),
     "order_type": (BUY, "LMT", {"order_type": "limit"}),
     "price": (BUY, 45000.5, {"price": Decimal("45000.5")}),
+    "entry_price": (BUY, 7, {"price": Decimal(7)}),
+    "exit_price": (CLOSE, 7, {"price": Decimal(7)}),
     "trigger_price": (BUY | {"bot_uuid": "0000"}, 5, {"price": Decimal(5)}),
     "limit_price": (BUY | {"order_type": "limit"}, 5, {"limit_price": Decimal(5)}),
     "stop_price": (BUY | {"order_type": "stop"}, 5, {"stop_price": Decimal(5)}),
@@ -119,7 +121,7 @@ def test_every_bar_value_is_a_note(name):
     alert = read(BUY | {"quantity": 1, name: "5.5"})
     assert (alert.notes, alert.unsupported) == (((name, "5.5"),), ())
     assert alert.price == (Decimal("5.5") if name.startswith("close") else None)
-    assert read(BUY | {"price": 3, name: 5}).price == Decimal(3)
+    assert read(BUY | {"quantity": 1, "price": 3, name: 5}).price == Decimal(3)
 
 
 @pytest.mark.parametrize("name", aliases.SECRETS)
@@ -196,12 +198,13 @@ def test_an_unknown_amount_refuses_the_whole_order(key):
         *("tp1", "takeProfits", "tp_pips", "trailing", "trailPercent", "leverage", "riskPercent"),
         *("optionType", "profitTarget", "stop", "target", "limit", "reduce_only", "closePosition"),
         *("breakeven", "pyramiding", "reverse", "short SL", "mode", "paper", "expiresAt", "q"),
-        *("extendedHours", "subaccount", "sl-offset", "exit price", "\u043a\u043e\u043b"),
+        *("extendedHours", "subaccount", "sl-offset", "trigger", "\u043a\u043e\u043b"),
     ],
 )
 def test_an_unknown_instruction_is_named_and_never_ignored(key):
     """It denies what would open; null, empty and false say nothing."""
-    assert [text.split(" ")[-1] for text in read(BUY | {key: 5}).unsupported] == ["supported"]
+    (named,) = read(BUY | {key: 5}).unsupported
+    assert "5: not supported" in named
     assert len(read(CLOSE | {key: 5}).unsupported) == 1
     for nothing in (None, "", False, "false", [], {}):
         assert read(BUY | {key: nothing}).unsupported == ()
@@ -219,8 +222,8 @@ def test_a_name_that_may_be_several_fields_says_which():
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"stop_loss": "2%"}, 'stop_loss and take_profit also take {"percent": 2}'),
-        ({"take_profit": "5 %"}, 'stop_loss and take_profit also take {"percent": 2}'),
+        ({"stop_loss": "2%"}, 'send {"percent": 2}'),
+        ({"take_profit": "5 %"}, 'send {"percent": 5}'),
         ({"quantity": "10%"}, "quantity_type fixed (units), cash or percent_of_position"),
         ({"quantity": 1, "quantity_type": "odd"}, "use fixed (units), cash or percent_of_position"),
         ({"quantity": 0}, 'zero is understood only with "market_position": "flat"'),

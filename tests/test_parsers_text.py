@@ -56,6 +56,15 @@ def test_the_fields_of_an_order_stand_in_any_order(fields):
         ("BUY BTCUSDT\n@ 45000\nqty=0.1", "buy", "BTCUSDT", "45000", "0.1"),
         ("action=buy symbol=BTCUSDT qty=1", "buy", "BTCUSDT", None, "1"),
         ("HALT", "halt", "", None, None),
+        ("LONG BTCUSDT", "buy", "BTCUSDT", None, None),
+        ("SHORT ES1!", "sell", "ES1!", None, None),
+        ("BUY NASDAQ:AAPL", "buy", "NASDAQ:AAPL", None, None),
+        ("BUY BRK.A qty=1", "buy", "BRK.A", None, "1"),
+        ("BUY NYSE:NOW", "buy", "NYSE:NOW", None, None),
+        ("BUY ESZ2026", "buy", "ESZ2026", None, None),
+        ("BUY ETH/USDT", "buy", "ETH/USDT", None, None),
+        ("CLOSE AAPL", "close", "AAPL", None, None),
+        ("BUY AAPL qty=2", "buy", "AAPL", None, "2"),
         ("CANCEL BTCUSDT", "cancel", "BTCUSDT", None, None),
     ],
 )
@@ -79,6 +88,26 @@ def test_an_order_in_words_is_read(text, action, symbol, price, quantity):
         *("ETHUSDT Greater Than 4200", "Price (231.44) crossed over MA (229.8).", "buy", "Long "),
         *("Ether crossed above $4,200 - long signal triggered", "buy 1 contract of ES1!"),
         "BUY \u0412\u0422\u0421 @ 5",
+        *("EXIT BTCUSDT.P 50%", "LONG BTCUSDT 5%", "LONG BTCUSDT 10x", "SHORT ETHUSDT 100USDT"),
+        *(
+            "SHORT ES1! 2contracts",
+            "LONG BTCUSDT 2R",
+            "EXIT BTCUSDT @ 50%",
+            "BUY BTCUSDT @ 3x qty=1",
+        ),
+        *("SHORT BTCUSDT.P TP 1 43000 SL 46000", "LONG BTCUSDT TP 2 47000", "LONG X tp=1 43000"),
+        *(
+            "LONG TERM",
+            "SHORT SQUEEZE",
+            "BUY RSI",
+            "SELL MACD",
+            "LONG VWAP",
+            "BUY PULLBACK",
+            "BUY NOW!",
+        ),
+        *("SELL PRESSURE", "EXIT WARNING", "LONG TERM 5", "BUY AAPL", "SELL HARD", "LONG NOW."),
+        *("SHORT 4H", "LONG 15M", "BUY 2X", "SELL Q1/Q2", "BUY MACD/USD", "SELL USD", "BUY TP:BTC"),
+        *("BUY BTCUSDT qty=1\nSELL ETHUSDT qty=1", "price 5x LONG BTCUSDT"),
     ],
 )
 def test_prose_is_never_an_order(text):
@@ -118,6 +147,7 @@ def test_every_command_language_is_refused_by_name(owner, sample):
         ("A: order of things (1)", "A: order of things"),
         ("Broken) (1", "Broken) (1"),
         ("", None),
+        ("Cross: 4h", "Cross: 4h"),
     ],
 )
 def test_the_default_message_names_its_strategy(head, strategy):
@@ -128,9 +158,18 @@ def test_the_default_message_names_its_strategy(head, strategy):
     assert (alert.position_size, alert.market_position) == (Decimal("-1.5"), "short")
 
 
+def test_the_default_message_of_a_script_without_a_name_is_read():
+    """It then begins with the order."""
+    alert = read("order buy @ 2 filled on MNQ1!. New strategy position is 2")
+    assert (alert.strategy, alert.symbol, alert.quantity) == (None, "MNQ1!", Decimal(2))
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "SL=5990 TP=6040 My: order buy @ 1 filled on ES1!. New strategy position is 1",
+        "leverage = 5 My (a=1): order buy @ 1 filled on ES1!. New strategy position is 1",
+        "X: order buy @ 1 filled on A. New strategy position is 1\nX: order sell @ 1 filled on A",
         "X: order buy @ {{strategy.order.contracts}} filled on A. New strategy position is 2",
         "X: order buy @ 1,000 filled on A. New strategy position is 2",
         "X: order close @ 1 filled on A. New strategy position is 2",
@@ -225,3 +264,35 @@ def test_no_text_takes_long(text):
 def test_a_long_text_is_refused():
     """Text patterns run on two thousand characters and not more."""
     assert "2000" in refuse("BUY BTCUSDT " + "x" * 2000).message
+
+
+def test_a_key_of_a_line_may_be_two_words():
+    """`Stop Loss: 44000` is the field; an unknown key of two words refuses the whole text."""
+    lines = "Action: BUY\nSymbol: BTCUSDT\nQty: 0.1\n"
+    alert = read(lines + "Stop Loss: 44000\nTake Profit: 47000")
+    assert (alert.stop_loss, alert.take_profit) == (
+        Level(price=Decimal(44000)),
+        Level(price=Decimal(47000)),
+    )
+    assert refuse(lines + "Trailing Stop: 5").status == 400
+    assert read(lines + "S/L: 44000").stop_loss == Level(price=Decimal(44000))
+    assert read(lines + "Stp: 44000").unsupported
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("BTCUSDT BUY", "'BTCUSDT' is no action"),
+        ("BUY BTCUSDT 0.1", "'0.1' has no place"),
+        ("BUY AAPL", "'AAPL' may be a word of prose: add a field"),
+        ("EXIT BTCUSDT @ 50%", "'50%' is no price"),
+        ("BUY BTCUSDT qty=1\nSELL ETHUSDT", "Two orders in one text"),
+        ("A: order buy @ 1 filled on B. x filled on C", "Two messages in one text"),
+        ("buy&symbol=BTCUSDT", "URL-encoded form"),
+        ("action=buy&symbol=BINANCE%3ABTCUSDT&qty=1", "URL-encoded form"),
+        ("payload=%7B%22action%22%3A%22buy%22%7D", "URL-encoded form"),
+    ],
+)
+def test_a_refusal_names_the_word_that_failed(text, words):
+    """The sender finds the place."""
+    assert words in refuse(text).message
