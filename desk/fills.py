@@ -130,7 +130,8 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
     position, trade = book_fill(before, execution)
     changed = evolve(share, position=position, marks=mark_executed(share.marks, order))
     if order.kind == ENTRY:
-        changed = _closed_late(_entered(changed, order, execution, book), order, before.quantity)
+        changed = _entered(changed, order, execution, book, before.quantity)
+        changed = _closed_late(changed, order, before.quantity)
     else:
         changed = _reduced(changed, order, execution, before.quantity)
     if position.quantity == 0 or trade:
@@ -182,10 +183,14 @@ def _closed_by(order: Order) -> str:
     return "flatten" if order.cause.alert_id.startswith("flatten_") else "alert"
 
 
-def _entered(share: Share, order: Order, execution: Execution, book: Book) -> Share:
-    """Let what a later entry filled stay, and take the levels that it brought."""
+def _entered(
+    share: Share, order: Order, execution: Execution, book: Book, before: Decimal
+) -> Share:
+    """Let what a later entry added on its side stay, and take the levels that it brought."""
     if share.keep is not None and order.cause.seq >= share.owed.seq:
-        share = evolve(share, keep=share.keep + execution.quantity)
+        way = 1 if order.side == "buy" else -1
+        added = max(ZERO, share.quantity * way) - max(ZERO, before * way)
+        share = evolve(share, keep=share.keep + added)
     average = order.average_price or execution.price
     if order.legs:  # a venue that attaches them counts from the entry's own price
         average = order.limit_price or average

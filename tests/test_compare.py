@@ -73,3 +73,19 @@ def test_a_late_answer_tells_how_it_was_when_it_was_asked_for():
     assert isinstance(step, Look)
     book = receive(take_step(book, step, NOW + 90_000), Receipt("e", "absent"), NOW + 90_100)
     assert book.orders["e"].status == "absent"
+
+
+def test_an_entry_against_what_strayed_lets_none_of_it_stay():
+    """A target filled beyond zero; the entry that filled in the same moment sells only a part of it."""
+    entry = evolve(BLANK, client_id="e", cause=Cause("alert_13", 13, 13), strategy="s", kind=ENTRY,
+                   side="sell", quantity=Decimal(2), status="accepted", sent_at=NOW)  # fmt: skip
+    target = evolve(BLANK, client_id="t", cause=Cause("alert_12", 12, 12), strategy="s",
+                    kind=TAKE_PROFIT, side="buy", quantity=Decimal(3), order_type="limit",
+                    status="accepted", sent_at=NOW)  # fmt: skip
+    book = Book("a", False, LINEAR, {"s": Share("s")}, {"e": entry, "t": target})
+    for name, side, size in (("t", "buy", 3), ("e", "sell", 2)):
+        fill = Fill(f"f{name}", name, side, Decimal(size), Decimal(100), Decimal(0), "", NOW)
+        book = receive(
+            book, Receipt(name, "filled", None, Decimal(size), Decimal(100), (fill,)), NOW
+        )
+    assert (book.share("s").quantity, book.share("s").keep) == (1, 0)
