@@ -59,7 +59,8 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
         return _cancel(verdict, share)
     if cut.reduces > 0 or is_owed:
         share = _reduce(share, alert, cut, cause, rules, book)
-        if share.exit and share.exit.cause is cause and EXIT not in wanted_legs(book, share):
+        rests = cut.reduces > 0 and share.exit is not None and share.exit.cause is cause
+        if rests and EXIT not in wanted_legs(book, share):
             verdict = evolve(verdict, warnings=(*verdict.warnings, NO_ROOM))
     verdict = evolve(verdict, book=book.with_share(share), reduces=cut.reduces)
     if cut.opens != 0 and rules.opens_here:

@@ -350,6 +350,7 @@ def test_an_exit_with_a_level_rests_there_once_the_unknown_entry_is_found(
     bench.tick(10)
     assert bench.legs() == [leg]
     assert (bench.held(), bench.exits()) == (2, [])
+    assert answer["warnings"] == []
     assert [each["status"] for each in bench.now(answer)["orders"]][:1] == ["accepted"]
 
 
