@@ -260,7 +260,8 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     is_entry = order.kind == ENTRY
     has_failed = book.share(order.strategy).pursuit(order.wish).has_failed
     if (order.attempt == 1) if is_entry else not has_failed:
-        text = f"{_named(book, order)} could not be sent: the venue cannot be reached."
+        why = order.message or "the venue cannot be reached"
+        text = f"{_named(book, order)} could not be sent: {why}."
         book = book.telling("order_unreached", text, order.cause.alert_id)
     if not is_entry or order.ends:
         return _failed(book, order, now, is_lost=True)

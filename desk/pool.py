@@ -82,7 +82,8 @@ class Pool:
         while True:
             call, waited_seconds = lane.take_late() if is_spare else lane.take()
             if waited_seconds > START_WITHIN_SECONDS:
-                self._deliver(call, _for_all(call, _AFTER_UNREACHABLE[call.what]))
+                text = "other calls kept every thread of the account busy"
+                self._deliver(call, _for_all(call, _AFTER_UNREACHABLE[call.what], message=text))
                 continue
             self._deliver(call, _make_writable(carry_out(self._brokers[account], call)))
 
