@@ -185,8 +185,9 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
 
 def _most(book: Book, alert: Alert, rules: Rules) -> Decimal:
     """Return how much a resting exit may come to take of what is not known to be held yet."""
-    if book.share(rules.strategy).staying != 0:
-        return ZERO
+    share = book.share(rules.strategy)
+    if share.keep is not None or share.staying != 0:
+        return ZERO  # an earlier exit takes all that comes, or something else is held
     held = sum((order.left for order in _unseen(book, alert, rules)), ZERO)
     asked = opening_quantity(alert, rules.multiplier, None, order_levels(alert)[0] or rules.price)
     return (

@@ -237,6 +237,8 @@ def _protect(book: Book, share: Share, now: int) -> Step | None:
     if not (share.stop or share.target or share.exit):
         return None
     wants = wanted_legs(book, share)
+    if any(not order.rests for order in book.live(share.strategy, EXIT)):
+        wants.pop(EXIT, None)  # what leaves at the market is not offered twice
     standing = {o.kind: o for o in book.live(share.strategy, *LEGS) if o.rests}
     pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
     if "oco" in book.can and len(pair) == 2 and pair[0] == STOP_LOSS:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import Refused
+from brokers.protocol import Refused, Uncertain
 from tests.fakes import DeskBench
 from tests.venue_bench import KINDS, LOSE_ANSWER, LOSE_REQUEST, UNLINKED
 
@@ -352,6 +352,22 @@ def test_an_exit_with_a_level_rests_there_once_the_unknown_entry_is_found(
     assert (bench.held(), bench.exits()) == (2, [])
     assert answer["warnings"] == []
     assert [each["status"] for each in bench.now(answer)["orders"]][:1] == ["accepted"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_exit_with_a_level_changes_nothing_of_a_close_that_is_owed(make_venue_bench, kind):
+    """Bought, closed and sold at a level before anybody knew of the first: the close takes all of it."""
+    bench = make_venue_bench(kind)
+    bench.venue.fail("place", LOSE_ANSWER)
+    bench.venue.fail("find", *[Uncertain("no answer")] * 2)
+    bench.buy("2", stop_loss="90")
+    bench.send(action="close")
+    bench.send(action="sell", quantity="2", order_type="limit", limit_price="110")
+    bench.venue.fail("place", LOSE_REQUEST)
+    bench.tick(60)
+    assert not bench.desk.state.halts
+    assert (bench.held(), bench.at_venue()) == (0, 0)
+    assert sum(each.quantity for each in bench.exits()) <= 4
 
 
 @pytest.mark.parametrize("kind", UNLINKED)
