@@ -363,7 +363,7 @@ class Game:
                 where = (account, symbol, share.strategy)
                 held = self.venues[account].positions.get(book.instrument.holding, ZERO)
                 way = 1 if share.quantity > 0 else -1
-                is_gone = held * way < abs(share.quantity) - STEP
+                is_gone = held * way <= abs(share.quantity) - STEP
                 is_open = book.is_calling or book.unresolved is not None
                 if (
                     is_gone
