@@ -24,6 +24,8 @@ from parsers.alert import Alert
 ZERO = Decimal(0)
 _KEPT = {"buy": "buy", "sell": "sell", "close_long": "sell", "close_short": "buy"}
 """The side of an entry that an alert does not end; a `close` ends both."""
+_CLOSES = {"sell": "long", "close_long": "long", "buy": "short", "close_short": "short"}
+"""The side that each action reduces; a `close` reduces both."""
 NO_ROOM = "the exit is not placed while the stop stands: this account cannot work it beside a stop"
 
 
@@ -130,7 +132,12 @@ def _previous(alert: Alert, rules: Rules) -> Decimal | None:
 def _said(share: Share, alert: Alert, cut: Cut, cause: Cause, *, is_owed: bool) -> Marks:
     closes_all = alert.only_reduces and alert.quantity is None
     closes_all |= (cut.reduces > 0 or is_owed) and cut.reduces == abs(share.staying)
-    return mark_said(share.marks, cause, closes_all=closes_all)
+    only = None
+    if share.staying == 0 and cut.opens == 0 and alert.action != "cancel" and not closes_all:
+        # rules 2.6: what could only reduce has overtaken the entry it was to close.
+        only = _CLOSES.get(alert.action)
+        closes_all = alert.action == "close"
+    return mark_said(share.marks, cause, closes_all=closes_all, only=only)
 
 
 def _cancel_working(

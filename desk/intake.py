@@ -23,7 +23,7 @@ from desk.record import Part, Record, Story
 from desk.reply import Delivery
 from desk.routing import Target, route, trades_on_paper
 from desk.situation import Who, find_books, find_holding, find_rules, key_of
-from desk.timing import Times, judge_age
+from desk.timing import Times, fired_by, judge_age
 from parsers.alert import Alert, ParseError
 
 DEFAULT_STRATEGY = "default"
@@ -268,8 +268,8 @@ def _refusal(floor: Floor, record: Record, target: Target, alert: Alert, no: Ref
 
 
 def _cause(record: Record, alert: Alert) -> Cause:
-    number = record.story.number
-    return Cause(record.alert_id, record.seq, number, alert.fired_at, alert.market_position)
+    fired = fired_by(alert, record.received_at)
+    return Cause(record.alert_id, record.seq, record.story.number, fired, alert.market_position)
 
 
 def _decide(

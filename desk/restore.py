@@ -11,11 +11,12 @@ from decimal import Decimal
 from typing import Any
 
 from desk.abandoned import find_abandonment, is_holding, name_holding
-from desk.book import Book
+from desk.book import Book, Share
 from desk.evolve import evolve
 from desk.record import STORY, Record
 from desk.state import COUNTED_MS, HistoryRow, State
 from desk.store import AlertRow, Store
+from desk.timing import until
 
 
 def restore(state: State, store: Store, now: int) -> None:
@@ -103,8 +104,14 @@ def _doubt_what_was_sent(book: Book, now: int) -> Book:
             book = book.with_order(evolve(order, status="unknown", call="", due_at=now))
         elif order.call or order.due_at is not None:
             book = book.with_order(evolve(order, call="", due_at=now))
-    shares = {name: share.hurried(now) for name, share in book.shares.items()}
+    shares = {name: _resume(share, now) for name, share in book.shares.items()}
     return evolve(book, shares=shares, acted_at=now)
+
+
+def _resume(share: Share, now: int) -> Share:
+    """Return a share whose wishes are tried at once, and that no time from the future blocks."""
+    marks = until(share.marks, now)
+    return (share if marks is share.marks else evolve(share, marks=marks)).hurried(now)
 
 
 def read_answer(text: str) -> dict[str, Any]:

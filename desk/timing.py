@@ -57,6 +57,24 @@ def judge_age(alert: Alert, received_at: int, now: int, max_age_ms: int) -> Time
     return Times(now, max_age_ms, started + limit, expired, tuple(warnings))
 
 
+def fired_by(alert: Alert, received_at: int) -> int | None:
+    """Return when an alert fired, as far as it says: at the latest when it was received.
+
+    A time from the future is somebody's wrong clock; believed, it would overtake every alert until then.
+    """
+    return None if alert.fired_at is None else min(alert.fired_at, received_at)
+
+
+def until(marks: Marks, now: int) -> Marks:
+    """Return what was said, with no moment later than now: such a one blocks what is yet to come."""
+    times = {
+        name: now
+        for name in ("fired", "opened", "stated", "flat", "long", "short")
+        if getattr(marks, name) > now
+    }
+    return evolve(marks, **times) if times else marks
+
+
 def is_stale_reducing(marks: Marks, fired: int | None, partial: bool) -> bool:
     """Tell whether a later alert opened, or (unless this exit is partial) stated a position."""
     if fired is None:
@@ -90,9 +108,13 @@ def is_stale_target(
     return fired < marks.fired
 
 
-def mark_said(marks: Marks, cause: Cause, *, closes_all: bool) -> Marks:
-    """Remember when an alert closed the share or stated a side, also where it found nothing to do."""
-    fired, stated = cause.fired_at, cause.stated
+def mark_said(marks: Marks, cause: Cause, *, closes_all: bool, only: str | None = None) -> Marks:
+    """Remember when an alert closed the share or stated a side, also where it found nothing to do.
+
+    `only`: the side it could only have reduced and of which it found nothing. An entry on that side which
+    fired before is overtaken by its own exit, as if the other side had been stated.
+    """
+    fired, stated = cause.fired_at, cause.stated or _other(only)
     closes_all = closes_all or stated == "flat"
     if closes_all:
         marks = evolve(marks, closed=max(marks.closed, cause.seq))
@@ -105,3 +127,7 @@ def mark_said(marks: Marks, cause: Cause, *, closes_all: bool) -> Marks:
     elif stated == "short":
         marks = evolve(marks, short=max(marks.short, fired))
     return marks
+
+
+def _other(side: str | None) -> str | None:
+    return None if side is None else "short" if side == "long" else "long"
