@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -99,11 +99,16 @@ class Binance:
         self._url = connection.base_url or (SANDBOX_URL if connection.sandbox else LIVE_URL)
         key, secret = (connection.credentials.get(each, "").strip() for each in self.needs)
         self._calls = Calls(self._url, key, secret, now_ms)
+        self._calls.quota.join(name)
         self._rules: dict[str, Rules] = {}
-        self._asked: set[str] = set()
         self._sent: dict[str, int] = {}
         self._owners: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
+
+    @property
+    def rest_seconds(self) -> float:
+        """How long a read should wait by what Binance says is used of the quota of this address."""
+        return self._calls.quota.rest_seconds(self._calls.now)
 
     def open(self) -> None:
         """Open the connection and compare the clocks ahead of the first order. Raises nothing."""
@@ -132,7 +137,6 @@ class Binance:
                 if found is None:
                     raise
             self._rules[name] = found
-        self._asked.add(name)
         return found.instrument
 
     def price(self, symbol: str) -> Decimal | None:
@@ -218,15 +222,15 @@ class Binance:
             return Receipt(request.client_id, "absent", message=text)
         return self._read_receipt(request, row, until=until)
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
-        """Return the executions since a time on every symbol this broker was asked about.
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
+        """Return the executions since a time on these symbols, each of which costs a request or two.
 
         Each has the client id of its order, whoever placed it. Raises as `find_order`.
         """
         found: list[Fill] = []
         # `since` may be a time of either clock: the earlier reading misses nothing.
         start = since + min(self._calls.offset or 0, 0)
-        for symbol in sorted(self._asked):
+        for symbol in symbols:
             rows = self._read_trades(symbol, start)
             names = self._name_owners(symbol, {take(row, "orderId", int) for row in rows}, start)
             found += [read_trade(row, symbol, names[row["orderId"]]) for row in rows]
@@ -404,7 +408,6 @@ class Binance:
     def _find_rules(self, request: OrderRequest) -> Rules | None:
         """Return the rules of an order's symbol; their absence keeps no order back."""
         symbol = request.instrument.symbol
-        self._asked.add(symbol)
         if symbol not in self._rules:
             calls = self._calls
             try:

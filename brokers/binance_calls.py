@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,11 +20,18 @@ from brokers.binance_errors import CLOCK, KEY, SECRET, explain
 from brokers.binance_orders import Params
 from brokers.binance_public import read_time
 from brokers.protocol import KEYS_REFUSED, Refused, Uncertain, Unreachable
+from brokers.quota import Quota
 from brokers.wire import Reply, Wire
 
 RECEIVE_WINDOW_MS = 5_000
 """A call that was under way for longer is refused by the venue, so that a late order never trades."""
 LEAST_SECONDS = 0.1
+WEIGHT_A_MINUTE = 6_000
+"""What one address may ask for; exchangeInfo says it too, and then that holds."""
+SNAPSHOT_WEIGHT = 100
+"""The account (20) and the open orders of all symbols (80)."""
+USED_WEIGHT = "x-mbx-used-weight-1m"
+_A_MINUTE = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
 
 
 class Calls:
@@ -33,7 +41,8 @@ class Calls:
     """
 
     def __init__(self, url: str, key: str, secret: str, now_ms: Callable[[], int]) -> None:
-        self.wire = Wire(url, secrets=(key, secret), explain=explain)
+        self.wire = Wire(url, secrets=(key, secret), explain=explain, on_reply=self._weigh)
+        self.quota = _quota_of(url)
         self.offset: int | None = None
         """Binance's clock less ours in milliseconds; None until it was asked."""
         self._key = key
@@ -92,6 +101,18 @@ class Calls:
 
         return self._call(path, params, call, note).data
 
+    def _weigh(self, reply: Reply) -> None:
+        """Note what Binance says was used of the quota, and how large that is."""
+        used = reply.headers.get(USED_WEIGHT, "")
+        if used.isascii() and used.isdigit():
+            self.quota.hear(int(used), self.now)
+        rows = reply.data.get("rateLimits") if isinstance(reply.data, dict) else None
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and row.items() >= _A_MINUTE.items():
+                limit = row.get("limit")
+                if isinstance(limit, int) and limit > 0:
+                    self.quota.limit = limit
+
     @property
     def _headers(self) -> dict[str, str]:
         return {"X-MBX-APIKEY": self._key}
@@ -122,6 +143,12 @@ class Calls:
         stamped = [*params, window, ("timestamp", str(stamp))]
         query = urlencode(stamped, quote_via=quote, safe="")
         return f"{path}?{query}&signature={sign(self._secret, query)}"
+
+
+@lru_cache(maxsize=64)
+def _quota_of(_url: str) -> Quota:
+    """Return what all accounts at one address of the venue share."""
+    return Quota(WEIGHT_A_MINUTE, SNAPSHOT_WEIGHT)
 
 
 def sign(secret: str, payload: str) -> str:

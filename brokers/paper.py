@@ -11,6 +11,7 @@ price. A stop-limit wakes at its stop and is then a limit that has just arrived.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
@@ -46,6 +47,7 @@ class Paper:
 
     can = frozenset({"local", "reduce_only", "stop"})
     poll_seconds = 0.0
+    rest_seconds = 0.0
 
     def __init__(self, terms: Terms, rows: Rows, today: date) -> None:
         self.terms = terms
@@ -86,7 +88,7 @@ class Paper:
         """Tell that nothing is known: an order here is committed with its receipt or not at all."""
         return Receipt(request.client_id, "absent")
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         """Return nothing: every fill was told in its receipt."""
         return ()
 

@@ -7,7 +7,7 @@ and no strategy, and imports nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -208,6 +208,10 @@ class Broker(Protocol):
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
 
+    @property
+    def rest_seconds(self) -> float:
+        """How long a read should wait by what the venue says was used; 0.0 where it does not say."""
+
     def open(self) -> None:
         """Open the connection ahead, so that the next order costs one round trip. Raises nothing."""
 
@@ -232,8 +236,11 @@ class Broker(Protocol):
     def find_order(self, request: OrderRequest) -> Receipt:
         """Look an order up by its client id; status `absent` where the venue certainly has none."""
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
-        """Return the executions since a time in milliseconds, each with the client id of its order."""
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
+        """Return the executions since a time in milliseconds, each with the client id of its order.
+
+        `symbols` are the venue's names of the instruments that are asked for; more may be told.
+        """
 
     def snapshot(self) -> Snapshot:
         """Return positions, working orders and equity as they are now."""

@@ -28,12 +28,12 @@ class Comparison:
     """What came of comparing an account.
 
     `beyond` is what is held beyond the shares, by holding: what it was `before` where an order is under way,
-    and then `is_certain` is False. `is_short`: less is held than the shares.
+    and then `is_certain` is False. `short`: the holdings of which less is held than the shares.
     """
 
     books: list[Book]
     beyond: dict[str, Decimal]
-    is_short: bool = False
+    short: frozenset[str] = frozenset()
     is_certain: bool = True
 
 
@@ -48,7 +48,7 @@ def compare(
     """Return the books of an account as they are after a read that began at `began`."""
     beyond = {name: held for name, held in positions.items() if held != 0}
     done: list[Book] = []
-    is_certain, is_short = True, False
+    is_certain, lacking = True, set[str]()
     groups: dict[str, list[Book]] = {}
     for book in books:
         groups.setdefault(book.instrument.holding, []).append(book)
@@ -65,13 +65,13 @@ def compare(
         missing = min(longs, -apart) if apart < 0 else min(shorts, apart)
         beyond[name] = apart + missing if apart < 0 else apart - missing
         is_felt = _is_felt(group, shorts if apart > 0 else longs, missing)
-        is_short = is_short or is_felt
+        lacking |= {name} if is_felt else set()
         short = group[0].sight.short + 1 if is_felt else 0
         seen = [_see(book, held, began, short) for book in group]
         if short >= READS_IN_A_ROW:
             seen = _shrink_largest(seen, missing, -1 if apart > 0 else 1, now, price_of)
         done += seen
-    return Comparison(done, beyond, is_short, is_certain)
+    return Comparison(done, beyond, frozenset(lacking), is_certain)
 
 
 def miss_read(books: Sequence[Book], began: int) -> list[Book]:

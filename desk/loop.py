@@ -32,7 +32,7 @@ from desk.options import Settings
 from desk.plan import wakes_at
 from desk.pool import Pool, time_out
 from desk.pursue import pursue
-from desk.reading import WORKING_MS, Readers, Reading, meet_reading, take_late
+from desk.reading import Readers, Reading, meet_reading, take_late
 from desk.reply import Answer, Delivery, Reply
 from desk.report import (
     answer_delivery,
@@ -257,7 +257,7 @@ class Desk:
         for call in self.floor.calls:
             self._out[call.request.client_id] = (call, now)
             self._pool.submit(call)
-            self._readers.want(call.key[0], now + WORKING_MS)
+            self._readers.want_soon(call.key[0], now)
         for account in sorted(self.floor.reads):
             self._readers.want(account, now)
         self.floor.committed()

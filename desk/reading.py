@@ -45,6 +45,8 @@ LOOK_BACK_MS = 3_600_000
 """How far back executions are asked for when quantities differ."""
 EXPLAINED_AFTER = 3
 """After how many equal reads what an account holds beyond the shares counts as explained."""
+SYMBOLS_AT_ONCE = 3
+"""Of how many instruments one read asks for executions: a venue counts each, and the others come next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,22 @@ class Reading:
     fills: tuple[Fill, ...] = ()
     problem: str = ""
     code: str = ""
+    explains: tuple[str, ...] = ()
+    """The instruments whose executions were asked for."""
 
 
 def read_account(
     broker: Broker,
     account: str,
     watched: tuple[tuple[OrderRequest, Decimal], ...],
-    since: int | None,
+    since: int,
+    explains: tuple[str, ...],
     began: int,
 ) -> Reading:
     """Ask a venue for everything at once; `watched` are our working orders and what of them is known.
 
-    An order that no longer works, or of which more has filled, is looked up by its id. Raises nothing.
+    `explains` are the instruments whose executions `since` a time are asked for. An order that no longer
+    works, or of which more has filled, is looked up by its id. Raises nothing.
     """
     try:
         snapshot = broker.snapshot()
@@ -80,7 +86,7 @@ def read_account(
             if seen is None or seen.filled > filled:
                 seen = broker.find_order(request)
             receipts.append(seen)
-        fills = broker.fills(since) if since is not None else ()
+        fills = broker.fills(since, explains) if explains else ()
     except Refused as no:
         return Reading(account, began, problem=no.message, code=no.code)
     except (Unreachable, Uncertain) as error:
@@ -88,7 +94,7 @@ def read_account(
     except Exception as fault:
         log.exception("broker_fault", extra={"account": account, "call": "read"})
         return Reading(account, began, problem=f"reading it failed: {type(fault).__name__}")
-    return Reading(account, began, snapshot, tuple(receipts), fills)
+    return Reading(account, began, snapshot, tuple(receipts), fills, explains=explains)
 
 
 class Readers:
@@ -108,9 +114,11 @@ class Readers:
         self._due: dict[str, int] = {}
         self._out: dict[str, int] = {}
         self._clean: dict[str, int] = {}
-        self._beyond: dict[str, tuple[dict[str, Decimal], int]] = {}
-        """What each account holds beyond the shares, and how many reads in a row have said the same."""
-        self._differs: set[str] = set()
+        self._beyond: dict[str, dict[str, tuple[Decimal, int]]] = {}
+        """What an account holds beyond the shares, by instrument, and how often it was asked about."""
+        self._differs: dict[str, list[str]] = {}
+        """The instruments whose executions are asked for next: what is held of them is not explained."""
+        self._began: dict[str, int] = {}
         self._used: dict[str, int] = {}
 
     def begin(self, accounts: list[str], now: int) -> None:
@@ -118,17 +126,24 @@ class Readers:
         self._due = dict.fromkeys(accounts, now)
         self._clean = dict.fromkeys(accounts, now - LOOK_BACK_MS)
 
-    def want(self, account: str, now: int) -> None:
-        """Have an account read at `now`, or before if it is due before."""
+    def want(self, account: str, at: int) -> None:
+        """Have an account read at a moment, or before if it is due before."""
         if account in self._due:
-            self._due[account] = min(self._due[account], now)
-            self._used[account] = now
+            self._due[account] = min(self._due[account], at)
+            self._used[account] = at
+
+    def want_soon(self, account: str, now: int) -> None:
+        """Have an account read once an order has settled there, as soon as the venue's quota allows."""
+        if account in self._due:
+            allowed = self._began.get(account, 0) + self._least_ms(account)
+            self.want(account, max(now + WORKING_MS, allowed))
 
     def shift(self, step: int) -> None:
         """Move every moment along with a clock that was set."""
         self._due = {name: at + step for name, at in self._due.items()}
         self._clean = {name: at + step for name, at in self._clean.items()}
         self._used = {name: at + step for name, at in self._used.items()}
+        self._began = {name: at + step for name, at in self._began.items()}
         self._out.clear()
 
     def next_at(self) -> int | None:
@@ -158,34 +173,45 @@ class Readers:
     def came_back(self, reading: Reading, found: Comparison | None, now: int) -> None:
         """Say when an account is read next, after a read has come back."""
         name = reading.account
-        differs = found is not None and self._is_new(name, found)
+        if found is not None:
+            self._differs[name] = self._find_unexplained(reading, found)
+        differs = bool(self._differs.get(name))
         if self._out.get(name) == reading.began:
             del self._out[name]
         if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
             pause = WORKING_MS if found is None or differs else _pause_ms(self._state, name)
             self._due[name] = now + max(pause, self._least_ms(name))
-        if differs:
-            self._differs.add(name)
-        elif found is not None and found.is_certain:
-            self._differs.discard(name)
+        if found is not None and found.is_certain and not differs:
             self._clean[name] = reading.began
 
-    def _is_new(self, name: str, found: Comparison) -> bool:
-        """Whether what an account holds differs from the shares in a way that executions may explain."""
-        before, count = self._beyond.get(name, ({}, EXPLAINED_AFTER))
-        ours = {book.instrument.holding for book in found.books}  # cash moves with every trade
-        beyond = {
-            holding: held for holding, held in found.beyond.items() if held and holding in ours
-        }
-        count = count + 1 if before == beyond else 0
-        self._beyond[name] = (beyond, count)
-        return found.is_short or count < EXPLAINED_AFTER
+    def _find_unexplained(self, reading: Reading, found: Comparison) -> list[str]:
+        """Return the instruments of which something else is held than the shares, and executions may say why.
+
+        Those whose executions were just asked for come last. What the account holds besides, e.g. cash, or
+        an instrument that alerts only named, costs the venue's quota nothing.
+        """
+        before, beyond = self._beyond.get(reading.account, {}), {}
+        wanted: list[str] = []
+        asked = set(reading.explains)
+        for book in found.books:
+            name, symbol = book.instrument.holding, book.instrument.symbol
+            held = found.beyond.get(name, ZERO)
+            known, count = before.get(symbol, (ZERO, EXPLAINED_AFTER))
+            count = 0 if held != known else count + (symbol in asked)
+            beyond[symbol] = (held, count)
+            if name in found.short or count < EXPLAINED_AFTER:
+                wanted.append(symbol)
+        self._beyond[reading.account] = beyond
+        return sorted(wanted, key=lambda symbol: (symbol in asked, symbol))
 
     def _least_ms(self, name: str) -> int:
-        """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it."""
-        accounts = self._state.settings.accounts
+        """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it.
+
+        Rules 10.1: what the venue itself says was used counts too, e.g. that of another program.
+        """
+        accounts, broker = self._state.settings.accounts, self._brokers[name]
         sharing = sum(accounts[each].broker == accounts[name].broker for each in self._due)
-        return int(self._brokers[name].poll_seconds * 1000) * sharing
+        return int(max(broker.poll_seconds * sharing, broker.rest_seconds) * 1000)
 
     def _begin_one(self, name: str, now: int) -> None:
         watched = tuple(
@@ -194,13 +220,14 @@ class Readers:
             for order in book.orders.values()
             if order.status == "accepted"
         )
-        since = self._clean[name] if name in self._differs else None
+        since, explains = self._clean[name], tuple(self._differs.get(name, ())[:SYMBOLS_AT_ONCE])
         broker, deliver = self._brokers[name], self._deliver
 
         def job() -> None:
-            deliver(read_account(broker, name, watched, since, now))
+            deliver(read_account(broker, name, watched, since, explains, now))
 
         self._due[name] = now + IDLE_MS
+        self._began[name] = now
         self._used[name] = now
         if self._start(name, job):
             self._out[name] = now

@@ -7,6 +7,7 @@ in two minutes. Numbers travel as text, keys in a header.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -40,6 +41,7 @@ class Example:
     needs = ("EXAMPLE_KEY",)
     can = frozenset({"reduce_only"})
     poll_seconds = 2.0
+    rest_seconds = 0.0
 
     def __init__(self, name: str, connection: Connection) -> None:
         key = connection.credentials.get("EXAMPLE_KEY", "")
@@ -103,7 +105,7 @@ class Example:
                 return Receipt(request.client_id, "absent")
             raise
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         return tuple(read_fill(row) for row in rows(self._read(f"/fills?since={since}").data))
 
     def snapshot(self) -> Snapshot:

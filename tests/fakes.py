@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,7 @@ class HangingBroker:
 
     can = frozenset({"reduce_only", "stop"})
     poll_seconds = 2.0
+    rest_seconds = 0.0
 
     def __init__(self) -> None:
         self.may_answer = threading.Event()
@@ -201,7 +203,7 @@ class HangingBroker:
     def find_order(self, request: OrderRequest) -> Receipt:
         return Receipt(request.client_id, "absent")
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         return ()
 
     def snapshot(self) -> Snapshot:

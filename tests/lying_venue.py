@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -67,6 +68,7 @@ class LyingVenue:
     """One account. `can` says what kind: reduce_only, locks_balance (then it is spot), oco."""
 
     poll_seconds = 0.0
+    rest_seconds = 0.0
     fee_rate = ONE / 1000
     fee_coin = "USDT"
 
@@ -144,7 +146,7 @@ class LyingVenue:
             self.missed[request.client_id].append(self.clock())
         return found
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         self._may_be_gone()
         return tuple(fill for _, fill in self.executions if fill.at >= since)
 

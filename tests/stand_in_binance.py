@@ -5,7 +5,8 @@ what working orders need and takes fees in the coin received. One price per symb
 stands until it is set. What it can be told besides is to be slow, to lose an answer, to hang, or to give a
 scripted one. `python -m tests.stand_in_binance --port 8123` runs it by itself.
 
-It does not know iceberg, trailing or pegged orders, nor the limits of requests and orders.
+It counts the weight of requests as the venue does and tells it, but refuses none for it. It does not know
+iceberg, trailing or pegged orders, nor the limit of orders.
 """
 
 from __future__ import annotations
@@ -203,6 +204,10 @@ class StandIn:
         self.latency_seconds = 0.0
         self.can_trade, self.can_withdraw = True, False
         self.lock = threading.RLock()
+        self.weighed: list[tuple[int, int]] = []
+        """When each request came and what it weighed."""
+        self.used_elsewhere = 0
+        """What another program behind the same address has used in this minute."""
         self.closing = threading.Event()
         self._lists = 0
         stand_in = self
@@ -279,7 +284,24 @@ class StandIn:
         """Return the newest order of a name."""
         return next(o for o in reversed(self.orders) if o.client_id == client_id)
 
+    @property
+    def used(self) -> int:
+        """What was used in this minute of the venue's clock."""
+        minute = self.now() // 60_000
+        return self.used_elsewhere + sum(w for at, w in self.weighed if at // 60_000 == minute)
+
     # What a request does.
+
+    def weigh(self, seen: Seen) -> dict[str, str]:
+        """Count a request and return the header that tells what was used."""
+        with self.lock:
+            weight = _WEIGHTS.get(seen.path, 1) if seen.method == "GET" else 0
+            if seen.path == "/api/v3/openOrders" and "symbol" in seen.params:
+                weight = 6
+            if seen.path == "/api/v3/myTrades" and "orderId" in seen.params:
+                weight = 5
+            self.weighed.append((self.now(), weight))
+            return {"X-MBX-USED-WEIGHT-1M": str(self.used)}
 
     def take_hook(self, method: str, path: str) -> Hook | None:
         """Return what is to happen to this request instead of the usual."""
@@ -715,6 +737,15 @@ class StandIn:
 
 
 _PUBLIC = ("/api/v3/time", "/api/v3/exchangeInfo", "/api/v3/ticker/price")
+_WEIGHTS = {
+    "/api/v3/exchangeInfo": 20,
+    "/api/v3/ticker/price": 2,
+    "/api/v3/account": 20,
+    "/api/v3/order": 4,
+    "/api/v3/openOrders": 80,
+    "/api/v3/allOrders": 20,
+    "/api/v3/myTrades": 20,
+}
 _NEEDS = {
     "MARKET": (),
     "LIMIT": ("price", "timeInForce"),
@@ -770,12 +801,13 @@ class _Handler(BaseHTTPRequestHandler):
         venue.requests.append(seen)
         if venue.latency_seconds:
             venue.closing.wait(venue.latency_seconds)
+        used = venue.weigh(seen)
         hook = venue.take_hook(seen.method, seen.path)
         if hook and hook.kind in ("answer", "drop"):
             if hook.kind == "drop":
                 self.close_connection = True
                 return
-            self._reply(hook.status, hook.body, hook.headers)
+            self._reply(hook.status, hook.body, used | hook.headers)
             return
         try:
             status, told = 200, venue.serve(seen)
@@ -786,7 +818,7 @@ class _Handler(BaseHTTPRequestHandler):
                 venue.closing.wait(60)
             self.close_connection = True
             return
-        self._reply(status, json.dumps(told).encode(), {})
+        self._reply(status, json.dumps(told).encode(), used)
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 

@@ -1022,7 +1022,7 @@ def test_executions_carry_the_name_of_their_order(venue, broker):
     fresh = Binance("binance", Account(venue.url))
     fresh.instrument("BTCUSDT")
     for one in (broker, fresh):
-        found = one.fills(start - 1_000)
+        found = one.fills(start - 1_000, ["BTCUSDT"])
         assert [(f.client_id, f.side) for f in found] == [("tv-2", "buy"), ("by-hand", "buy")]
         assert [f.trade_id for f in found] == ["BTCUSDT:5001", "BTCUSDT:5002"]
         assert found[0].price == D(49000)
@@ -1035,7 +1035,7 @@ def test_executions_are_found_though_our_clock_is_ahead(venue):
     broker = Binance("binance", Account(venue.url), clock)
     broker.instrument("BTCUSDT")
     broker.place_order(ask())
-    assert len(broker.fills(clock() - 60_000)) == 1
+    assert len(broker.fills(clock() - 60_000, ["BTCUSDT"])) == 1
 
 
 def test_many_executions_are_read_page_by_page(venue, broker, monkeypatch):
@@ -1043,7 +1043,7 @@ def test_many_executions_are_read_page_by_page(venue, broker, monkeypatch):
     monkeypatch.setattr("brokers.binance.PAGE", 2)
     for number in range(5):
         broker.place_order(ask(f"tv-{number}"))
-    found = broker.fills(venue.now() - 60_000)
+    found = broker.fills(venue.now() - 60_000, ["BTCUSDT"])
     assert [f.client_id for f in found] == [f"tv-{number}" for number in range(5)]
     assert [p.get("fromId") for p in venue.sent("GET", "/api/v3/myTrades")] == [
         None,
@@ -1052,10 +1052,13 @@ def test_many_executions_are_read_page_by_page(venue, broker, monkeypatch):
     ]
 
 
-def test_a_symbol_nobody_asked_about_is_not_read(venue):
-    """Without a symbol there is nothing to ask."""
-    assert Binance("binance", Account(venue.url)).fills(0) == ()
-    assert venue.requests == []
+def test_a_symbol_nobody_asked_about_is_not_read(venue, broker):
+    """Its rules were read, and that is all: each symbol costs the quota of the address."""
+    broker.instrument("ETHUSDT")
+    broker.place_order(ask())
+    found = broker.fills(venue.now() - 60_000, ["BTCUSDT"])
+    assert [fill.trade_id for fill in found] == ["BTCUSDT:5000"]
+    assert {each["symbol"] for each in venue.sent("GET", "/api/v3/myTrades")} == {"BTCUSDT"}
 
 
 # Checks and prices.

@@ -122,7 +122,7 @@ def test_reads_ask_for_the_same(ours, theirs):
     fresh = Binance("binance", Account(our_venue.url))
     fresh.instrument("BTCUSDT")
     fresh._calls.offset = 0
-    fresh.fills(1)
+    fresh.fills(1, ["BTCUSDT"])
     fresh.snapshot()
     client.fetch_my_trades(PLACED, 1)
     client.fetch_orders(PLACED, 1)
@@ -177,7 +177,7 @@ def test_every_signature_of_ours_holds(ours):
     broker.find_order(ask("tv-f"))
     broker.cancel(PAIR[0])
     broker.snapshot()
-    broker.fills(1)
+    broker.fills(1, ["BTCUSDT"])
     broker.check()
     signed = [seen for seen in venue.requests if "signature" in seen.params]
     assert {(seen.method, seen.path.rpartition("/")[2]) for seen in signed} == {

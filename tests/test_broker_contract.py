@@ -110,7 +110,7 @@ class Stage:
             "protect": lambda: broker.protect(self.sample.pair),
             "cancel": lambda: broker.cancel(request),
             "find_order": lambda: broker.find_order(request),
-            "fills": lambda: broker.fills(0),
+            "fills": lambda: broker.fills(0, [request.instrument.symbol]),
             "snapshot": broker.snapshot,
         }
 

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
@@ -42,6 +43,7 @@ class PacedVenue:
 
     can = frozenset({"reduce_only", "stop"})
     poll_seconds = 60.0
+    rest_seconds = 0.0
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -89,7 +91,7 @@ class PacedVenue:
     def find_order(self, request: OrderRequest) -> Receipt:
         return Receipt(request.client_id, "unknown")
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         return ()
 
     def snapshot(self) -> Snapshot:

@@ -37,6 +37,7 @@ class Gate:
 
     can = frozenset({"reduce_only", "stop"})
     poll_seconds = 0.0
+    rest_seconds = 0.0
 
     def __init__(self) -> None:
         self.changed = threading.Condition()

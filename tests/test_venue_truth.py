@@ -69,6 +69,52 @@ def test_an_account_is_never_read_more_often_than_its_quota_allows(make_venue_be
     assert pauses(bench, 60) == {16}
 
 
+def test_what_the_venue_says_is_used_slows_reading_down(make_venue_bench):
+    """Another program behind the same address has used most of the half that reading may take."""
+    bench = make_venue_bench()
+    bench.venue.rest_seconds = 15.0
+    bench.send(**LIMIT, time_in_force="gtc")
+    bench.tick(20)
+    assert pauses(bench, 60) == {15}
+
+
+def test_orders_one_after_the_other_have_the_account_read_no_more_often(make_venue_bench):
+    """Each has it read soon; how soon is the venue's quota."""
+    bench = make_venue_bench()
+    bench.venue.rest_seconds = 10.0
+    bench.buy("1")
+    bench.tick(20)
+    first = len(bench.venue.times("snapshot"))
+    for _ in range(30):
+        bench.buy("1")
+        bench.tick(1)
+    assert len(bench.venue.times("snapshot")) - first <= 4
+
+
+def test_executions_are_asked_for_only_of_what_differs(make_venue_bench):
+    """Closes that found nothing named both; a deposit of one is asked about for a while, and nothing else."""
+    bench = make_venue_bench()
+    for symbol in (bench.symbol, bench.other):
+        assert bench.send(action="close", symbol=symbol)["code"] == "NOTHING_TO_CLOSE"
+    bench.tick(120)
+    assert bench.venue.explained == []
+    bench.venue.trade_by_hand(bench.symbol, "1")
+    bench.tick(200)
+    assert bench.venue.explained == [(bench.symbol,)] * 3
+
+
+def test_many_instruments_that_differ_take_turns(make_venue_bench, monkeypatch):
+    """A venue counts each of them, so one read asks for a few."""
+    monkeypatch.setattr("desk.reading.SYMBOLS_AT_ONCE", 1)
+    bench = make_venue_bench()
+    for symbol in (bench.symbol, bench.other):
+        bench.send(action="close", symbol=symbol)
+        bench.venue.trade_by_hand(symbol, "1")
+    bench.tick(200)
+    both = sorted((bench.symbol, bench.other))
+    assert [one for (one,) in bench.venue.explained] == both * 3
+
+
 @pytest.mark.parametrize("kind", UNLINKED)
 def test_fills_are_acted_on_at_every_read(make_venue_bench, kind):
     """Also of an order that is younger than ten seconds: only quantities wait."""

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,8 @@ class ScriptedVenue(LyingVenue):
         """Every request that was made: when, the verb, and the client id where there is one."""
         self.requests: list[OrderRequest] = []
         """Every order that was asked for, accepted or not."""
+        self.explained: list[tuple[str, ...]] = []
+        """The instruments whose executions were asked for, a request each."""
         self.parts: deque[Decimal] = deque()
         """How much of the next market orders fills; what is left of each ends."""
         self.answers_late = False
@@ -124,9 +126,11 @@ class ScriptedVenue(LyingVenue):
         act = super().find_order
         return self._meet("find", request, lambda: act(request))
 
-    def fills(self, since: int) -> tuple[Fill, ...]:
+    def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         act = super().fills
-        return self._meet("fills", None, lambda: act(since))
+        symbols = tuple(symbols)
+        self.explained.append(symbols)
+        return self._meet("fills", None, lambda: act(since, symbols))
 
     def snapshot(self) -> Snapshot:
         return self._meet("snapshot", None, super().snapshot)
