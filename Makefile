@@ -1,7 +1,7 @@
 # The tasks of this project. `make run` and `make test` need Python 3.11 or newer and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format bench drill clean token
+.PHONY: help run test check lint format docs bench drill clean token
 SHELL := /bin/sh
 
 # `make run PYTHON=/opt/python3.12/bin/python3` chooses another interpreter for .venv.
@@ -18,6 +18,7 @@ help:  ## Say what can be made.
 	@echo 'make check    format, lint, types and tests, changing nothing'
 	@echo 'make lint     the same without the tests'
 	@echo 'make format   format, and mend what can be mended'
+	@echo 'make docs     build the pages as a site in site/; a dead link makes it fail'
 	@echo 'make drill    the long runs against a simulated, lying venue'
 	@echo 'make bench    measure throughput, latency, memory and growth against their targets'
 	@echo 'make clean    remove .venv and caches; never .env, the state or the log'
@@ -40,6 +41,10 @@ format: $(VENV)/dev.stamp
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+docs: $(VENV)/docs.stamp
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+	@echo 'The pages are built: open site/index.html'
+
 drill: $(VENV)/dev.stamp
 	@$(PY) -m pytest -q -s -m drill $(ARGS)
 
@@ -47,7 +52,7 @@ bench: $(VENV)/run.stamp
 	@$(PY) -m bench
 
 clean:
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis site
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the token of the history and the controls -----------------------------------------------------
@@ -87,8 +92,11 @@ $(VENV)/dev.stamp: requirements.txt requirements-dev.txt | $(PY)
 	@$(call install,requirements-dev.txt)
 	@touch $(VENV)/run.stamp
 
+$(VENV)/docs.stamp: requirements-docs.txt | $(PY)
+	@$(call install,requirements-docs.txt)
+
 $(PY):
-	@rm -f $(VENV)/run.stamp $(VENV)/dev.stamp; \
+	@rm -f $(VENV)/run.stamp $(VENV)/dev.stamp $(VENV)/docs.stamp; \
 	found=; \
 	for name in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python); do \
 	    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \

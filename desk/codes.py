@@ -1,7 +1,7 @@
 """List every code an answer can carry, with what it means and what to do next.
 
-README's table is printed from here. The codes are words of the answer, not exceptions; who denies, and why,
-is decided elsewhere.
+The table in docs/answers.md is printed from here. The codes are words of the answer, not exceptions; who
+denies, and why, is decided elsewhere.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def read(body: str) -> Alert:
 def test_strategy_messages_carry_what_the_strategy_did(name: str) -> None:
     """Side, quantity, price, position after, time, key and secret all arrive."""
     alert = read(render((EXAMPLES / name).read_text()))
-    assert (alert.action, alert.symbol, alert.strategy) == ("buy", "BTCUSDT", "my-ma-cross")
+    assert (alert.action, alert.symbol, alert.strategy) == ("buy", "BTCUSDT", "my-strategy")
     assert (alert.quantity, alert.price) == (Decimal(15), Decimal("45000.5"))
     assert (alert.market_position, alert.position_size) == ("long", Decimal(5))
     assert (alert.fired_at, alert.idempotency_key) == (FIRED_AT, render(KEY))

@@ -143,7 +143,7 @@ def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
     """Keys, and `sandbox: true` in the account that config.yaml has: it trades at the test system."""
     text = read_shipped("config.yaml")
     before, binance = text.split("\n  binance:")
-    assert "    # sandbox: false " in binance
+    assert "    # sandbox: true " in binance
     mine = f"    sandbox: true\n    base_url: {venue.url}\n"
     text = f"{before}\n  binance:" + binance.replace(
         "    market: spot\n", f"    market: spot\n{mine}", 1

@@ -1,4 +1,4 @@
-"""Tests that README and its pages say what the program does: each command and example is carried out."""
+"""Tests that the pages say what the program does: each command, answer and story is carried out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,13 +34,17 @@ from tests.fakes import DeskBench
 from tests.shipped import read_shipped
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-PAGES = {path: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
-TEXTS = [README, *PAGES.values()]
-BLOCK = re.compile(
-    r"(?:^<!-- server: (?P<server>.+?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+        *(ROOT / name for name in ("deploy/README.md", "examples/README.md")),
+    ]
+}
+README = PAGES["README.md"]
+BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+GUARDED = "<!-- server: with a secret -->\n"
 HERE = re.compile(r"http://(?:127\.0\.0\.1|localhost):8080")
 SECRET = "an-0nly-f0r-the-tests"
 TOKEN = "t0ken-0nly-f0r-the-tests"
@@ -47,28 +52,33 @@ TOKEN = "t0ken-0nly-f0r-the-tests"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, and the server its commands are for."""
+    """A fenced block: its language and its text."""
 
     kind: str
     text: str
-    server: str
 
 
 def blocks(text: str) -> list[Block]:
     """Return the fenced blocks of a page in their order."""
-    return [Block(m["kind"], m["text"], m["server"] or "") for m in BLOCK.finditer(text)]
+    return [Block(found["kind"], found["text"]) for found in BLOCK.finditer(text)]
 
 
-def commands() -> list[tuple[str, Block, Block]]:
-    """Return each curl that calls this machine, with the block that shows its answer."""
-    found = [block for text in TEXTS for block in blocks(text)]
+def all_blocks(kind: str) -> list[Any]:
+    """Return the blocks of one kind of all pages, each as a case named after its page."""
     return [
-        (f"{number}-{re.findall(r'8080(/[a-z/]*)', block.text)[-1]}", block, found[at + 1])
-        for number, (at, block) in enumerate(
-            (at, block)
-            for at, block in enumerate(found)
-            if block.kind == "sh" and "curl" in block.text and HERE.search(block.text)
-        )
+        pytest.param(block.text, id=f"{name}-{number}")
+        for name, page in PAGES.items()
+        for number, block in enumerate(each for each in blocks(page) if each.kind == kind)
+    ]
+
+
+def commands(page: str) -> list[tuple[Block, Block]]:
+    """Return each curl of a page that calls this machine, with the block that shows its answer."""
+    found = [*blocks(page), Block("nothing", "")]
+    return [
+        (block, found[at + 1])
+        for at, block in enumerate(found)
+        if block.kind in ("sh", "bash") and "curl" in block.text and HERE.search(block.text)
     ]
 
 
@@ -83,8 +93,7 @@ class Server:
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
         shipped = read_shipped("config.yaml")
-        assert "rate_limit: 10/minute" in shipped
-        (folder / "config.yaml").write_text(shipped.replace("10/minute", "1000/minute"))
+        (folder / "config.yaml").write_text(f"{shipped}\nwebhook: {{rate_limit: 1000/minute}}\n")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -158,22 +167,15 @@ def read_curl(command: str) -> tuple[str, str, dict[str, str], str | None]:
     return url, method or ("GET" if body is None else "POST"), headers, body
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
-    """Start a server where a block first needs it: as shipped, or with a secret."""
-    started: dict[str, Server] = {}
-
-    def find(kind: str) -> Server:
-        if kind not in started:
-            variables = {"with a secret": {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, "": {}}[kind]
-            started[kind] = Server(tmp_path_factory.mktemp("server"), variables)
-        return started[kind]
-
-    yield find
-    for each in started.values():
-        each.process.terminate()
-    for each in started.values():
-        each.process.wait(30)
+@contextmanager
+def serve(folder: Path, *, is_guarded: bool) -> Iterator[Server]:
+    """Run a receiver as shipped, with a secret or without one."""
+    server = Server(folder, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET} if is_guarded else {})
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        server.process.wait(30)
 
 
 def assert_shows(shown: Any, real: Any, where: str = "answer") -> None:
@@ -202,27 +204,73 @@ def assert_shows(shown: Any, real: Any, where: str = "answer") -> None:
         assert shown == real, where
 
 
-@pytest.mark.parametrize(
-    ("command", "shown"),
-    [pytest.param(one, two, id=name) for name, one, two in commands()],
-)
-def test_each_command_is_answered_as_shown(
-    command: Block, shown: Block, servers: Callable[[str], Server]
-) -> None:
-    """Every curl works against the shipped configuration, and its answer is the one that follows."""
-    assert shown.kind == "json", f"no answer is shown for: {command.text}"
-    assert_shows(json.loads(shown.text), json.loads(servers(command.server).run(command.text)))
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if commands(page)])
+def test_each_command_of_a_page_is_answered_as_shown(name: str, tmp_path: Path) -> None:
+    """A reader who carries out a page from top to bottom sees each answer that the page shows.
+
+    He is where the page says he is: with a secret on all of it, or without one on all of it.
+    """
+    page = PAGES[name]
+    with serve(tmp_path, is_guarded=page.startswith(GUARDED)) as server:
+        for command, shown in commands(page):
+            assert shown.kind == "json", f"no answer is shown for: {command.text}"
+            try:
+                assert_shows(json.loads(shown.text), json.loads(server.run(command.text)))
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {command.text}\n{error}") from error
 
 
-def test_the_start_looks_as_shown(servers: Callable[[str], Server]) -> None:
+def test_the_start_looks_as_shown(tmp_path: Path) -> None:
     """The banner below `make run` is the banner."""
     (shown,) = (b.text for b in blocks(README) if b.text.startswith("TradingView Webhook Receiver"))
-    real = servers("").log.read_text().replace(str(servers("").port), "8080")
+    with serve(tmp_path, is_guarded=False) as server:
+        real = server.log.read_text().replace(str(server.port), "8080")
     real = real.replace(
         "ADMIN_TOKEN in the environment", "ADMIN_TOKEN in .env"
     )  # as make run has it
     for line, other in zip(shown.splitlines(), real.splitlines(), strict=False):
         assert re.fullmatch(".+?".join(map(re.escape, line.split("…"))), other), other
+
+
+def test_no_example_has_its_secret_in_the_url() -> None:
+    """URLs are logged in many places, so no command teaches to put a secret there."""
+    for name, page in PAGES.items():
+        for block in blocks(page):
+            assert not re.search(r"[?&](secret|auth_token)=", block.text), (name, block.text)
+
+
+def test_a_page_without_a_secret_uses_none() -> None:
+    """What is shown to a reader without a secret works without one."""
+    for name, page in PAGES.items():
+        if not page.startswith(GUARDED):
+            for command, _ in commands(page):
+                assert "TRADINGVIEW_WEBHOOK_SECRET" not in command.text, (name, command.text)
+
+
+MADE = re.compile(r'^make (\w+)(?: ARGS="([^"]*)")?$', re.MULTILINE)
+
+
+def test_each_task_that_is_named_can_be_made() -> None:
+    """A `make` on a page names a target of the Makefile; what it passes on is an option of the program."""
+    targets = re.findall(r"^(\w+):.*##|^(\w+): ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    known = {name for pair in targets for name in pair if name}
+    options = subprocess.run(
+        [sys.executable, "webhook_server.py", "--help"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
+    for name, page in PAGES.items():
+        for target, arguments in MADE.findall("\n".join(b.text for b in blocks(page))):
+            assert target in known, (name, target)
+            for option in re.findall(r"--[a-z-]+", arguments):
+                assert f"{option} " in options or f"{option}\n" in options, (name, option)
+
+
+def test_every_option_of_the_command_line_is_explained() -> None:
+    """Configuration lists what `--help` lists, and no other."""
+    options = subprocess.run(
+        [sys.executable, "webhook_server.py", "--help"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
+    shown = {name for row in rows("options") for name in re.findall(r"`(--[a-z-]+)`", row[0])}
+    assert shown == set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", options, re.MULTILINE)) - {"--help"}
 
 
 def test_the_two_commands_that_matter_stand_on_lines_of_their_own() -> None:
@@ -258,12 +306,7 @@ def render(template: str) -> str:
 
 @pytest.mark.parametrize(
     "template",
-    [
-        b.text
-        for text in TEXTS
-        for b in blocks(text)
-        if b.kind == "json" and re.match(r'\{\s+"(action|symbol)', b.text)
-    ],
+    [each for each in all_blocks("json") if re.match(r'\{\s+"(action|symbol)', each.values[0])],
 )
 def test_each_message_for_tradingview_trades(template: str, bench: DeskBench) -> None:
     """A message that is shown with placeholders buys once they are filled in."""
@@ -275,28 +318,27 @@ def test_each_message_for_tradingview_trades(template: str, bench: DeskBench) ->
 
 
 def rows(name: str) -> list[list[str]]:
-    """Return the cells of the table between `<!-- name -->` and `<!-- /name -->`, without its head."""
-    marked = re.search(
-        rf"^<!-- {name} -->\n(.+?)^<!-- /{name} -->$", README, re.MULTILINE | re.DOTALL
-    )
-    assert marked is not None, f"README has no table {name}"
-    lines = [line.strip("|\n") for line in marked[1].splitlines()]
+    """Return the cells of the one table between `<!-- name -->` and `<!-- /… -->`, without its head."""
+    marked = re.compile(rf"^<!-- {name} -->\n(.+?)^<!-- /\w+ -->$", re.MULTILINE | re.DOTALL)
+    found = [table for page in PAGES.values() for table in marked.findall(page)]
+    assert len(found) == 1, f"{len(found)} tables are called {name}"
+    lines = [line.strip("|\n") for line in found[0].splitlines()]
     return [[cell.strip() for cell in line.split("|")] for line in lines[2:]]
 
 
 def test_the_table_of_codes_is_the_one_in_the_code() -> None:
-    """README lists every code an answer can carry, in the words of `desk/codes.py`."""
+    """The page lists every code an answer can carry, in the words of `desk/codes.py`."""
     assert rows("codes") == [[f"`{code}`", text] for code, text in CODES.items()]
 
 
 def test_the_table_of_outcomes_has_every_word() -> None:
-    """README explains each outcome word and no other."""
+    """The page explains each outcome word and no other."""
     assert {row[0].strip("`") for row in rows("outcomes")} == set(OUTCOMES)
 
 
 def test_a_reversal_whose_entry_is_denied_is_answered_200(bench: DeskBench) -> None:
     """The table of answers says so: the exit happened, and `success` is false."""
-    assert '| 200, `"success": false` | a reversal' in README
+    assert '| 200, `"success": false` | a reversal' in PAGES["docs/answers.md"]
     bench.send_text("BUY BTCUSDT.P @ 45000 qty=1")
     answer = bench.send_text("SELL BTCUSDT.P @ 45000 qty=3 sl=44000")
     assert (answer["http"], answer["success"]) == (200, False)
@@ -306,44 +348,70 @@ def test_a_reversal_whose_entry_is_denied_is_answered_200(bench: DeskBench) -> N
 
 def test_every_file_that_is_named_exists() -> None:
     """A link leads to a file of this project, and a heading that is linked to exists."""
-    pages = [(text, path.parent) for path, text in PAGES.items()]
-    examples = ROOT / "examples"
-    pages += [(README, ROOT), ((examples / "README.md").read_text(), examples)]
-    for text, folder in pages:
+    for name, text in PAGES.items():
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             path, _, anchor = target.partition("#")
-            linked = (folder / path) if path else None
-            assert linked is None or linked.exists(), target
-            there = linked.read_text() if linked and anchor else text
+            linked = ((ROOT / name).parent / path) if path else ROOT / name
+            assert linked.is_file(), (name, target)
+            there = linked.read_text(encoding="utf-8")
             headings = re.findall(r"^#+ (.+)$", there, re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
-            assert not anchor or anchor in anchors, target
+            assert not anchor or anchor in anchors, (name, target)
 
 
 def test_every_page_is_linked_from_readme() -> None:
-    """What left README for a page of its own is found from there."""
-    for path in PAGES:
-        assert f"](docs/{path.name})" in README, path.name
+    """Whatever somebody wants to know is two clicks away: README, page, section."""
+    for name in PAGES:
+        assert name == "README.md" or re.search(rf"\]\({name}[)#]", README), name
 
 
-def test_readme_says_what_happens_when_a_venue_fails() -> None:
-    """The page has every case; README keeps the gist."""
-    start = README.index("### When a venue hangs, lies or is closed by hand")
-    gist = README[start : README.index("\n## ", start)]
-    assert "docs/when-a-venue-fails.md" in gist
-    (page,) = (text for path, text in PAGES.items() if path.name == "when-a-venue-fails.md")
-    assert "`unknown`" in gist
+def test_every_page_stands_in_the_site() -> None:
+    """The pages of `make docs` are these pages."""
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for name in PAGES:
+        assert re.search(rf": {name}$", menu, re.MULTILINE), name
+
+
+def test_readme_is_read_in_one_sitting() -> None:
+    """It has at most 250 lines, and what works and what does not yet stands on the first screen."""
+    lines = README.splitlines()
+    assert len(lines) <= 250
+    (head,) = (line for line in lines[:60] if line.startswith("|") and "works" in line)
+    assert [cell.strip() for cell in head.strip("|").split("|")] == ["", "works", "not yet"]
+
+
+def test_sentences_are_short() -> None:
+    """No sentence of a page has more than 25 words."""
+    for name, page in PAGES.items():
+        for sentence in sentences(page):
+            assert len(sentence.split()) <= 25, (name, sentence)
+
+
+def sentences(page: str) -> Iterator[str]:
+    """Yield the sentences of a page; blocks, tables, headings and comments have none."""
+    page = re.sub(r"^ *```.*?^ *```$", "\n", page, flags=re.MULTILINE | re.DOTALL)
+    page = re.sub(r"<!--.*?-->|</?\w+>", "", page, flags=re.DOTALL)
+    page = re.sub(r"^(\||#).*$", "", page, flags=re.MULTILINE)
+    page = re.sub(r"\]\([^)]*\)", "]", page)
+    for paragraph in re.split(r"\n\s*\n|^ *(?:-|\d+\.) ", page, flags=re.MULTILINE):
+        plain = re.sub(r"`[^`]*`", "code", " ".join(paragraph.split()))
+        yield from re.split(r"(?<=[.!?:])[*_\")]* +", plain)
+
+
+def test_the_page_of_failures_names_what_status_counts() -> None:
+    """What is open in `/status` is explained where a venue's failures are."""
     for name in ("unknown_orders", "owed_exits", "bare_shares", "halted", "silent_accounts"):
-        assert f"`{name}`" in page, name
+        assert f"`{name}`" in PAGES["docs/when-a-venue-fails.md"], name
 
 
 def test_every_route_and_every_variable_is_named() -> None:
-    """README knows each address the server answers and each variable that .env may hold."""
+    """The pages know each address the server answers and each variable that .env may hold."""
     server = (ROOT / "webhook_server.py").read_text()
+    answers, configuration = PAGES["docs/answers.md"], PAGES["docs/configuration.md"]
     for route in re.findall(r'@app\.(?:get|post)\("([^"]+)"\)', server):
-        assert f"`{route}`" in README or f" {route}`" in README, route
+        assert f"`{route}`" in answers or f" {route}`" in answers, route
     for name in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
-        assert f"`{name}`" in README, name
+        assert f"`{name}`" in configuration, name
 
 
 FIELDS = {
@@ -360,7 +428,7 @@ COMPLETE = {"action": "buy", "symbol": "BTCUSDT", "quantity": "1", "price": "450
 
 @pytest.mark.parametrize("row", rows("unreadable"), ids=lambda row: row[0].split(",")[0])
 def test_the_table_of_unreadable_values_holds(row: list[str], tmp_path: Path) -> None:
-    """For each kind of field, what README says of a missing, empty or unresolved value is what happens."""
+    """For each kind of field, what the page says of a missing, empty or unresolved value is what happens."""
     for field in FIELDS[row[0]]:
         for cell, values in zip(row[1:], UNREADABLE.values(), strict=True):
             alert = COMPLETE | ({"order_type": "limit"} if field == "limit_price" else {})
@@ -379,7 +447,7 @@ def read(body: str) -> int | str:
 
 
 def test_each_alias_is_read_as_its_field() -> None:
-    """README's other names of a field mean the field."""
+    """The other names of a field mean the field."""
     for field, others, sample in rows("aliases"):
         names, value = re.findall("`(.+?)`", field + others), json.loads(sample.strip("`"))
         for name in names:
@@ -446,10 +514,7 @@ def holds(bench: DeskBench, strategy: str, symbol: str) -> str:
     return f"holds {format(bench.held(strategy, symbol).normalize() + Decimal(0), 'f')}"
 
 
-STORIES = [b.text for text in TEXTS for b in blocks(text) if b.kind == "alerts"]
-
-
-@pytest.mark.parametrize("story", STORIES, ids=range(len(STORIES)))
+@pytest.mark.parametrize("story", all_blocks("alerts"))
 def test_each_story_ends_as_it_is_told(story: str, tmp_path: Path) -> None:
     """What the page says an alert means for a position is what happens to it."""
     happened = list(play(story, tmp_path, DeskBench))
@@ -458,14 +523,12 @@ def test_each_story_ends_as_it_is_told(story: str, tmp_path: Path) -> None:
         assert shown == real
 
 
-@pytest.mark.parametrize(
-    "config", [b.text for text in TEXTS for b in blocks(text) if b.kind == "yaml"]
-)
+@pytest.mark.parametrize("config", all_blocks("yaml"))
 def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) -> None:
-    """What README shows of config.yaml starts."""
+    """What a page shows of config.yaml starts."""
     file = tmp_path / "config.yaml"
     file.write_text(config)
-    load(file, {}, list(BROKERS))
+    load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, list(BROKERS))
 
 
 LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"}
@@ -487,12 +550,12 @@ def test_every_code_a_broker_refuses_with_is_explained() -> None:
 
 
 if __name__ == "__main__":
-    # After a change in desk/codes.py: python -m tests.test_readme
+    # After a change in desk/codes.py: python -m tests.test_pages
     lines = [
         "| code | means |",
         "|---|---|",
         *(f"| `{code}` | {text} |" for code, text in CODES.items()),
     ]
-    start, end = "<!-- codes -->\n", "<!-- /codes -->"
-    head, tail = README.partition(start)[0], README.partition(end)[2]
-    (ROOT / "README.md").write_text(head + start + "\n".join(lines) + "\n" + end + tail)
+    start, end, page = "<!-- codes -->\n", "<!-- /codes -->", PAGES["docs/answers.md"]
+    head, tail = page.partition(start)[0], page.partition(end)[2]
+    (ROOT / "docs/answers.md").write_text(head + start + "\n".join(lines) + "\n" + end + tail)
