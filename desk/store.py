@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -161,16 +161,21 @@ class Store(Reader):
         """Close the file; what was committed is in it."""
         self._db.close()
 
-    def write(self, batch: Batch) -> None:
-        """Write one batch, all of it or nothing. Raises `StoreUnavailable`."""
+    def write(self, batch: Batch, may_commit: Callable[[], bool] = lambda: True) -> bool:
+        """Write one batch, all of it or nothing, and return whether it was. Raises `StoreUnavailable`.
+
+        `may_commit` is asked last, when all that may take its time (another's lock, the disk) is over.
+        """
         if batch.is_empty():
-            return
+            return True
         try:
             if self.path.stat().st_ino != self._inode:
                 raise StoreUnavailable(f"{self.path} was replaced while running")
             self._db.execute("BEGIN IMMEDIATE")
             self._write(batch)
-            self._db.execute("COMMIT")
+            is_wanted = may_commit()
+            if is_wanted:
+                self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorname", "") in CONTRADICTIONS:
                 raise  # the disk is well: what was to be written is wrong, a fault of ours
@@ -178,6 +183,7 @@ class Store(Reader):
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        return is_wanted
 
     def _write(self, batch: Batch) -> None:
         shares, orders, fills, trades = _sort(batch.journal)

@@ -1089,10 +1089,10 @@ def break_store(monkeypatch, when=lambda batch: True):
     """Let writing fail while `when` says so."""
     write = Store.write
 
-    def refuse(self, batch):
+    def refuse(self, batch, may_commit):
         if not batch.is_empty() and when(batch):
             raise StoreUnavailable("no space left")
-        write(self, batch)
+        return write(self, batch, may_commit)
 
     monkeypatch.setattr(Store, "write", refuse)
 
