@@ -524,6 +524,9 @@ def load_settings(
     """Return the settings for these brokers, with the credentials they need. Raises `SettingsError`."""
     needs = {name: tuple(getattr(each, "needs", ())) for name, each in brokers.items()}
     markets = {name: tuple(getattr(each, "markets", ())) for name, each in brokers.items()}
+    currencies = {
+        name: each.currency for name, each in brokers.items() if hasattr(each, "currency")
+    }
     hosts = {name: tuple(getattr(each, "live_hosts", ())) for name, each in brokers.items()}
     return load(
         path,
@@ -532,6 +535,7 @@ def load_settings(
         overrides=overrides,
         needs=needs,
         markets=markets,
+        currencies=currencies,
         live_hosts=hosts,
     )
 

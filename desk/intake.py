@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.protocol import Refused
 from desk.book import Book, Cause
 from desk.codes import Denial
-from desk.cut import Rules
+from desk.cut import Rules, cut_at_zero
 from desk.decide import Verdict, decide, too_late
 from desk.duplicates import Duplicate, claim, find_duplicate
 from desk.evolve import evolve
@@ -254,10 +254,12 @@ def _is_overtaken(
     """Whether a later alert has overtaken this one everywhere: then its price is an old one."""
     if cause.fired_at is None:
         return False
-    return all(
-        too_late(book, alert, cause, find_rules(floor, who, alert, target, book, times))
-        for target, book in found
-    )
+    for target, book in found:
+        rules = find_rules(floor, who, alert, target, book, times)
+        cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
+        if not too_late(book, alert, cause, rules, cut):
+            return False
+    return True
 
 
 def _refusal(floor: Floor, record: Record, target: Target, alert: Alert, no: Refused) -> Part:

@@ -143,6 +143,7 @@ class Account(_Settings):
     fee_per_contract: Cost = None
     slippage_ticks: Cost = None
     leverage: Annotated[Decimal, number("1")] | None = None
+    shorts: bool = False
     _credentials: Mapping[str, str] = PrivateAttr(default_factory=nothing)
     _missing: tuple[str, ...] = PrivateAttr(default=())
 

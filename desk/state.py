@@ -313,14 +313,14 @@ class State:
         free = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
         for key in self._keys_of(account):
             book = self.books[key]
-            if book.instrument.kind in ("spot", "equity"):
-                continue
+            is_paid = book.instrument.kind in ("spot", "equity")
             price = self.prices.get(book.instrument.symbol)
             for share in book.shares.values():
                 if price is None or share.quantity == 0:
                     continue
-                open_profit = share.position.open_profit(price, book.instrument.point_value)
-                free += open_profit - local.margin(book.instrument, share.quantity, price)
+                if not is_paid:  # else the cash that moved says it
+                    free += share.position.open_profit(price, book.instrument.point_value)
+                free -= local.margin(book.instrument, share.quantity, price)
         return free
 
     def _keys_of(self, account: str) -> list[Key]:

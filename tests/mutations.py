@@ -66,13 +66,13 @@ MUTATIONS = (
     Mutation(
         "a reversal opens its whole quantity beyond what it closed",
         "desk/cut.py",
-        "return _allow(Cut(side, reduces, max(ZERO, asked - abs(held))), alert, book, rules)",
-        "return _allow(Cut(side, reduces, asked), alert, book, rules)",
+        "opens = max(ZERO, (asked or ZERO) - abs(held))",
+        "opens = asked or ZERO",
     ),
     Mutation(
         "a sell on spot opens a short",
         "desk/cut.py",
-        'return (rules.direction or "both") if book.instrument.may_short else "long"',
+        'return (rules.direction or "both") if _may_short(book, rules) else "long"',
         'return rules.direction or "both"',
     ),
     Mutation(

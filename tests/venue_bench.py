@@ -64,8 +64,8 @@ CONFIG = """
 webhook: {rate_limit: 100000/minute, secret: a-secret-for-the-venue-bench}
 default_account: v
 accounts:
-  v: {broker: venue, sandbox: true}
-  w: {broker: venue, sandbox: true}
+  v: {broker: venue, sandbox: true, currency: USDT}
+  w: {broker: venue, sandbox: true, currency: USDT}
 strategies:
   s: {account: v}
   t: {account: v}
