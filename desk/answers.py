@@ -209,6 +209,7 @@ def _leave_out_empty(told: list[Told]) -> list[Told]:
         if part.code != NOTHING_TO_CLOSE
         or orders
         or part.cancels
+        or part.owes
         or (part.account, part.paper) not in busy
     ]
 
@@ -314,7 +315,7 @@ def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:
     if part.cancels and not orders and is_sure:  # else one of them may not exist, or have filled
         what = "1 working order" if part.cancels == 1 else f"{part.cancels} working orders"
         said.append(f"Cancelled {what} for {part.instrument} {where}.")
-    if part.message and not orders:
+    if part.message and not orders and not part.owes:
         said.append(part.message)
     return said
 

@@ -51,6 +51,13 @@ class Verdict:
     rejects: bool = False
     """The alert as a whole came too late: nothing was changed."""
 
+    def owes(self, cause: Cause) -> bool:
+        """Whether an exit that the alert asked for stays to be sent."""
+        ids = {
+            (share.keep is not None and share.owed.alert_id) for share in self.book.shares.values()
+        }
+        return cause.alert_id in ids
+
 
 def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None = None) -> Verdict:
     """Return what `alert` means for the strategy's share in `book`.

@@ -13,7 +13,7 @@ from desk.book import Book, Cause
 from desk.codes import Denial
 from desk.cut import Rules, cut_at_zero
 from desk.decide import Verdict, decide, too_late
-from desk.duplicates import Duplicate, claim, find_duplicate
+from desk.duplicates import Duplicate, claim, find_duplicate, release
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.identity import digest, new_alert_id
@@ -42,14 +42,13 @@ def take_in(
         return refuse(floor, delivery, place, Denial(entry.code, entry.message), now)
     mark = digest(strategy, delivery.body, place)
     if not delivery.is_dry:
-        known = find_duplicate(floor, mark, entry, strategy, now)
+        known = find_duplicate(floor, delivery, mark, entry, strategy, now)
         if known:
             return known
     record = _open_record(floor, delivery, strategy, entry, number)
     _register(floor, record, entry, now)
     _process(floor, record, entry, now)
-    if not _is_limited(record):
-        claim(floor, mark, entry, record, now)
+    claim(floor, mark, entry, record, now)
     return record
 
 
@@ -58,6 +57,7 @@ def retry(floor: Floor, alert_id: str, now: int) -> None:
     record = floor.state.touch(floor.state.waiting[alert_id])
     if record.story.alert is not None:
         _process(floor, record, record.story.alert, now)
+    release(floor, record, now)
 
 
 def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
@@ -70,6 +70,7 @@ def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
     story.todo = []
     record.note(now, f"{denial.code}: {denial.message}")
     floor.state.drop(floor.state.waiting, alert_id)
+    release(floor, record, now)
 
 
 def refuse(floor: Floor, delivery: Delivery, place: int, denial: Denial, now: int) -> Record:
@@ -301,6 +302,7 @@ def _decide(
         denials=verdict.denials,
         code=verdict.code,
         message=verdict.message,
+        owes=verdict.owes(cause),
     )
     record.story.parts.append(part)
     record.story.warnings += [w for w in verdict.warnings if w not in record.story.warnings]
@@ -324,12 +326,6 @@ def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None
         for key in list(floor.state.by_instrument.get(name, ())):
             if key[1] and floor.state.books[key].orders:
                 meet_price(floor, key, price, now)
-
-
-def _is_limited(record: Record) -> bool:
-    """Whether nothing came of an alert but a 429: that claims no identity."""
-    codes = [denial.code for part in record.story.parts for denial in part.denials]
-    return "RATE_LIMITED" in codes and not record.orders
 
 
 def _changes(verdict: Verdict, book: Book, strategy: str) -> bool:

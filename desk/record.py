@@ -66,6 +66,8 @@ class Story:
     done: str | None = None
     """What a `halt` did, in words."""
     is_authenticated: bool = True
+    mark: str = ""
+    """What it claims while it waits, to be let go of where nothing comes of it."""
 
     def copied(self) -> Story:
         """Return a copy that may be changed alone."""
