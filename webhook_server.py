@@ -261,7 +261,7 @@ def _add_short_way(serve: Serve, reception: Reception) -> Serve:
         except Exception as error:  # noqa: BLE001 - Flask knows what is answered to each
             environ[HANDED_ON] = error
             return serve(environ, start_response)
-        body = sent.text.encode()
+        body = sent.body
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         headers += _pause_header(sent)
         start_response(f"{sent.http} {HTTPStatus(sent.http).phrase}", headers)
@@ -456,7 +456,7 @@ def _read_limit() -> int:
 
 
 def _send(sent: Sent) -> Response:
-    return JsonResponse(sent.text, sent.http, _pause_header(sent))
+    return JsonResponse(sent.body, sent.http, _pause_header(sent))
 
 
 def _pause_header(sent: Sent) -> list[tuple[str, str]]:

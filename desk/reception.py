@@ -70,6 +70,11 @@ class Sent:
     text: str
     retry_after: int | None = None
 
+    @property
+    def body(self) -> bytes:
+        """Return what is sent: the JSON as one line that is ended, as a shell or a log wants it."""
+        return f"{self.text}\n".encode()
+
 
 class Reception:
     """The front desk of one receiver."""
