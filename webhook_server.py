@@ -376,7 +376,7 @@ def _add_account_route(app: Flask, reception: Reception, real: Mapping[str, Brok
             return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.cash)})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
         reception.require_admin(_caller(request.environ))
-        symbols = accounts.list_symbols(desk.settings, list(desk.state.books.values()))
+        symbols = accounts.list_symbols(desk.settings, desk.state.open_books())
         rows = accounts.show_accounts(desk.settings, desk.state.cash)
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 

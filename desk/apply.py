@@ -153,7 +153,7 @@ def settle(book: Book, strategy: str, now: int) -> Book:
 
 def watch_protection(book: Book, now: int) -> Book:
     """Return the book with each share knowing since when it is bare; told once it was so for 5 seconds."""
-    for share in list(book.shares.values()):
+    for share in list(book.restless.values()):
         if not (share.stop or share.target or share.bare_since):
             continue
         leaves = share.owes and any(not o.rests for o in book.live(share.strategy, EXIT))

@@ -95,8 +95,14 @@ def forget_claims(floor: Floor, now: int) -> None:
     while claims:
         oldest = next(iter(claims))
         if claims[oldest][2] > now:
-            return
+            break
         del claims[oldest]
+    executed, window = floor.state.executed, floor.state.settings.webhook.dedupe_seconds * 1000
+    while executed:
+        first = next(iter(executed))
+        if executed[first][1] + window > now:
+            break
+        del executed[first]
 
 
 def _span_ms(floor: Floor, alert: Alert) -> int:
@@ -108,11 +114,5 @@ def _span_ms(floor: Floor, alert: Alert) -> int:
 
 
 def _was_executed_since(floor: Floor, strategy: str, symbol: str, number: int) -> bool:
-    name = floor.symbol_key(symbol)
-    for key, book in floor.state.books.items():
-        share = book.shares.get(strategy)
-        if share is None or share.marks.executed <= number:
-            continue
-        if name in (key[2], floor.symbol_key(share.symbol)):
-            return True
-    return False
+    last, _ = floor.state.executed.get((strategy, floor.symbol_key(symbol)), (0, 0))
+    return last > number

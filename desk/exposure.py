@@ -209,7 +209,7 @@ def _unconverted(symbol: str, quote: str, stakes: Stakes) -> Denial:
 
 
 def _books_of(floor: Floor, account: str, paper: bool) -> list[Book]:
-    return [book for key, book in floor.state.books.items() if key[:2] == (account, paper)]
+    return floor.state.open_books(account, paper)
 
 
 def _is_same(one: Book, other: Book) -> bool:

@@ -6,6 +6,7 @@ says an order has filled. Nothing here says what an order is now (`apply`) or wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from desk.book import (
     Book,
     Cause,
     FillRow,
+    LotsRow,
     Marks,
     Order,
     RestingExit,
@@ -27,7 +29,7 @@ from desk.book import (
     TradeRow,
 )
 from desk.evolve import evolve
-from desk.ledger import Execution, Position, Trade, book_fill
+from desk.ledger import Execution, Lots, Position, Trade, book_fill
 from desk.sizing import place_level, plain
 
 ZERO = Decimal(0)
@@ -147,9 +149,18 @@ def _write_down(
     gross = trade.gross if trade else position.gross
     where = (book.account, book.paper, book.instrument.symbol, share.strategy)
     rows: tuple[Row, ...] = (FillRow(fill, *where, gross - share.position.gross),)
+    rows += tuple(_lots_rows(where, share.position.lots, position.lots))
     if trade:
         rows = (*rows, TradeRow(trade, *where, share.symbol, closed_by))
     return evolve(book, journal=(*book.journal, *rows))
+
+
+def _lots_rows(where: tuple[str, bool, str, str], before: Lots, after: Lots) -> Iterator[LotsRow]:
+    """Yield what the store must learn of the chunks between the two ends."""
+    for number in range(max(before.following, after.first), after.following):
+        yield LotsRow(*where, number, after.middle[number - after.first])
+    if after.first > before.first:
+        yield LotsRow(*where, after.first)
 
 
 def _execution(book: Book, order: Order, fill: Fill, held: Decimal) -> Execution:

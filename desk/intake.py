@@ -173,6 +173,8 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     known = len(record.story.parts)
     for target, before in found:
         book = floor.state.books.get(key_of(before), before)
+        if record.strategy not in book.shares:
+            book = book.knowing(before.share(record.strategy))
         rules = find_rules(floor, who, alert, target, book, times)
         _decide(floor, record, alert, target, book, rules, cause)
     _stop_repeats(floor, record, record.story.parts[known:], now)

@@ -97,6 +97,8 @@ class Desk:
         self.store = store
         self._brokers = brokers
         self.state = State(settings, simulate, self._can_of)
+        self.state.find_share, self.state.find_instrument = store.find_share, store.find_instrument
+        self.state.symbol_key = symbol_key
         self.clock = clock
         self._steps = Steps(clock, steady) if steady else None
         self._step = 0
@@ -217,6 +219,7 @@ class Desk:
         told, journal = state.batch.told, state.batch.journal
         state.committed()
         forget_claims(self.floor, now)
+        state.forget_at_rest()
         remember(state, rendered)
         settle_waiting(state, self.store, rendered)
         self._answer(events, rendered)
@@ -261,6 +264,8 @@ class Desk:
             self.state.books[key] = shift(book, step)
         for mark, (alert_id, body, until) in self.state.claims.items():
             self.state.claims[mark] = (alert_id, body, until + step)
+        for name, (number, at) in self.state.executed.items():
+            self.state.executed[name] = (number, at + step)
         for record in self.state.waiting.values():
             record.received_at += step
         for known in self.state.openings.values():
@@ -395,7 +400,8 @@ class Desk:
                 self._catalogue.learn(event, now)
             case Due():
                 self.floor.at = event.key
-                pursue(self.floor, self.state.books[event.key], now)
+                if book := self.state.books.get(event.key):
+                    pursue(self.floor, book, now)
             case Again():
                 retry(self.floor, event.alert_id, now)
 
@@ -405,8 +411,8 @@ class Desk:
         out = self._out.get(receipt.client_id)
         if out is not None and out[0] is event.call:
             self.state.drop(self._out, receipt.client_id)
-        book = self.state.books[key]
-        if receipt.client_id not in book.orders:
+        book = self.state.books.get(key)
+        if book is None or receipt.client_id not in book.orders:
             if late := take_late(self.floor, receipt, now):
                 pursue(self.floor, late, now)
             return

@@ -66,13 +66,13 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
         "blocked": [],
         "not_recording": [],
     }
-    for book in list(desk.state.books.values()):
+    for book in desk.state.open_books():
         where = {"account": book.account, "paper": book.paper, "symbol": book.instrument.symbol}
         for order in book.orders.values():
             if order.status == "unknown":
                 since = {"client_order_id": order.client_id, "since": iso(order.sent_at or 0)}
                 found["unknown_orders"].append({**where, **since})
-        for share in book.shares.values():
+        for share in book.restless.values():
             _add_share(found, share, where)
     for scope, (reason, at) in list(desk.state.halts.items()):
         found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
@@ -152,15 +152,16 @@ def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
     """Return every share that is held or worked, and the trades that were closed."""
+    books = desk.state.open_books()
     rows = [
         write_position(book, share, desk.state.prices.get(book.instrument.symbol))
-        for book in list(desk.state.books.values())
+        for book in books
         for share in book.shares.values()
         if share.quantity != 0 or book.live(share.strategy)
     ]
     rows += [
         write_position(book, Share(name), None)
-        for book in list(desk.state.books.values())
+        for book in books
         for name in {order.strategy for order in book.live()} - set(book.shares)
     ]
     rows += [

@@ -41,7 +41,7 @@ Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
 
 def next_step(book: Book, now: int) -> Step | None:
     """Return the most urgent step for this instrument, or None while a request is out or all is well."""
-    wishing = [share for share in book.shares.values() if share.wishes]
+    wishing = [share for share in book.restless.values() if share.wishes]
     if book.is_calling or not (wishing or book.orders):
         return None
     for share in wishing:
@@ -65,7 +65,7 @@ def wakes_at(book: Book, now: int) -> int | None:
     times: list[int] = []
     for order in book.live():
         times += [t for t in (order.due_at, order.expires_at, order.release_by) if t]
-    for share in book.shares.values():
+    for share in book.restless.values():
         if share.wishes:
             times += [each.retry_at for each in share.pursuits.values()]
             if share.owes and book.sight.wanted:

@@ -197,7 +197,7 @@ def _owes(state: State, record: Record, key: Key) -> bool:
     return any(
         (share.keep is not None and share.owed.alert_id == record.alert_id)
         or (record.alert_id not in exits and share.exit_of == record.alert_id)
-        for share in book.shares.values()
+        for share in book.restless.values()
     )
 
 

@@ -88,7 +88,7 @@ def find_books(
         return None
     if instrument.note and instrument.note not in warnings:
         warnings.append(instrument.note)
-    own = state.book(target.account, paper, instrument)
+    own = state.book(target.account, paper, instrument, strategy)
     books = [(target, own), *_find_twin(floor, strategy, target, own)]
     books.sort(key=lambda each: each[1].paper)
     is_order = alert.action in ("buy", "sell")

@@ -377,8 +377,8 @@ MUTATIONS = (
     Mutation(
         "what was bought last is sold first",
         "desk/ledger.py",
-        "    while left > 0 and lots:\n        lot = lots[0]",
-        "    lots.reverse()\n    while left > 0 and lots:\n        lot = lots[0]",
+        "front, back, taken, passed = self.front, self.back,",
+        "front, back, taken, passed = (*self.front, *self.back)[::-1], (),",
     ),
     Mutation(
         "a lot is booked at the average price",
