@@ -326,7 +326,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class LotsRow:
-    """What changed of the lots between the two ends of a share: a chunk that is whole, or chunks that are gone.
+    """What changed of the lots between the two ends of a share: a whole chunk, or chunks that are gone.
 
     The ends themselves are written with the share.
     """
@@ -463,6 +463,11 @@ class Book:
     def knowing(self, share: Share) -> Book:
         """Return the book with a share in it as the store has it."""
         return self._sorted_in(self.shares.get(share.strategy), share)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is held, wished or worked here."""
+        return bool(self.orders or self.totals.size or self.restless)
 
     def without_share(self, strategy: str) -> Book:
         """Return the book without a share that holds and wishes nothing: the store still has it."""

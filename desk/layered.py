@@ -61,7 +61,7 @@ class Layered(Mapping[K, V]):
 
     def __contains__(self, key: object) -> bool:
         if key in self._changes:
-            return self._changes[key] is not _GONE  # type: ignore[index]
+            return self._changes[key] is not _GONE
         return key in self._base
 
     # What follows is as in `Mapping`, which goes through `__getitem__` for each entry: ten times slower.

@@ -47,7 +47,7 @@ from desk.report import (
 )
 from desk.restore import restore
 from desk.routing import is_paper
-from desk.state import Key, Simulate, State
+from desk.state import Key, Lookups, Simulate, State
 from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
@@ -96,9 +96,8 @@ class Desk:
         self.settings = settings
         self.store = store
         self._brokers = brokers
-        self.state = State(settings, simulate, self._can_of)
-        self.state.find_share, self.state.find_instrument = store.find_share, store.find_instrument
-        self.state.symbol_key = symbol_key
+        lookups = Lookups(store.find_share, store.find_instrument, symbol_key)
+        self.state = State(settings, simulate, self._can_of, lookups)
         self.clock = clock
         self._steps = Steps(clock, steady) if steady else None
         self._step = 0
@@ -399,11 +398,14 @@ class Desk:
             case Fact():
                 self._catalogue.learn(event, now)
             case Due():
-                self.floor.at = event.key
-                if book := self.state.books.get(event.key):
-                    pursue(self.floor, book, now)
+                self._plan_again(event.key, now)
             case Again():
                 retry(self.floor, event.alert_id, now)
+
+    def _plan_again(self, key: Key, now: int) -> None:
+        self.floor.at = key
+        if book := self.state.books.get(key):
+            pursue(self.floor, book, now)
 
     def _take_receipt(self, event: Answered, now: int) -> None:
         key, receipt = event.call.key, event.receipt

@@ -164,6 +164,7 @@ def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
         for book in books
         for name in {order.strategy for order in book.live()} - set(book.shares)
     ]
+    rows.sort(key=lambda row: (row["account"], row["instrument"], row["paper"], row["strategy"]))
     rows += [
         write_manual(account, name, quantity)
         for account, beyond in list(desk.state.beyond.items())

@@ -326,8 +326,7 @@ def _let_rest(state: State, book: Book, began: int) -> None:
     """Compare a book no longer that a read has shown at rest: reads grow with what is open alone."""
     key = (book.account, book.paper, book.instrument.symbol)
     book = state.books[key]
-    is_open = book.orders or book.totals.size or book.restless or is_busy(book, began)
-    if not is_open:
+    if not (book.is_open or is_busy(book, began)):
         state.note_open(key, is_open=False)
 
 

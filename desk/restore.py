@@ -43,9 +43,9 @@ def restore(state: State, store: Store, now: int) -> None:
                 state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
-    for *key, strategy in store.load_traded(now - window):
-        if share := store.find_share(key[0], key[1], key[2], strategy):
-            state.note_executed(share, key[2], now)
+    for account, paper, instrument, strategy in store.load_traded(now - window):
+        if share := store.find_share(account, paper, instrument, strategy):
+            state.note_executed(share, instrument, now)
     _count_again(state, store, now)
     state.loaded()
 
@@ -60,8 +60,8 @@ def _count_again(state: State, store: Store, now: int) -> None:
     if state.counts_results:
         find = functools.cache(store.find_instrument)
         for row in store.load_trades_since(now - COUNTED_MS):
-            instrument = find(row.account, row.paper, row.instrument)
-            state.count_trade(row, instrument.quote if instrument else "")
+            found = find(row.account, row.paper, row.instrument)
+            state.count_trade(row, found.quote if found else "")
 
 
 def history_row(row: AlertRow) -> HistoryRow:

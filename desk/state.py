@@ -20,7 +20,6 @@ from desk.answers import iso
 from desk.book import (
     ENTRY,
     EXIT,
-    UNMARKED,
     Book,
     FillRow,
     Order,
@@ -38,10 +37,6 @@ Simulate = Callable[[Terms, Rows, date], LocalBroker]
 """Make the simulator of one account at one moment."""
 Key = tuple[str, bool, str]
 """Account, paper, instrument."""
-FindShare = Callable[[str, bool, str, str], Share | None]
-"""Return the share of a strategy in a book as the store has it."""
-FindInstrument = Callable[[str, bool, str], Instrument | None]
-"""Return the instrument of a book as the store has it."""
 _MISSING = object()
 KEPT_AT_REST = 1_000
 """How many shares that hold and wish nothing stay in memory: those last used. The store has them all."""
@@ -104,6 +99,18 @@ class Silence:
     told: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Who is asked for what is not in memory, and how a symbol is spelt."""
+
+    find_share: Callable[[str, bool, str, str], Share | None]
+    """Return the share of a strategy in a book as the store has it."""
+    find_instrument: Callable[[str, bool, str], Instrument | None]
+    """Return the instrument of a book as the store has it."""
+    symbol_key: Callable[[str], str]
+    """Make one spelling of the many that an instrument has."""
+
+
 class State:
     """The desk's memory, with a way back to the last commit."""
 
@@ -112,29 +119,13 @@ class State:
         settings: Settings,
         simulate: Simulate,
         can_of: Callable[[str, bool], frozenset[str]],
+        lookups: Lookups,
     ) -> None:
         self.settings = settings
         self._can_of = can_of
-        self.find_share: FindShare = lambda *_: None
-        self.find_instrument: FindInstrument = lambda *_: None
-        """Asked for what is not in memory; the desk puts its store here."""
+        self._lookups = lookups
         self.books: dict[Key, Book] = {}
         """The books in memory: all that are open, and those that were used last."""
-        self.open: dict[tuple[str, bool], dict[Key, None]] = {}
-        """By account and paper, the books in which something is held, wished or worked.
-
-        At a venue also those that no read has shown at rest yet.
-        """
-        self.at_rest: dict[tuple[Key, str], None] = {}
-        """The shares in memory that hold and wish nothing, those used last at the end."""
-        self.symbol_key: Callable[[str], str] = str
-        """Make one spelling of the many that an instrument has."""
-        self.executed: dict[tuple[str, str], tuple[int, int]] = {}
-        """By strategy and symbol the last body that was executed, and when: as long as a text may be repeated."""
-        self.tied: dict[Key, Decimal] = {}
-        """What each margined position on paper adds to its account's free cash or takes from it."""
-        self.untied: dict[str, Decimal] = {}
-        """The sum of it, by account: free cash must not be the walk of ten thousand books."""
         self.prices: dict[str, Decimal] = {}
         self.cash: dict[str, Decimal] = {}
         """What fills have added to each account's configured cash, on paper."""
@@ -153,9 +144,6 @@ class State:
         """Alert, body and end of each claim: those without a key, and the keyed ones of this batch."""
         self.keyed: list[bytes] = []
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
-        self.active: dict[str, dict[Key, None]] = {}
-        """Where each strategy holds or works something."""
-        self.by_instrument: dict[str, dict[Key, None]] = {}
         self.openings: dict[tuple[str, bool], dict[str, Opening]] = {}
         """The opening orders of the last day and a bit, by account and paper, the oldest first."""
         self.closed: dict[tuple[str, bool], dict[int, ClosedTrade]] = {}
@@ -175,6 +163,26 @@ class State:
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
         self.counts_results = any(each.max_daily_loss for each in levels)
+
+        self._begin_indices()
+
+    def _begin_indices(self) -> None:
+        self.open: dict[tuple[str, bool], dict[Key, None]] = {}
+        """By account and paper, the books in which something is held, wished or worked.
+
+        At a venue also those that no read has shown at rest yet.
+        """
+        self.at_rest: dict[tuple[Key, str], None] = {}
+        """The shares in memory that hold and wish nothing, those used last at the end."""
+        self.executed: dict[tuple[str, str], tuple[int, int]] = {}
+        """By strategy and symbol the last body that was executed, and when; while a text may be repeated."""
+        self.tied: dict[Key, Decimal] = {}
+        """What each margined position on paper adds to its account's free cash or takes from it."""
+        self.untied: dict[str, Decimal] = {}
+        """The sum of it, by account: free cash must not be the walk of ten thousand books."""
+        self.active: dict[str, dict[Key, None]] = {}
+        """Where each strategy holds or works something."""
+        self.by_instrument: dict[str, dict[Key, None]] = {}
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Change one entry of one table, so that it can be undone."""
@@ -225,7 +233,7 @@ class State:
         self.batch.books.clear()
 
     def book(self, account: str, paper: bool, instrument: Instrument, strategy: str) -> Book:
-        """Return the book of an instrument on an account as a strategy needs it, a new one where there was none."""
+        """Return the book of an instrument as a strategy needs it, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
         if known is None:
             return self.recall(self.furnish(Book(account, paper, instrument)), strategy)
@@ -239,7 +247,7 @@ class State:
         """Return a book that there was once as a strategy needs it, or None where there never was one."""
         known = self.books.get(key)
         if known is None:
-            instrument = self.find_instrument(*key)
+            instrument = self._lookups.find_instrument(*key)
             if instrument is None:
                 return None
             known = self.furnish(Book(*key[:2], instrument))
@@ -249,7 +257,7 @@ class State:
         """Return a book in which the share of a strategy is as the store has it, if memory let go of it."""
         if strategy in book.shares:
             return book
-        found = self.find_share(book.account, book.paper, book.instrument.symbol, strategy)
+        found = self._lookups.find_share(book.account, book.paper, book.instrument.symbol, strategy)
         return book.knowing(found or Share(strategy))
 
     def open_books(self, account: str | None = None, paper: bool | None = None) -> list[Book]:
@@ -300,16 +308,12 @@ class State:
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
-        orders: dict[str, Order] = {}
         strategies = set() if key in self.books else self._open_book(key, book)
+        orders = {row.client_id: row for row in book.journal if isinstance(row, Order)}
+        strategies |= {row.strategy for row in book.journal if isinstance(row, Order | Share)}
         for row in book.journal:
             self.batch.journal.append((book, row))
-            if isinstance(row, Order):
-                orders[row.client_id] = row
-                strategies.add(row.strategy)
-            elif isinstance(row, Share):
-                strategies.add(row.strategy)
-            elif isinstance(row, FillRow):
+            if isinstance(row, FillRow):
                 self._settle_cash(book, row)
             elif isinstance(row, TradeRow):
                 self.count_trade(row, book.instrument.quote)
@@ -325,18 +329,17 @@ class State:
             self._follow_wishes(before, kept, strategies)
         for strategy in strategies:
             self._index(key, kept, strategy)
-            old = UNMARKED if before is None else before.share(strategy).marks
             share = kept.share(strategy)
-            if share.marks.executed > old.executed:
+            old = before.share(strategy) if before else share
+            if before is None or share.marks.executed > old.marks.executed:
                 self.note_executed(share, key[2], now)
-        is_open = bool(kept.orders or kept.totals.size or kept.restless) or not key[1]
-        self.note_open(key, is_open=is_open)
+        self.note_open(key, is_open=kept.is_open or not key[1])
         self._tie(key, kept)
         return kept
 
     def note_executed(self, share: Share, instrument: str, now: int) -> None:
         """Note which body of a strategy was executed last, under every name the instrument has for it."""
-        for name in {instrument, self.symbol_key(share.symbol)}:
+        for name in {instrument, self._lookups.symbol_key(share.symbol)}:
             mark = (share.strategy, name)
             self.drop(self.executed, mark)
             self.put(self.executed, mark, (share.marks.executed, now))

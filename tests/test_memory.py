@@ -15,6 +15,7 @@ import desk.state
 from brokers.protocol import Fill, Receipt
 from desk.layered import Layered
 from desk.ledger import CHUNK, Lot, Lots
+from desk.reading import take_late
 from desk.schema import VERSION
 from desk.store import Batch, Store, StoreDamaged
 from tests.fakes import DeskBench
@@ -112,7 +113,7 @@ def test_lots_are_the_same_after_a_restart(bench, sold):
 
 
 def test_a_position_built_again_after_its_chunks_were_sold_is_not_mixed_with_them(bench):
-    """Long fifty lots, turned round to short and built up again: after a restart only the new lots are there."""
+    """Long fifty lots, turned round and built up again: after a restart only the new lots are there."""
     send = {"strategy": "s", "symbol": "BTCUSDT.P", "price": 100}
     for _ in range(50):
         bench.send(**send, action="buy", quantity=1)
@@ -329,8 +330,6 @@ def test_an_order_that_turns_up_late_is_booked_where_its_book_was_forgotten(monk
     [order] = [o for *_, o in bench.store.find_orders(answer["alert_id"])]
     fill = Fill("late", order.client_id, "buy", D(1), D(100), D(0), "USDT", bench.clock())
     receipt = Receipt(order.client_id, "filled", None, D(2), D(100), (fill,))
-    from desk.reading import take_late  # noqa: PLC0415 - next to what it is about
-
     found = take_late(bench.desk.floor, receipt, bench.clock())
     assert line["filled_quantity"] == "1"
     assert found is not None
