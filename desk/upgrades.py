@@ -38,8 +38,8 @@ def upgrade(db: sqlite3.Connection, version: int, wanted: int) -> bool:
 def _lots_in_rows(db: sqlite3.Connection) -> None:
     """Give chunks of lots rows of their own, and note of each share whether it is open.
 
-    A time of firing counts at most as when the alert was received; the version before took one from the future
-    as it came, and shares at rest are not looked at again before they trade.
+    A time of firing counts at most as when the alert was received. The version before took one from the
+    future as it came, and shares at rest are not looked at again before they trade.
     """
     [last] = db.execute("SELECT COALESCE(MAX(received_at), 0) FROM alerts").fetchone()
     db.execute("ALTER TABLE shares ADD COLUMN open INTEGER NOT NULL DEFAULT 1")

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -73,10 +74,11 @@ def test_an_alert_writes_as_much_beside_a_thousand_lots_as_beside_thirty(bench):
         written: list[int] = []
         write = bench.store.write
 
-        def measure(batch: Batch) -> None:
+        def measure(batch: Batch, *more: Any) -> Any:
             before = bench.store._db.total_changes
-            write(batch)
+            done = write(batch, *more)
             written.append(bench.store._db.total_changes - before)
+            return done
 
         bench.store.write = measure  # type: ignore[method-assign]
         bench.send(strategy="grid", action="buy", symbol="BTCUSDT", quantity="0.1", price=100)
