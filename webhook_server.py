@@ -60,7 +60,7 @@ from desk.rates import Rates
 from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
 from desk.settings import SettingsError, config_hash, describe, load, warnings
 from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
-from parsers import parse
+from parsers import glance, parse
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
@@ -76,10 +76,7 @@ NOT_READ = (
     "STATE_UNAVAILABLE",
     "The state cannot be read now; GET /status says what is wrong with it.",
 )
-HTTP_ERRORS = {
-    404: ("NOT_FOUND", "There is no such page. Alerts go to POST /webhook."),
-    413: ("TOO_LARGE", TOO_LARGE),
-}
+HTTP_ERRORS = {413: ("TOO_LARGE", TOO_LARGE)}
 SAFE_HEADERS = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -151,7 +148,7 @@ def create_app(
         lock.release()
 
     read = functools.partial(parse, known=settings.known_secrets)
-    return _build(Reception(settings, desk, gate, read), real, stop_desk)
+    return _build(Reception(settings, desk, gate, read, glance), real, stop_desk)
 
 
 def connect_brokers(
@@ -240,7 +237,7 @@ def _build(
     _add_reading_routes(app, reception)
     _add_account_route(app, reception, real)
     _add_control_routes(app, reception)
-    _add_error_answers(app)
+    _add_error_answers(app, reception)
     app.wsgi_app = _add_safe_headers(_add_short_way(app.wsgi_app, reception))  # type: ignore[method-assign]
 
     return app
@@ -257,7 +254,7 @@ def _add_short_way(serve: Serve, reception: Reception) -> Serve:
         if not is_alert or environ.get("QUERY_STRING"):
             return serve(environ, start_response)
         try:
-            sent = reception.receive(_caller(environ), _read_body(environ), [])
+            sent = reception.receive(_caller(environ), lambda: _read_body(environ), [])
         except Exception as error:  # noqa: BLE001 - Flask knows what is answered to each
             environ[HANDED_ON] = error
             return serve(environ, start_response)
@@ -299,7 +296,8 @@ def _add_alert_routes(app: Flask, reception: Reception) -> None:
             raise environ[HANDED_ON]
         if environ.get("QUERY_STRING"):
             secrets += request.args.getlist("secret") + request.args.getlist("auth_token")
-        return _send(reception.receive(_caller(environ), _read_body(environ), secrets, **how))
+        read = functools.partial(_read_body, environ)
+        return _send(reception.receive(_caller(environ), read, secrets, **how))
 
     @app.post("/webhook")
     @app.post("/alert")
@@ -429,20 +427,34 @@ def _read_body(environ: dict[str, Any]) -> bytes:
 
 
 def _read_options(known: set[str]) -> dict[str, Any]:
-    body = _read_body(request.environ) if request.content_length else b"{}"
+    # In chunks it has no length: to take it for empty would halt everything instead of one strategy.
+    has_body = bool(request.content_length) or "HTTP_TRANSFER_ENCODING" in request.environ
+    body = _read_body(request.environ) if has_body else b"{}"
+    # A page of another site can send a form or a text by itself, and JSON only where it is allowed to.
+    if has_body and request.mimetype != "application/json":
+        text = "A control's body is JSON: send the header Content-Type: application/json with it."
+        raise Refusal(415, "UNREADABLE", text)
     try:
-        shape = json.loads(body, parse_float=Decimal)
+        shape = json.loads(body.decode(), parse_float=Decimal, object_pairs_hook=_read_once)
     except (ValueError, RecursionError):
         shape = None
     if not isinstance(shape, dict) or not set(shape) <= known:
         names = ", ".join(sorted(known))
-        raise Refusal(422, "UNREADABLE", f"Send a JSON object with no other keys than {names}.")
+        text = f"Send a JSON object with no other keys than {names}, each at most once."
+        raise Refusal(422, "UNREADABLE", text)
     options = {name: value for name, value in shape.items() if value is not None}
     plain = ("confirm", "quantity", "price")
     given = [value for name, value in options.items() if name not in plain]
     if not all(isinstance(each, str) and each.isprintable() for each in given):
         raise Refusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options
+
+
+def _read_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys stand once each: of two the last would win, unseen."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
 
 
 def _read_limit() -> int:
@@ -472,7 +484,7 @@ def _fail(http: int, code: str, message: str, retry_after: int | None = None) ->
     return _send(Sent(http, to_json(shape), retry_after))
 
 
-def _add_error_answers(app: Flask) -> None:
+def _add_error_answers(app: Flask, reception: Reception) -> None:
     @app.before_request
     def refuse_double_slash() -> None:
         # The router would take //halt for /halt, which a proxy may have meant to keep out.
@@ -497,6 +509,10 @@ def _add_error_answers(app: Flask) -> None:
         response = _fail(405, "METHOD_NOT_ALLOWED", f"This page takes {' or '.join(methods)} only.")
         response.headers["Allow"] = ", ".join(error.valid_methods or ())
         return response
+
+    @app.errorhandler(NotFound)
+    def show_not_found(_: NotFound) -> Response:
+        return _fail(404, "NOT_FOUND", reception.explain_wrong_path(_caller(request.environ)))
 
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:

@@ -31,6 +31,8 @@ from desk.options import (
 )
 
 MIN_SECRET_LENGTH = 16
+SHOWN_FROM = 8
+"""A shorter secret (nothing is at stake then) may be a part of a name by chance."""
 LIVE_LIMITS = {"max_notional": 1000, "max_position": 2000, "max_daily_loss": 200}
 """What a live account must set, with a number to show how it is written."""
 BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -257,7 +259,12 @@ def _check_direction(
 
 
 def check_secrets(settings: Settings, problems: Problems) -> None:
-    """Refuse a secret that can be guessed as soon as something is at stake."""
+    """Refuse a secret that can be guessed as soon as something is at stake, and one in a name always."""
+    for kind, names in (("strategies", settings.strategies), ("accounts", settings.accounts)):
+        for number, name in enumerate(names, 1):
+            if any(len(each) >= SHOWN_FROM and each in name for each in settings.known_secrets):
+                said = f"the name of number {number} holds a secret, and names are shown: rename it"
+                problems.add((kind, f"number {number}"), said)
     exposed = _exposure(settings)
     if not exposed:
         return

@@ -12,7 +12,8 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -38,6 +39,9 @@ _FAILURES = limits.parse("10/minute")
 _MANY_FAILURES = limits.parse(f"{TELL_AT_FAILURES}/hour")
 _ONCE = limits.parse("1/hour")
 _ONCE_A_MINUTE = limits.parse("1/minute")
+_PORTS = {"http": "80", "https": "443"}
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""A host with or without its port, as it may stand in a URL that is shown."""
 _PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -96,12 +100,56 @@ class Gate:
                     break
         return str(client)
 
+    def find_origin(self, peer: str, host: str, forwarded: Mapping[str, str | None]) -> str:
+        """Return scheme, host and port under which the caller reached us, as `https://host:port`.
+
+        `forwarded` holds `proto`, `host` and `port` of the X-Forwarded- headers, which count only from
+        a trusted proxy. Empty where the caller named no host that may stand in a URL.
+        """
+        address = _read_address(peer)
+        is_proxied = address is not None and _is_within(address, self._proxies)
+        told = {name: _last(value) for name, value in forwarded.items()} if is_proxied else {}
+        scheme = told.get("proto", "").lower()
+        scheme = scheme if scheme in _PORTS else "http"
+        name = told.get("host") or host
+        if not _AUTHORITY.fullmatch(name):
+            return ""
+        port = told.get("port", "")
+        if port.isascii() and port.isdigit() and len(port) <= 5 and not _has_port(name):
+            name = f"{name}:{port}"
+        return f"{scheme}://{name.removesuffix(':' + _PORTS[scheme])}".lower()
+
     def may_connect(self, address: str) -> bool:
         """Tell whether `allowed_ips` lets this address in; an empty list lets everyone in."""
         if not self._allowed:
             return True
         found = _read_address(address)
         return found is not None and _is_within(found, self._allowed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether some alert passes without any credential: no secret speaks for every strategy."""
+        return not self._global
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether no alert at all is asked for a credential."""
+        return not self._global and not any(self._own.values())
+
+    def may_authenticate(
+        self,
+        body: bytes,
+        url_secrets: Sequence[str],
+        signature: str | None,
+        body_secrets: Sequence[str],
+    ) -> bool:
+        """Tell whether a body that was not read yet holds or brings a credential of any strategy."""
+        keys = (*self._global, *(key for own in self._own.values() for key in own))
+        found = {*url_secrets, *body_secrets}
+        if len(found) > _MAX_CREDENTIALS:
+            return False  # a list of guesses
+        is_known = any([self._is_secret(text, keys) for text in found if text])  # noqa: C419  # all
+        return is_known or (bool(signature) and self._is_signature(signature or "", body, keys))
 
     def check_credentials(
         self,
@@ -144,6 +192,16 @@ class Gate:
             waits.append(self._rates.count(f"failed {who}", _FAILURES))
         return max((wait for wait in waits if wait is not None), default=None)
 
+    def count_guess(self, address: str) -> int | None:
+        """Count a wrong admin token; return the seconds to wait, if any. The right one never waits."""
+        who = _responsible(address)
+        self._rates.count(f"failed {who}", _MANY_FAILURES)
+        return self._rates.count(f"token {who}", _FAILURES)
+
+    def is_spent(self, address: str) -> bool:
+        """Tell whether an address has had its alerts without authentication; counts nothing."""
+        return self._rates.is_spent(f"alert {_responsible(address)}")
+
     def failures(self, address: str) -> int:
         """Return how many credentials from this address were refused within an hour, at most 50."""
         return self._rates.seen(f"failed {_responsible(address)}", _MANY_FAILURES)
@@ -154,9 +212,9 @@ class Gate:
             return False
         return self._rates.count(f"told {_responsible(address)}", _ONCE) is None
 
-    def must_log(self, address: str) -> bool:
+    def must_log(self, address: str, what: str = "turned away") -> bool:
         """Tell, once a minute and address, that somebody was turned away: guesses must not fill the log."""
-        return self._rates.count(f"logged {_responsible(address)}", _ONCE_A_MINUTE) is None
+        return self._rates.count(f"{what} {_responsible(address)}", _ONCE_A_MINUTE) is None
 
     def must_warn_of_proxy(self, address: str, header_names: Iterable[str]) -> bool:
         """Tell, once an hour and address, that a proxy lets strangers in where no secret is asked for."""
@@ -169,16 +227,12 @@ class Gate:
 
         Without a configured token nobody is admin.
         """
-        scheme, _, rest = (authorization or "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self._is_secret(rest.strip(), self._admin)
-        if scheme.lower() != "basic":
-            return False
-        try:
-            pair = base64.b64decode(rest.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        return self._is_secret(pair.partition(b":")[2], self._admin)
+        offered = _read_token(authorization)
+        return offered is not None and self._is_secret(offered, self._admin)
+
+    def is_guess(self, authorization: str | None) -> bool:
+        """Tell whether a header offers a token at all: an empty one is nobody's guess."""
+        return bool(self._admin and _read_token(authorization))
 
     def is_local_reader(self, peer: str, header_names: Iterable[str]) -> bool:
         """Tell whether a request may read without a token: in development, straight from here.
@@ -216,6 +270,33 @@ def _keys(secret: Secret | None) -> tuple[_Key, ...]:
         return ()
     text = _encode(secret.get_secret_value())
     return (_Key(text, hashlib.sha256(text).digest()),)
+
+
+def _read_token(authorization: str | None) -> str | bytes | None:
+    """Return what an Authorization header offers as the admin token; None where it offers none."""
+    scheme, _, rest = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(rest.strip(), validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return None
+
+
+def is_basic(authorization: str | None) -> bool:
+    """Tell whether a header is what a browser sends by itself once somebody has logged in."""
+    return (authorization or "").lstrip().lower().startswith("basic")
+
+
+def _last(header: str | None) -> str:
+    """Return what the proxy next to us said: each adds its word behind a comma."""
+    return (header or "").rpartition(",")[2].strip()
+
+
+def _has_port(authority: str) -> bool:
+    return authority.rpartition("]")[2].rpartition(":")[1] == ":"
 
 
 def _is_proxied(header_names: Iterable[str]) -> bool:

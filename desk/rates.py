@@ -46,6 +46,10 @@ class Rates:
         rate = rate or self._rate
         return None if self._limiter.hit(rate, key) else self._wait(rate, key)
 
+    def is_spent(self, key: str) -> bool:
+        """Tell whether the next event of `key` would have to wait. Counts nothing."""
+        return not self._limiter.test(self._rate, key)
+
     def seen(self, key: str, rate: limits.RateLimitItem) -> int:
         """Return how many events of `key` are in the window."""
         return rate.amount - self._limiter.get_window_stats(rate, key).remaining

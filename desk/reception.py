@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from desk.answers import combine_statuses
-from desk.gate import REFUSAL, Gate
+from desk.gate import REFUSAL, Gate, is_basic
 from desk.loop import Desk
 from desk.operator import Command, shares_to_flatten
 from desk.options import Settings
@@ -25,9 +25,16 @@ from desk.store import StoreUnavailable, to_json
 from parsers.alert import Alert, Message
 
 MAX_BODY = 64 * 1024
+READ_FROM_STRANGERS = 4 * 1024
+"""A larger body is read only for who has a credential: reading it may take fifteen milliseconds."""
 RECORD_WITHIN_SECONDS = 2.3
 """TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
 OPEN_DOOR = "No secret is set, so whoever reaches the proxy may send alerts: set TRADINGVIEW_WEBHOOK_SECRET."
+FOREIGN_PAGE = (
+    "Controls are not taken from another site's page, nor from a browser that does not say whose page "
+    'asks. From a terminal: curl -H "Authorization: Bearer $ADMIN_TOKEN" …'
+)
+ALERT_PATHS = ("/webhook", "/alert", "/webhook/tradingview", "/webhook/validate")
 log = logging.getLogger("server")
 
 
@@ -80,13 +87,19 @@ class Reception:
     """The front desk of one receiver."""
 
     def __init__(
-        self, settings: Settings, desk: Desk, gate: Gate, parse: Callable[[bytes], Message]
+        self,
+        settings: Settings,
+        desk: Desk,
+        gate: Gate,
+        parse: Callable[[bytes], Message],
+        glance: Callable[[bytes], list[str]],
     ) -> None:
         self.settings = settings
         self.desk = desk
         self.started_at = desk.clock()
         self._gate = gate
         self._parse = parse
+        self._glance = glance
         self._reply_within = float(settings.webhook.reply_within_seconds)
         self._waiting = 0
         self._may_wait = settings.webhook.threads // 2
@@ -95,7 +108,7 @@ class Reception:
 
     def check_address(self, caller: Caller) -> str:
         """Return the caller's address. Raises `Refusal` (403) where it may not call."""
-        address = self._gate.client_address(caller.peer, caller.headers.get("x-forwarded-for"))
+        address = self._address(caller)
         if not self._gate.may_connect(address):
             text = f"{address} is not in webhook.allowed_ips."
             raise self._turn_away(address, Refusal(403, "ADDRESS_NOT_ALLOWED", text))
@@ -104,15 +117,23 @@ class Reception:
     def receive(
         self,
         caller: Caller,
-        body: bytes,
+        read_body: Callable[[], bytes],
         url_secrets: list[str],
         *,
         is_queued: bool = False,
         is_dry: bool = False,
     ) -> Sent:
-        """Take one body in and return what came of it. Raises `Refusal` or `StoreUnavailable`."""
+        """Take one body in and return what came of it. Raises `Refusal` or `StoreUnavailable`.
+
+        The body is asked for once the address may call, and parsed only where a credential or the rate
+        of strangers allows: what is refused costs next to nothing.
+        """
         began = time.perf_counter()
         address = self.check_address(caller)
+        if self._gate.asks_nobody:
+            self._count_stranger(address)
+        body = read_body()
+        self._check_unread(caller, address, body, url_secrets)
         message = self._parse(body)
         parsed = time.perf_counter()
         warnings, is_authenticated = self._check(caller, address, message, body, url_secrets)
@@ -144,31 +165,55 @@ class Reception:
             raise Refusal(400, "UNREADABLE", "Some alerts of this array are tests, some are not.")
         return any(tests)
 
+    def _check_unread(
+        self, caller: Caller, address: str, body: bytes, url_secrets: list[str]
+    ) -> None:
+        """Turn away a large body that nothing vouches for, without parsing it.
+
+        Raises `Refusal` with 401 or 429, as after parsing; any right credential lets the body be read.
+        """
+        gate = self._gate
+        if len(body) <= READ_FROM_STRANGERS or gate.asks_nobody:
+            return
+        if gate.is_open and not gate.is_spent(address):
+            return  # it may be the alert of a strategy without a secret
+        signature = caller.headers.get("x-webhook-signature")
+        if not gate.may_authenticate(body, url_secrets, signature, self._glance(body)):
+            self._count_stranger(address, failed=not gate.is_open)
+            raise self._turn_away(address, Refusal(401, "UNAUTHORIZED", REFUSAL))
+
     def _check(
         self, caller: Caller, address: str, message: Message, body: bytes, url_secrets: list[str]
     ) -> tuple[tuple[str, ...], bool]:
         """Ask the gate about every strategy a body names. Raises `Refusal` with 401 or 429."""
+        gate = self._gate
         signature = caller.headers.get("x-webhook-signature")
         names = set(message.strategies) if message.is_array else message.strategies
         verdicts = [
-            self._gate.check_credentials(body, url_secrets, signature, message.secrets, name)
+            gate.check_credentials(body, url_secrets, signature, message.secrets, name)
             for name in names or (None,)
         ]
-        is_allowed = all(each.allowed for each in verdicts)
         is_authenticated = all(each.is_authenticated for each in verdicts)
-        if not is_authenticated:
-            wait = self._gate.count_unauthenticated(address, failed=not is_allowed)
-            if not is_allowed and self._gate.must_tell(address):
-                log.warning("many_refused_credentials", extra={"address": address})
-            if wait is not None:
-                rate = self.settings.webhook.rate_limit
-                text = f"Rate limit exceeded: {rate} without a valid secret. Try again in {wait} s."
-                raise self._turn_away(address, Refusal(429, "RATE_LIMITED", text, wait))
+        is_allowed = all(each.allowed for each in verdicts)
+        if not is_authenticated and not gate.asks_nobody:
+            # Secrets on strategies alone: whoever knows none of them halts no other's strategy.
+            is_allowed = is_allowed and not _halts_everything(message)
+            self._count_stranger(address, failed=not is_allowed)
         if not is_allowed:
             raise self._turn_away(address, Refusal(401, "UNAUTHORIZED", REFUSAL))
-        if not is_authenticated and self._gate.must_warn_of_proxy(address, caller.headers.keys()):
+        if not is_authenticated and gate.must_warn_of_proxy(address, caller.headers.keys()):
             log.warning("alert_came_through_a_proxy", extra={"address": address, "text": OPEN_DOOR})
         return tuple({each.warning for each in verdicts if each.warning}), is_authenticated
+
+    def _count_stranger(self, address: str, *, failed: bool = False) -> None:
+        """Count an alert that proved nothing. Raises `Refusal` (429) where there were too many."""
+        wait = self._gate.count_unauthenticated(address, failed=failed)
+        if failed and self._gate.must_tell(address):
+            log.warning("many_refused_credentials", extra={"address": address})
+        if wait is not None:
+            rate = self.settings.webhook.rate_limit
+            text = f"Rate limit exceeded: {rate} without a valid secret. Try again in {wait} s."
+            raise self._turn_away(address, Refusal(429, "RATE_LIMITED", text, wait))
 
     def _turn_away(self, address: str, refusal: Refusal) -> Refusal:
         """Leave a trace of a caller who is turned away, at most one a minute and address."""
@@ -176,6 +221,25 @@ class Reception:
             extra = {"address": address, "code": refusal.code, "text": str(refusal)}
             log.warning("turned_away", extra=extra)
         return refusal
+
+    def explain_wrong_path(self, caller: Caller) -> str:
+        """Say where alerts go to who called a page that there is not; leave a trace of it.
+
+        The path may hold a secret that was meant for the query: then it is not logged.
+        """
+        address = self._address(caller)
+        if self._gate.must_log(address, "wrong path"):
+            path = "a path with a secret" if self._is_told(caller.path) else caller.path[:100]
+            text = f"{'GET' if caller.is_reading else 'POST'} {path}: there is no such page"
+            log.warning("wrong_path", extra={"address": address, "text": text})
+        right = "/" + "/".join(filter(None, caller.path.lower().split("/")))
+        if right in ALERT_PATHS and caller.path != right:
+            how = "in lower case" if caller.path != caller.path.lower() else "with no other slash"
+            return f"There is no such page: the path is {right}, {how}."
+        return "There is no such page. Alerts go to POST /webhook."
+
+    def _address(self, caller: Caller) -> str:
+        return self._gate.client_address(caller.peer, caller.headers.get("x-forwarded-for"))
 
     def _await(self, reply: Reply, began: float, *, is_queued: bool) -> None:
         """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
@@ -195,8 +259,21 @@ class Reception:
     # --- who may read and control --------------------------------------------------------------------
 
     def is_owner(self, caller: Caller) -> bool:
-        """Whether a request carries the admin token."""
-        return self._gate.is_admin(caller.headers.get("authorization"))
+        """Whether a request carries the admin token. Raises `Refusal` (429) after too many guesses."""
+        offered = caller.headers.get("authorization")
+        if self._gate.is_admin(offered):
+            return True
+        if self._gate.is_guess(offered):
+            address = self._address(caller)
+            wait = self._gate.count_guess(address)
+            if self._gate.must_tell(address):
+                log.warning("many_refused_credentials", extra={"address": address})
+            if wait is not None:
+                text = f"Too many wrong tokens from this address. Try again in {wait} s."
+                raise self._turn_away(address, Refusal(429, "RATE_LIMITED", text, wait))
+            text = "a wrong ADMIN_TOKEN"
+            log.warning("turned_away", extra={"address": address, "text": text})
+        return False
 
     def require_reader(self, caller: Caller) -> None:
         """Let in who may read: the owner, or in development someone at this machine.
@@ -211,12 +288,33 @@ class Reception:
         """Let in the owner alone, and no page of another site that borrows the owner's browser."""
         if not self.is_owner(caller):
             self._demand_token(caller)
-        if caller.headers.get("sec-fetch-site") not in ("same-origin", "none", None):
-            raise Refusal(403, "UNAUTHORIZED", "Controls are not taken from another site's page.")
+        if not self._is_own_page(caller):
+            raise Refusal(403, "UNAUTHORIZED", FOREIGN_PAGE)
+
+    def _is_own_page(self, caller: Caller) -> bool:
+        """Whether a request comes from a page of ours or from no page at all.
+
+        Over plain HTTP a browser sends no Sec-Fetch-Site, so its Origin is asked; where it sends
+        neither, a log-in that the browser repeats by itself (Basic) proves nothing.
+        """
+        site, origin = caller.headers.get("sec-fetch-site"), caller.headers.get("origin")
+        if site is not None:
+            return site in ("same-origin", "none")
+        if origin is not None:
+            here = self._origin(caller)
+            return bool(here) and _plain_origin(origin) == here
+        return not is_basic(caller.headers.get("authorization"))
+
+    def _origin(self, caller: Caller) -> str:
+        """Return the scheme, host and port by which the caller knows us; empty where it named none."""
+        names = ("proto", "host", "port")
+        forwarded = {name: caller.headers.get(f"x-forwarded-{name}") for name in names}
+        return self._gate.find_origin(caller.peer, caller.host, forwarded)
 
     def _demand_token(self, caller: Caller) -> None:
         where = "in .env" if self.settings.admin_token else "which make run writes to .env"
-        url = f"http://{caller.host}{caller.path}"
+        webhook = self.settings.webhook
+        url = (self._origin(caller) or f"http://127.0.0.1:{webhook.port}") + caller.path
         post = "" if caller.is_reading else " -X POST"
         curl = f'curl{post} -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
         raise Refusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
@@ -225,6 +323,7 @@ class Reception:
 
     def switch(self, name: str, options: Mapping[str, Any]) -> Sent:
         """Halt or resume an account, a strategy or everything."""
+        self._refuse_secrets(options)
         if len(options) > 1:
             raise Refusal(422, "UNREADABLE", "Name an account or a strategy, not both.")
         scope = "all"
@@ -246,6 +345,7 @@ class Reception:
 
     def flatten(self, options: Mapping[str, Any]) -> Sent:
         """Close every share on an account, or of one symbol there, once it was confirmed."""
+        self._refuse_secrets(options)
         if "account" not in options:
             known = list(self.settings.accounts)
             text = f'Name the account, e.g. {{"account": "{known[0]}"}}. Configured: {", ".join(known)}.'
@@ -276,6 +376,15 @@ class Reception:
             raise Refusal(422, command.refused.code, command.refused.message)
         return Sent(200, to_json({"success": True, "message": command.said}))
 
+    def _refuse_secrets(self, options: Mapping[str, Any]) -> None:
+        """Refuse a secret in a name's place: it would be shown wherever the name is."""
+        if any(isinstance(each, str) and self._is_told(each) for each in options.values()):
+            raise Refusal(422, "UNREADABLE", "A secret stands where a name belongs.")
+
+    def _is_told(self, text: str) -> bool:
+        """Whether a text tells a secret of ours."""
+        return any(len(each) > 3 and each in text for each in self.settings.known_secrets)
+
     def _command(self, name: str, options: Mapping[str, Any]) -> Command:
         command = self.desk.command(name, options)
         self._await(command.reply, time.perf_counter(), is_queued=name != "flatten")
@@ -297,6 +406,21 @@ def _read_number(name: str, value: object) -> Decimal | None:
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,10})?", text, re.ASCII) or Decimal(text) == 0:
         raise Refusal(422, "UNREADABLE", f'{name} must be a positive number, like "0.1".')
     return Decimal(text)
+
+
+def _plain_origin(origin: str) -> str:
+    """Return an Origin header in lower case and without the port that goes without saying."""
+    origin = origin.strip().lower()
+    port = {"http": ":80", "https": ":443"}.get(origin.partition(":")[0], "")
+    return origin.removesuffix(port) if port else origin
+
+
+def _halts_everything(message: Message) -> bool:
+    """Whether one of the alerts halts all strategies: it names none (rules 11.1)."""
+    return any(
+        isinstance(each, Alert) and each.action == "halt" and each.strategy is None
+        for each in message.alerts
+    )
 
 
 def _host_name(host: str) -> str:

@@ -22,6 +22,7 @@ from desk import yaml_text
 from desk.audit import (
     ADMIN,
     BLOCKS,
+    SHOWN_FROM,
     Location,
     Problems,
     check_accounts,
@@ -134,8 +135,15 @@ def load(
     check_secrets(settings, problems)
     check_live(settings, problems)
     if problems.lines:
-        raise SettingsError(problems.lines)
+        raise SettingsError([_hide(line, settings.known_secrets) for line in problems.lines])
     return settings
+
+
+def _hide(line: str, secrets: Collection[str]) -> str:
+    """Return a problem without a secret: a name that holds one is quoted by other problems."""
+    for each in secrets:
+        line = line.replace(each, "***") if len(each) >= SHOWN_FROM else line
+    return line
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -12,14 +12,16 @@ from dataclasses import replace
 from .alert import Alert, Message, ParseError
 from .containers import Order, open_body
 from .fields import build
-from .masking import MASK, find_secrets, hide, mask, mask_unread
+from .masking import MASK, find_secrets, glance, hide, mask, mask_unread
 
-__all__ = ["parse"]
+__all__ = ["glance", "parse"]
 
 MAX_BYTES = 262_144
 """Far above the limit of the server, which answers 413; this only bounds the time."""
 MAX_SECRETS = 16
 """How many credentials of one body reach the gate: a body is one guess, not a list of guesses."""
+IN_NAMES_FROM = 8
+"""Secrets of ours are masked in names from this length on: `test` is part of many a name."""
 MAX_HIDDEN = 100
 """A body with more of them is not read and not shown at all."""
 
@@ -55,7 +57,7 @@ def _decode(body: bytes) -> str:
 
 def _read(text: str, orders: list[Order], known: Sequence[str], *, is_array: bool) -> Message:
     """Build each order; an error takes its place and changes no other."""
-    strategies = tuple([order.strategy for order in orders])
+    strategies = tuple([_hide_name(order.strategy, known) for order in orders])
     found = [value for order in orders for _, value in order.claims.secrets]
     if any(order.error for order in orders):
         found += find_secrets(text)
@@ -63,7 +65,7 @@ def _read(text: str, orders: list[Order], known: Sequence[str], *, is_array: boo
     if len(secrets) > MAX_HIDDEN:
         return _fail(MASK, ParseError(f"The body has more than {MAX_HIDDEN} credentials."))
     hidden = list(dict.fromkeys([*secrets, *known]))
-    alerts = tuple([_build(order, hidden) for order in orders])
+    alerts = tuple([_build(order, hidden, known) for order in orders])
     return Message(
         alerts=alerts,
         is_array=is_array,
@@ -73,14 +75,35 @@ def _read(text: str, orders: list[Order], known: Sequence[str], *, is_array: boo
     )
 
 
-def _build(order: Order, secrets: list[str]) -> Alert | ParseError:
+def _build(order: Order, secrets: list[str], known: Sequence[str]) -> Alert | ParseError:
     try:
         if order.error is not None:
             raise order.error
-        alert = build(order.claims)
+        alert = _hide_in_names(build(order.claims), known)
     except ParseError as error:
         return _hide_in_error(error, secrets)
     return _hide_secrets(alert, secrets) if secrets else alert
+
+
+def _hide_in_names(alert: Alert, known: Sequence[str]) -> Alert:
+    """Return the alert without a secret of ours where a name belongs: names are shown everywhere.
+
+    Only secrets of ours count here: a name that happens to equal another system's key stays a name.
+    """
+    known = [each for each in known if len(each) >= IN_NAMES_FROM]
+    if any(each.upper() in alert.symbol for each in known):
+        raise ParseError("A secret stands where the symbol belongs.", field="symbol")
+    names = {
+        "strategy": alert.strategy,
+        "account": alert.account,
+        "idempotency_key": alert.idempotency_key,
+    }
+    hidden = {name: _hide_name(text, known) for name, text in names.items()}
+    return alert if hidden == names else replace(alert, **hidden)  # type: ignore[arg-type]
+
+
+def _hide_name(name: str | None, known: Sequence[str]) -> str | None:
+    return hide(name, [each for each in known if len(each) >= IN_NAMES_FROM]) if name else name
 
 
 def _hide_in_error(error: ParseError, secrets: list[str]) -> ParseError:

@@ -6,6 +6,7 @@ is in `vocabulary`), or unknown. Nothing here looks at a value.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from .vocabulary import SWITCHES, find_theme, normalise
@@ -194,7 +195,7 @@ def _build_table() -> dict[str, Meaning]:
 
 _TABLE = _build_table()
 _SECRETS = frozenset(normalise(name) for name in SECRETS)
-_SECRET_STEMS = ("secret", "token", "passphrase", "password", "passwd", "apikey", "credential")
+_SECRET_STEM = re.compile("secret|token|passphrase|password|passwd|apikey|credential")
 
 
 def look_up(key: str) -> Meaning:
@@ -221,4 +222,4 @@ def look_up(key: str) -> Meaning:
 def is_secret(key: str) -> bool:
     """Tell whether a key names a credential, also as a part of a longer name."""
     folded = normalise(key)
-    return folded in _SECRETS or any(stem in folded for stem in _SECRET_STEMS)
+    return folded in _SECRETS or _SECRET_STEM.search(folded) is not None

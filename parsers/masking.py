@@ -37,6 +37,22 @@ def find_secrets(text: str) -> list[str]:
     return list(dict.fromkeys(secret for secret in found if secret.strip()))
 
 
+def glance(body: bytes) -> list[str]:
+    """Return what may be a credential in a body that is not going to be read; it costs a tenth of that.
+
+    Escapes are undone first, those of JSON inside a string of JSON too.
+    """
+    text = body.decode("utf-8", "backslashreplace")
+    for _ in range(2):
+        if "\\" in text:
+            text = _unescape(text)
+    return find_secrets(text)
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[2], text)
+
+
 def _find_values(text: str) -> Iterator[re.Match[str]]:
     """Yield the value behind each key that names a credential, nested strings included."""
     end = 0
@@ -56,7 +72,7 @@ def mask(text: str, secrets: Collection[str]) -> str:
         return masked
     # Too short to be looked for, or spelled with escapes: masked by the key it stands under.
     masked = hide(_mask_values(text), secrets)
-    plain = _ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else m[2], masked)
+    plain = _unescape(masked)
     return MASK if hide(plain, secrets) != plain else masked
 
 

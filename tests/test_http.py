@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -172,3 +174,21 @@ def test_a_strange_host_is_no_fault(server):
             lines = [f"{name}: {value}" for name, value in token.items()]
             request = ask("GET /positions HTTP/1.1", f"Host: {host}", "Connection: close", *lines)
             assert status_of(server.raw(request)) in expected, host
+
+
+def test_a_strangers_burst_delays_no_alert_beyond_tradingviews_patience(server):
+    """250 connections with bodies that take long to read are before it; the alert is answered in 3 s."""
+    padding = {f"k{number}": "abc" for number in range(1500)}
+    body = json.dumps({**padding, "secret": "wrong"}).encode()
+    request = ask(POST, HOST, f"Content-Length: {len(body)}", "Connection: close", body=body)
+    with ExitStack() as stack:
+        strangers = []
+        for _ in range(250):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            strangers.append(stack.enter_context(connection))
+            connection.sendall(request)
+        alert = json.dumps({"secret": SECRET, "action": "close", "symbol": "BTCUSDT"})
+        path = "/webhook/validate"
+        assert server.request("POST", path, alert, seconds=3.0)[0] == 200
+        answers = [connection.recv(64) for connection in strangers]
+    assert {status_of(answer) for answer in answers} <= {401, 429}
