@@ -4,14 +4,86 @@ One worker, because one process owns the state; threads, because requests wait f
 is longer than any call to a broker, so that what is on its way comes back before the end.
 """
 
+import contextlib
 import os
+import selectors
 import signal
+import socket
 import sys
+import time
+from collections import deque
+from functools import partial
 from pathlib import Path
+
+from gunicorn import util
+from gunicorn.workers.gthread import ThreadWorker
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import webhook_server
+
+
+class Worker(ThreadWorker):
+    """A threaded worker whose loop waits for no client.
+
+    gunicorn 27 ends a connection in the loop that accepts all others, and waits there up to two seconds for
+    the client to end it too: fifteen that do not are half a minute in which no alert is taken.
+    """
+
+    LINGER_SECONDS = 2.0
+    MOST_LINGERING = 1000
+    MOST_DRAINED = 65536
+
+    def init_process(self):
+        """Start with nobody to wait for."""
+        self.lingering = deque()
+        super().init_process()
+
+    def finish_request(self, conn, fs):
+        """Go on with a connection, or end it without waiting."""
+        conn.close = lambda graceful=False: self.end(conn, is_graceful=graceful)
+        super().finish_request(conn, fs)
+
+    def end(self, conn, *, is_graceful):
+        """Say that nothing more comes; what the client still sends is read beside everything else."""
+        if not is_graceful or len(self.lingering) >= self.MOST_LINGERING:
+            util.close(conn.sock)
+            return
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.drain, conn))
+        except (OSError, ValueError, KeyError):
+            util.close(conn.sock)
+            return
+        conn.timeout, conn.drained = time.monotonic() + self.LINGER_SECONDS, 0
+        self.lingering.append(conn)
+
+    def drain(self, conn, _):
+        """Read what nobody asked for, so that the client gets its answer and not a reset."""
+        try:
+            data = conn.sock.recv(self.MOST_DRAINED)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        conn.drained += len(data)
+        if not data or conn.drained >= self.MOST_DRAINED:
+            self.lingering.remove(conn)
+            self.forget(conn)
+
+    def murder_pending(self):
+        """Close what has waited long enough, too."""
+        super().murder_pending()
+        while self.lingering and self.lingering[0].timeout <= time.monotonic():
+            self.forget(self.lingering.popleft())
+
+    def forget(self, conn):
+        """Close a connection for good."""
+        with contextlib.suppress(OSError, KeyError, ValueError):  # it is gone already
+            self.poller.unregister(conn.sock)
+        util.close(conn.sock)
+
 
 wsgi_app = "webhook_server:Receiver()"
 _settings = webhook_server.load_settings_or_exit(os.environ.get("CONFIG"))
@@ -19,7 +91,7 @@ _host = _settings.webhook.host
 bind = (
     f"[{_host}]:{_settings.webhook.port}" if ":" in _host else f"{_host}:{_settings.webhook.port}"
 )
-worker_class = "gthread"
+worker_class = Worker
 workers = 1
 threads = _settings.webhook.threads
 timeout = 30

@@ -25,8 +25,10 @@ from desk.store import StoreUnavailable, to_json
 from parsers.alert import Alert, Message
 
 MAX_BODY = 64 * 1024
-READ_FROM_STRANGERS = 4 * 1024
-"""A larger body is read only for who has a credential: reading it may take fifteen milliseconds."""
+READ_FROM_STRANGERS = 2_000
+"""A larger body is read only for who has a credential: reading it may take fifteen milliseconds.
+
+No text may be longer, so that what is looked at instead (`parsers.glance`) is JSON alone."""
 RECORD_WITHIN_SECONDS = 2.3
 """TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
 OPEN_DOOR = "No secret is set, so whoever reaches the proxy may send alerts: set TRADINGVIEW_WEBHOOK_SECRET."

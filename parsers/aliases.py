@@ -198,6 +198,25 @@ _SECRETS = frozenset(normalise(name) for name in SECRETS)
 _SECRET_STEM = re.compile("secret|token|passphrase|password|passwd|apikey|credential")
 
 
+SECRET_WORDS = (
+    *(
+        "secret",
+        "token",
+        "key",
+        "pass",
+        "pwd",
+        "pin",
+        "auth",
+        "bearer",
+        "credential",
+        "jwt",
+        "licen",
+    ),
+    *("signature", "pointer", "qv", "bot", "telegram", "discord", "slack", "webhook", "chat"),
+)
+"""Each name of a credential holds one of these, whatever separates its other words."""
+
+
 def look_up(key: str) -> Meaning:
     """Return what `key` stands for; `instruction`, `amount` and `switch` must not be ignored."""
     known = _TABLE.get(key)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from .aliases import is_secret
+from .aliases import SECRET_WORDS, is_secret
 
 MASK = "***"
 _LONG = 4
@@ -21,6 +21,10 @@ _VALUE = re.compile(
     r"\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[“”][^“”\n]*[“”]?|(?!null|true|false)[^\s,;&}\]\"'|{\[]+"
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
+MAX_GLANCES = 300
+_LOWER = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
+_KEY_START = re.compile(r"[A-Za-z0-9_-]{1,41}\Z")
+_KEY_END = re.compile(r"[A-Za-z0-9_-]{0,41}(?P<end>)[\"'“”]?\s{0,8}[=:]\s{0,8}")
 _LICENCE = re.compile(r"\s*(?P<value>[^\s,|{}\"]{4,80})\s*[,|]")
 _FIRST_LINE = re.compile(r"(?P<value>[A-Za-z0-9_.!-]{4,40})\n")
 
@@ -38,15 +42,34 @@ def find_secrets(text: str) -> list[str]:
 
 
 def glance(body: bytes) -> list[str]:
-    """Return what may be a credential in a body that is not going to be read; it costs a tenth of that.
+    """Return what may be a credential in a large body that is not going to be read.
 
-    Escapes are undone first, those of JSON inside a string of JSON too.
+    It looks behind the words that name one and nowhere else, which costs a twentieth of reading. Escapes
+    are undone first, those of JSON inside a string of JSON too. A body with more such words than any
+    array of orders has gives them up: nothing in it counts.
     """
     text = body.decode("utf-8", "backslashreplace")
     for _ in range(2):
         if "\\" in text:
             text = _unescape(text)
-    return find_secrets(text)
+    lowered = text.lower() if text.isascii() else text.translate(_LOWER)  # one for one
+    found: dict[str, None] = {}
+    count = 0
+    for word in SECRET_WORDS:
+        at = lowered.find(word)
+        while at >= 0:
+            count += 1
+            if count > MAX_GLANCES:
+                return []
+            end = _KEY_END.match(text, at)
+            value = end and _VALUE.match(text, end.end())
+            if value:
+                start = _KEY_START.search(text, max(0, at - 41), at)
+                key = text[start.start() if start else at : end.start("end")]  # type: ignore[union-attr]
+                if is_secret(key):
+                    found[value[0].strip("\"'“”")] = None
+            at = lowered.find(word, at + len(word))
+    return [value for value in found if value.strip()]
 
 
 def _unescape(text: str) -> str:

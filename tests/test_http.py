@@ -192,3 +192,14 @@ def test_a_strangers_burst_delays_no_alert_beyond_tradingviews_patience(server):
         assert server.request("POST", path, alert, seconds=3.0)[0] == 200
         answers = [connection.recv(64) for connection in strangers]
     assert {status_of(answer) for answer in answers} <= {401, 429}
+
+
+def test_clients_that_never_hang_up_hold_up_nobody(server):
+    """gunicorn would wait two seconds for each in the loop that accepts: after 20 of them 40 s of silence."""
+    request = ask("GET /webhook/test HTTP/1.1", HOST, "Connection: close")
+    with ExitStack() as stack:
+        for _ in range(20):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            stack.enter_context(connection).sendall(request)
+            assert status_of(connection.recv(4096)) == 200
+        assert server.request("GET", "/webhook/test", seconds=10.0)[0] == 200

@@ -12,6 +12,8 @@ import webhook_server
 from desk.gate import Gate
 from desk.reception import READ_FROM_STRANGERS
 from desk.settings import SettingsError
+from parsers import glance
+from parsers.aliases import SECRETS, is_secret
 from tests.running import GUARDED, OWNER, SECRET, TOKEN, receivers
 
 OWN = "b6e1d2a90c4f7385aa10"
@@ -429,3 +431,19 @@ def test_the_gate_asks_nobody_without_secrets(start):
     """The open desk knows that it is one."""
     assert Gate(start("", {}).settings, lambda: 0.0).asks_nobody
     assert not Gate(start("", GUARDED).settings, lambda: 0.0).is_open
+
+
+def test_every_name_of_a_credential_is_found_at_a_glance():
+    """Whatever key a secret stands under, in JSON or text, a large body that has it is read."""
+    for name in SECRETS:
+        for key in (name, name.upper(), f"my_{name}", name.replace("_", "-")):
+            if is_secret(key):
+                assert SECRET in glance(big(**{key: SECRET})), key
+                assert SECRET in glance(f"İ{key}={SECRET} x".encode()), key
+
+
+def test_a_body_full_of_keys_is_not_looked_through():
+    """The words that name a credential are counted, so that they cannot be used to keep us busy."""
+    assert glance(b"secret: " * 3000) == []
+    array = json.dumps([{**BUY, "secret": SECRET, "idempotency_key": f"k{n}"} for n in range(50)])
+    assert glance(array.encode()) == [SECRET]
