@@ -195,7 +195,7 @@ def test_a_strangers_burst_delays_no_alert_beyond_tradingviews_patience(server):
 
 
 def test_clients_that_never_hang_up_hold_up_nobody(server):
-    """gunicorn would wait two seconds for each in the loop that accepts: after 20 of them 40 s of silence."""
+    """Gunicorn would wait two seconds for each in the loop that accepts: after 20 of them 40 s of silence."""
     request = ask("GET /webhook/test HTTP/1.1", HOST, "Connection: close")
     with ExitStack() as stack:
         for _ in range(20):
