@@ -82,7 +82,6 @@ class Binance:
 
     needs = (KEY, SECRET)
     markets = ("spot",)
-    currency = "USDT"
     live_hosts = LIVE_HOSTS
     can = frozenset({"stop", "oco", "cash", "locks_balance", "bracket"})
     # A snapshot weighs 100 (account 20, open orders of all symbols 80) of 6000 a minute.
