@@ -1,48 +1,105 @@
 """Say what an error of Binance means for an order, and to the user what to do about it.
 
-A code decides first, the text of -1013 and -2010 second, because these two stand for many things. What is
-not known here keeps the usual reading of its HTTP status. Nothing here sends or looks anything up.
+The code decides first, the text of -1013 and -2010 second, because these two stand for many things. Nothing
+here sends or looks anything up.
 
 Source: "Error codes for Binance" and "HTTP return codes" of the Binance Spot API documentation.
 """
 
 from __future__ import annotations
 
-from brokers.protocol import CROSSED, FILTER, KEYS_REFUSED, THROTTLED, Refused, Uncertain
+from brokers.error_table import ErrorTable, read_code, refuse
+from brokers.protocol import (
+    CLOCK,
+    CROSSED,
+    DUPLICATE,
+    FILTER,
+    INSUFFICIENT_BALANCE,
+    MARKET_CLOSED,
+    NOT_PERMITTED,
+    ORDER_ARCHIVED,
+    ORDER_GONE,
+    ORDER_UNKNOWN,
+    REGION_BLOCKED,
+    SYMBOL_UNKNOWN,
+    Refused,
+)
 from brokers.wire import Reply
 
 KEY, SECRET = "BINANCE_API_KEY", "BINANCE_API_SECRET"
-CLOCK, DUPLICATE, MARKET_CLOSED = "CLOCK", "DUPLICATE", "MARKET_CLOSED"
-SYMBOL_UNKNOWN = "SYMBOL_UNKNOWN"
-ORDER_UNKNOWN, ORDER_GONE, ORDER_ARCHIVED = "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"
-
-_UNKNOWN_OUTCOME = frozenset({-1000, -1001, -1006, -1007})
-_OVERLOADED = frozenset({-1003, -1008, -1015})
-_KEYS = {
-    -1002: "these keys may not do that",
-    -1022: "the signature does not fit",
-    -2014: "the key has the wrong form",
-    -2015: "the key, this machine's address or the key's permission is not accepted",
-}
-_PLAIN = {
-    -1021: (
-        CLOCK,
-        (
-            "This machine's clock is more than a second ahead of Binance's or several behind, also after"
-            " comparing them. Set it by NTP (timedatectl set-ntp true); nothing was ordered."
+ERRORS = ErrorTable(
+    "Binance",
+    codes={
+        -1021: (
+            CLOCK,
+            (
+                "This machine's clock is more than a second ahead of Binance's or several behind, also after"
+                " comparing them. Set it by NTP (timedatectl set-ntp true); nothing was ordered."
+            ),
         ),
-    ),
-    -1121: (
-        SYMBOL_UNKNOWN,
-        (
-            "Binance's spot market lists no such symbol. Send the pair as Binance writes it (BTCUSDT), or"
-            " map the name under `symbols` of the account."
+        -1121: (
+            SYMBOL_UNKNOWN,
+            (
+                "Binance's spot market lists no such symbol. Send the pair as Binance writes it (BTCUSDT), or"
+                " map the name under `symbols` of the account."
+            ),
         ),
-    ),
-    -2013: (ORDER_UNKNOWN, "Binance knows no order of this name."),
-    -2026: (ORDER_ARCHIVED, "The order ended unfilled more than 90 days ago."),
-    -2011: (ORDER_GONE, "The order works no more at Binance, so it could not be cancelled."),
-}
+        -2013: (ORDER_UNKNOWN, "Binance knows no order of this name."),
+        -2026: (ORDER_ARCHIVED, "The order ended unfilled more than 90 days ago."),
+        -2011: (
+            ORDER_GONE,
+            "The order works no more at Binance, so it could not be cancelled.",
+        ),
+    },
+    texts={
+        "duplicate order": (DUPLICATE, "Binance already has an open order of this name."),
+        "insufficient balance": (
+            INSUFFICIENT_BALANCE,
+            (
+                "The account's free balance does not cover the order. Send a smaller quantity, or free what"
+                " other orders lock."
+            ),
+        ),
+        "trigger immediately": (
+            CROSSED,
+            (
+                "The price has already passed the stop: Binance does not take an order that would trigger at"
+                " once."
+            ),
+        ),
+        "relationship of the prices": (
+            CROSSED,
+            "The price has already passed the stop or the target: Binance wants the market between them.",
+        ),
+        "immediately match and take": (
+            CROSSED,
+            "The price has already passed the target: it would fill at once.",
+        ),
+        "market is closed": (
+            MARKET_CLOSED,
+            "Binance does not trade this symbol now. Try again when it does.",
+        ),
+        "not permitted for this account": (
+            NOT_PERMITTED,
+            (
+                "Binance does not let this account trade the symbol (often a matter of the region). Trade"
+                " another pair of the coin, or ask Binance."
+            ),
+        ),
+    },
+    many_things=frozenset({-1013, -2010}),
+    keys={
+        -1002: "these keys may not do that",
+        -1022: "the signature does not fit",
+        -2014: "the key has the wrong form",
+        -2015: "the key, this machine's address or the key's permission is not accepted",
+    },
+    keys_help=f"Check {KEY} and {SECRET} in .env; at Binance, under API Management, that this machine's"
+    ' address is on the key\'s IP list and "Enable Spot & Margin Trading" is on. The testnet has keys of'
+    " its own.",
+    overloaded=frozenset({-1003, -1008, -1015}),
+    unknown=frozenset({-1000, -1001, -1006, -1007}),
+)
 _FILTERS = {
     "PRICE_FILTER": "the price is not on the symbol's price step, or outside its range",
     "PERCENT_PRICE": "the price is too far from the market; send one nearer to it",
@@ -54,69 +111,37 @@ _FILTERS = {
     "MAX_NUM_ORDER_LISTS": "too many pairs of stop and target work on this symbol; cancel some",
     "MAX_POSITION": "the account may hold no more of this coin",
 }
-_TEXTS = (
-    ("duplicate order", DUPLICATE, "Binance already has an open order of this name."),
-    (
-        "insufficient balance",
-        "INSUFFICIENT_BALANCE",
-        (
-            "The account's free balance does not cover the order. Send a smaller quantity, or free what"
-            " other orders lock."
-        ),
-    ),
-    (
-        "trigger immediately",
-        CROSSED,
-        (
-            "The price has already passed the stop: Binance does not take an order that would trigger at"
-            " once."
-        ),
-    ),
-    (
-        "relationship of the prices",
-        CROSSED,
-        "The price has already passed the stop or the target: Binance wants the market between them.",
-    ),
-    (
-        "immediately match and take",
-        CROSSED,
-        "The price has already passed the target: it would fill at once.",
-    ),
-    (
-        "market is closed",
-        MARKET_CLOSED,
-        "Binance does not trade this symbol now. Try again when it does.",
-    ),
-    (
-        "not permitted for this account",
-        "NOT_PERMITTED",
-        (
-            "Binance does not let this account trade the symbol (often a matter of the region). Trade"
-            " another pair of the coin, or ask Binance."
-        ),
-    ),
-)
 
 
 def explain(reply: Reply) -> Exception | None:
     """Return what an error reply means, or None where its HTTP status says it all."""
+    return explain_by(ERRORS, reply)
+
+
+def explain_by(table: ErrorTable, reply: Reply) -> Exception | None:
+    """Return what an error reply means by the table of one of Binance's markets."""
     if reply.status == 451:
         text = (
             "Binance does not serve this region. Run the server where Binance may be used, or trade"
             " this account at another venue."
         )
-        return Refused(text, "REGION_BLOCKED")
+        return Refused(text, REGION_BLOCKED)
     code, said = read_error(reply)
     if code is None or reply.status in (403, 418):
         return None
-    if code in _OVERLOADED:
-        text = "Binance takes no more requests for the moment; it did not carry this one out."
-        return Refused(text, THROTTLED)
-    if code in _UNKNOWN_OUTCOME:
-        return Uncertain(f"Binance does not know itself what became of it ({code}: {said})")
-    if reply.status >= 500:
+    if reply.status >= 500 and code not in table.overloaded | table.unknown:
         return None
-    return _explain_code(code, said)
+    if (known := read_code(table, code, said)) is not None:
+        return known
+    if code == -1013 and "filter failure" in said.lower():
+        return Refused(_explain_filter(said), FILTER)
+    if code == -1111:
+        text = (
+            f"The order has more decimals than Binance takes: {said} The symbol's rules are read"
+            " again; send the alert once more."
+        )
+        return Refused(text, FILTER)
+    return refuse(table, code, said)
 
 
 def read_error(reply: Reply) -> tuple[int | None, str]:
@@ -129,32 +154,6 @@ def read_error(reply: Reply) -> tuple[int | None, str]:
     if not isinstance(code, int) or isinstance(code, bool) or code >= 0:
         return None, reply.text
     return code, (said if isinstance(said, str) and said in reply.text else reply.text)
-
-
-def _explain_code(code: int, said: str) -> Exception:
-    if code in _KEYS:
-        text = (
-            f"Binance refused the keys: {_KEYS[code]} ({code}). Check {KEY} and {SECRET} in .env; at"
-            " Binance, under API Management, that this machine's address is on the key's IP list and"
-            ' "Enable Spot & Margin Trading" is on. The testnet has keys of its own.'
-        )
-        return Refused(text, KEYS_REFUSED)
-    if code in _PLAIN:
-        ours, text = _PLAIN[code]
-        return Refused(text, ours)
-    lowered = said.lower()
-    for mark, ours, text in _TEXTS:
-        if code in (-1013, -2010) and mark in lowered:
-            return Refused(text, ours)
-    if code == -1013 and "filter failure" in lowered:
-        return Refused(_explain_filter(said), FILTER)
-    if code == -1111:
-        text = (
-            f"The order has more decimals than Binance takes: {said} The symbol's rules are read"
-            " again; send the alert once more."
-        )
-        return Refused(text, FILTER)
-    return Refused(f"Binance refused: {said or 'no reason given'} ({code})")
 
 
 def _explain_filter(said: str) -> str:

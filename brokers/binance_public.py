@@ -8,17 +8,16 @@ Source: "Market data endpoints" and "Filters" of the Binance Spot API documentat
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from brokers.binance_errors import SYMBOL_UNKNOWN, explain
-from brokers.protocol import Instrument, Refused, Uncertain, Unreachable
+from brokers.binance_errors import explain
+from brokers.fields import optional_decimal, require, require_decimal
+from brokers.protocol import SYMBOL_UNKNOWN, Instrument, Refused, Uncertain, Unreachable
 from brokers.symbols import classify
 from brokers.wire import Wire
 
@@ -34,22 +33,6 @@ USUAL_FEE = Decimal("0.001")
 """Of a purchase, in the coin bought, unless BNB pays; only what is attached to an entry is sized by it."""
 SMALLEST_STEP = Decimal("0.00000001")
 
-_NUMBER = re.compile(r"-?[0-9]{1,24}(?:\.[0-9]{1,18})?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What exchangeInfo says of a symbol."""
-
-    instrument: Instrument
-    status: str
-    """TRADING, or why not: HALT, BREAK, END_OF_DAY, CANCEL_ONLY."""
-    max_market: Decimal | None
-    """The largest market order; None: no limit is told."""
-    market_step: Decimal
-    read_at: int
-    """Milliseconds since 1970."""
-
 
 def name_symbol(symbol: str, now: int) -> str:
     """Return Binance's name of a spot pair. Raises `Refused` for what cannot be one."""
@@ -63,46 +46,41 @@ def name_symbol(symbol: str, now: int) -> str:
     return name
 
 
-def read_rules(wire: Wire, name: str, now: int, deadline_seconds: float = 3.0) -> Rules:
+def read_rules(wire: Wire, name: str, deadline_seconds: float = 3.0) -> Instrument:
     """Ask for the rules of one symbol. Raises `Refused` where there is none, `Unreachable`, `Uncertain`."""
     target = f"/api/v3/exchangeInfo?symbol={quote(name, safe='')}"
     reply = wire.read("GET", target, deadline_seconds=deadline_seconds)
-    rows = take(reply.data, "symbols", list)
+    rows = require(reply.data, "symbols", list)
     row = next((row for row in rows if isinstance(row, dict) and row.get("symbol") == name), None)
     if row is None:
         raise Uncertain(f"Binance told the rules of another symbol than {name}")
-    return build_rules(row, now)
+    return build_instrument(row)
 
 
-def build_rules(row: dict[str, Any], now: int) -> Rules:
-    """Turn one symbol of exchangeInfo into rules. Raises `Uncertain` where it cannot be read.
+def build_instrument(row: dict[str, Any]) -> Instrument:
+    """Turn one symbol of exchangeInfo into an instrument. Raises `Uncertain` where it cannot be read.
 
     MARKET_LOT_SIZE often has a step of zero: then that of LOT_SIZE counts. A tick of zero means that
     prices are not stepped, a maximum of zero that there is none.
     """
-    found = {f.get("filterType"): f for f in take(row, "filters", list) if isinstance(f, dict)}
+    found = {f.get("filterType"): f for f in require(row, "filters", list) if isinstance(f, dict)}
     lot, prices = found.get("LOT_SIZE", {}), found.get("PRICE_FILTER", {})
     market = found.get("MARKET_LOT_SIZE", {})
     worth = found.get("NOTIONAL") or found.get("MIN_NOTIONAL") or {}
-    step = read_amount(lot, "stepSize")
-    instrument = Instrument(
-        symbol=take(row, "symbol", str),
+    step = require_decimal(lot, "stepSize") or SMALLEST_STEP
+    largest = [m for m in (_limit(lot, "maxQty"), _limit(market, "maxQty")) if m > 0]
+    return Instrument(
+        symbol=require(row, "symbol", str),
         kind="spot",
-        base=take(row, "baseAsset", str),
-        quote=take(row, "quoteAsset", str),
-        tick=_optional(prices, "tickSize") or None,
-        step=step or SMALLEST_STEP,
-        min_quantity=max(read_amount(lot, "minQty"), _optional(market, "minQty")),
-        min_notional=_optional(worth, "minNotional"),
+        base=require(row, "baseAsset", str),
+        quote=require(row, "quoteAsset", str),
+        tick=_limit(prices, "tickSize") or None,
+        step=step,
+        min_quantity=max(require_decimal(lot, "minQty"), _limit(market, "minQty")),
+        min_notional=_limit(worth, "minNotional"),
+        max_market_quantity=min(largest, default=None),
+        market_step=max(step, _limit(market, "stepSize")),
         fee_in_kind=USUAL_FEE,
-    )
-    largest = [m for m in (_optional(lot, "maxQty"), _optional(market, "maxQty")) if m > 0]
-    return Rules(
-        instrument,
-        take(row, "status", str),
-        min(largest, default=None),
-        max(instrument.step, _optional(market, "stepSize")),
-        now,
     )
 
 
@@ -111,7 +89,7 @@ def read_price(wire: Wire, name: str) -> Decimal | None:
     target = f"/api/v3/ticker/price?symbol={quote(name, safe='')}"
     try:
         reply = wire.read("GET", target, deadline_seconds=PRICE_SECONDS)
-        price, told = read_amount(reply.data, "price"), take(reply.data, "symbol", str)
+        price, told = require_decimal(reply.data, "price"), require(reply.data, "symbol", str)
     except (Refused, Unreachable, Uncertain):
         return None
     return price if price > 0 and told == name else None
@@ -120,7 +98,7 @@ def read_price(wire: Wire, name: str) -> Decimal | None:
 def read_time(wire: Wire, deadline_seconds: float = 1.0) -> int:
     """Return Binance's clock in milliseconds. Raises `Unreachable`, `Refused` or `Uncertain`."""
     reply = wire.read("GET", "/api/v3/time", deadline_seconds=deadline_seconds)
-    return int(take(reply.data, "serverTime", int))
+    return int(require(reply.data, "serverTime", int))
 
 
 def public_price(symbol: str, base_url: str = PUBLIC_URL) -> Decimal | None:
@@ -137,21 +115,6 @@ def _public_wire(base_url: str) -> Wire:
     return Wire(base_url, explain=explain)
 
 
-def take(data: Any, name: str, kind: type) -> Any:
-    """Return a field of the type it must have. Raises `Uncertain` naming it."""
-    value = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-        raise Uncertain(f"Binance's answer cannot be read: {name} is missing or of another type")
-    return value
-
-
-def read_amount(data: Any, name: str) -> Decimal:
-    """Return a number that Binance writes as text. Raises `Uncertain` for anything else, NaN too."""
-    text = take(data, name, str)
-    if not _NUMBER.fullmatch(text):
-        raise Uncertain(f"Binance's answer cannot be read: {name} is no number")
-    return Decimal(text)
-
-
-def _optional(data: dict[str, Any], name: str) -> Decimal:
-    return read_amount(data, name) if name in data else ZERO
+def _limit(data: dict[str, Any], name: str) -> Decimal:
+    """Return a limit that a filter may leave out; zero means that there is none."""
+    return optional_decimal(data, name) or ZERO

@@ -19,6 +19,22 @@ ZERO = Decimal(0)
 THROTTLED, CROSSED, KEYS_REFUSED, FILTER = "THROTTLED", "CROSSED", "KEYS_REFUSED", "FILTER"
 """Codes of a refusal the desk acts on: too many requests; the price has already passed the level of a stop
 or target; the venue does not accept our credentials; the order breaks a rule of the instrument."""
+MARKET_CLOSED = "MARKET_CLOSED"
+"""The venue does not trade the instrument now."""
+HEDGE_MODE, HEDGE_UNKNOWN = "HEDGE_MODE", "HEDGE_UNKNOWN"
+"""The account holds both sides apart, or could not be asked: nothing is opened there (rules 3.10)."""
+LOGIN_REFUSED = "LOGIN_REFUSED"
+"""The venue does not let these credentials log in: nobody tries again for an hour (rules 8.4)."""
+MARKET_MISMATCH, DATED_SYMBOL_NEEDED = "MARKET_MISMATCH", "DATED_SYMBOL_NEEDED"
+"""The account trades another market than the symbol names (rules 5.4); only a dated contract has levels of
+its own there (rules 5.3)."""
+EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
+INSUFFICIENT_BALANCE, UNSUPPORTED = "INSUFFICIENT_BALANCE", "UNSUPPORTED"
+SYMBOL_UNKNOWN, NOT_PERMITTED, REGION_BLOCKED = "SYMBOL_UNKNOWN", "NOT_PERMITTED", "REGION_BLOCKED"
+CLOCK, DUPLICATE = "CLOCK", "DUPLICATE"
+"""Between a broker and its calls: the time beside a signature is off; the client id is taken."""
+ORDER_UNKNOWN, ORDER_GONE, ORDER_ARCHIVED = "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"
+"""Of a look-up or a cancel: no such order; it works no more; it ended long ago, unfilled."""
 WRONG_ORDER = "WRONG_ORDER"
 """The code of a doubt the desk acts on: a venue answered about another order than the one asked for."""
 
@@ -70,6 +86,10 @@ class Instrument:
     step: Decimal = Decimal("0.00000001")
     min_quantity: Decimal = ZERO
     min_notional: Decimal = ZERO
+    max_market_quantity: Decimal | None = None
+    """The most the venue takes in one market order; None where it does not say."""
+    market_step: Decimal | None = None
+    """The step of market orders, where it is another than `step`."""
     is_micro: bool = False
     fee_in_kind: Decimal = ZERO
     """What part of a purchase the venue keeps as its fee, where it takes that from what was bought."""

@@ -1,8 +1,4 @@
-"""Trade at a small made-up venue: what a broker in an evening looks like.
-
-The contract suite runs every fault against it, so that the suite proves itself on a broker that can be read
-in two minutes. Numbers travel as text, keys in a header.
-"""
+"""Trade at a small made-up venue: what a broker in an evening looks like, proved by the contract suite."""
 
 from __future__ import annotations
 
@@ -12,27 +8,17 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from brokers.protocol import (
-    WRONG_ORDER,
-    Check,
-    Connection,
-    Fill,
-    Instrument,
-    OrderRequest,
-    Receipt,
-    Refused,
-    Snapshot,
-    Uncertain,
-    Unreachable,
-)
+from brokers import protocol as p
+from brokers.error_table import ErrorTable, read_code
+from brokers.fields import require, require_decimal, require_rows, require_text, write_plain
+from brokers.lookups import add_up, settle_duplicate
+from brokers.protocol import Fill, OrderRequest, Receipt, Refused, Uncertain, Unreachable
 from brokers.wire import Reply, Wire
 
 STATES = {"open": "accepted", "done": "filled", "partial": "partly_filled", "gone": "cancelled"}
-CODES = {
-    "DUPLICATE_ID": "DUPLICATE",
-    "NO_SUCH_ORDER": "ABSENT",
-    "NO_SUCH_SYMBOL": "SYMBOL_UNKNOWN",
-}
+CODES = {"DUPLICATE_ID": p.DUPLICATE, "NO_SUCH_ORDER": p.ORDER_UNKNOWN}
+CODES["NO_SUCH_SYMBOL"] = p.SYMBOL_UNKNOWN
+ERRORS = ErrorTable("The venue", {code: (ours, code) for code, ours in CODES.items()})
 
 
 class Example:
@@ -40,159 +26,109 @@ class Example:
 
     needs = ("EXAMPLE_KEY",)
     can = frozenset({"reduce_only"})
-    poll_seconds = 2.0
-    rest_seconds = 0.0
+    poll_seconds, rest_seconds = 2.0, 0.0
 
-    def __init__(self, name: str, connection: Connection) -> None:
+    def __init__(self, name: str, connection: p.Connection) -> None:
         key = connection.credentials.get("EXAMPLE_KEY", "")
         self._headers = {"X-Key": key, "Content-Type": "application/json"}
         url = connection.base_url or "https://api.example.org"
         self._wire = Wire(url, secrets=(key,), explain=explain)
+        self.open = self._wire.open
 
-    def open(self) -> None:
-        """Open the connection ahead."""
-        self._wire.open()
-
-    def instrument(self, symbol: str) -> Instrument:
-        data = self._read_symbol(symbol)
-        return Instrument(symbol, "linear", tick=amount(data, "tick"), step=amount(data, "step"))
+    def instrument(self, symbol: str) -> p.Instrument:
+        try:
+            data = self._read(f"/symbols/{quote(symbol, safe='')}")
+        except Refused as no:
+            known = no.code != p.SYMBOL_UNKNOWN
+            raise (
+                no if known else Refused(f"The venue does not know {symbol}.", no.code)
+            ) from None
+        tick, step = require_decimal(data, "tick"), require_decimal(data, "step")
+        return p.Instrument(symbol, "linear", tick=tick, step=step)
 
     def price(self, symbol: str) -> Decimal | None:
         try:
-            return amount(self._read_symbol(symbol), "last")
+            return require_decimal(self._read(f"/symbols/{quote(symbol, safe='')}"), "last")
         except (Refused, Unreachable, Uncertain):
             return None
 
     def place_order(self, request: OrderRequest) -> Receipt:
         if request.legs:
-            raise Refused("This venue links no stop and target to an entry.", "UNSUPPORTED")
-        order = {
-            "id": request.client_id,
-            "symbol": request.instrument.symbol,
-            "side": request.side,
-            "type": request.order_type,
-            "quantity": format(request.quantity, "f"),
-            "reduce_only": request.reduces,
-        }
-        levels = {"limit_price": request.limit_price, "stop_price": request.stop_price}
-        order |= {name: format(level, "f") for name, level in levels.items() if level is not None}
-        body, urgent = json.dumps(order).encode(), request.reduces
+            raise Refused("This venue links no stop and target to an entry.", p.UNSUPPORTED)
         try:
-            data = self._wire.send(
-                "POST", "/orders", body=body, headers=self._headers, is_urgent=urgent
-            ).data
+            return read_order(self._send("POST", "/orders", request, write_order(request)), request)
         except Refused as no:
-            if no.code != "DUPLICATE":
+            if no.code != p.DUPLICATE:
                 raise
-            return self._find_duplicate(request)
-        return read_order(data, request)
+            return settle_duplicate(request, self.find_order)
 
     close = place_order
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
-        raise Refused("This venue does not link a stop and a target.", "UNSUPPORTED")
+        raise Refused("This venue does not link a stop and a target.", p.UNSUPPORTED)
 
     def cancel(self, request: OrderRequest) -> Receipt:
-        target = f"/orders/{request.client_id}"
-        reply = self._wire.send("DELETE", target, headers=self._headers, is_urgent=True)
-        return read_order(reply.data, request)
+        return read_order(self._send("DELETE", f"/orders/{request.client_id}", request), request)
 
     def find_order(self, request: OrderRequest) -> Receipt:
         try:
-            return read_order(self._read(f"/orders/{request.client_id}").data, request)
+            return read_order(self._read(f"/orders/{request.client_id}"), request)
         except Refused as no:
-            if no.code == "ABSENT":
+            if no.code == p.ORDER_UNKNOWN:
                 return Receipt(request.client_id, "absent")
             raise
 
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
-        return tuple(read_fill(row) for row in rows(self._read(f"/fills?since={since}").data))
+        return tuple(map(read_fill, require_rows(self._read(f"/fills?since={since}"))))
 
-    def snapshot(self) -> Snapshot:
-        held = rows(self._read("/positions").data)
-        working = rows(self._read("/orders").data)
-        return Snapshot(
-            {text(row, "symbol"): amount(row, "quantity") for row in held},
-            tuple(read_order(row) for row in working),
-        )
+    def snapshot(self) -> p.Snapshot:
+        held, working = (require_rows(self._read(path)) for path in ("/positions", "/orders"))
+        positions = {require_text(row, "symbol"): require_decimal(row, "quantity") for row in held}
+        return p.Snapshot(positions, tuple(map(read_order, working)))
 
-    def check(self) -> Check:
+    def check(self) -> p.Check:
         try:
-            rows(self._read("/positions").data)
+            require_rows(self._read("/positions"))
         except (Refused, Unreachable, Uncertain) as problem:
-            return Check(problem=str(problem))
-        return Check(may_trade=True)
+            return p.Check(problem=str(problem))
+        return p.Check(may_trade=True)
 
-    def _read_symbol(self, symbol: str) -> Any:
-        try:
-            return self._read(f"/symbols/{quote(symbol, safe='')}").data
-        except Refused as no:
-            if no.code == "SYMBOL_UNKNOWN":
-                raise Refused(f"The venue does not know {symbol}.", no.code) from None
-            raise
+    def _read(self, target: str) -> Any:
+        return self._wire.read("GET", target, headers=self._headers).data
 
-    def _read(self, target: str) -> Reply:
-        return self._wire.read("GET", target, headers=self._headers)
-
-    def _find_duplicate(self, request: OrderRequest) -> Receipt:
-        try:
-            found = self.find_order(request)
-        except (Refused, Unreachable):
-            found = Receipt(request.client_id, "absent")
-        if found.status == "absent":
-            raise Uncertain("The venue has the order and does not show it.")
-        return found
+    def _send(self, method: str, target: str, request: OrderRequest, body: Any = None) -> Any:
+        urgent, data = request.reduces or method == "DELETE", body and json.dumps(body).encode()
+        sent = self._wire.send(method, target, body=data, headers=self._headers, is_urgent=urgent)
+        return sent.data
 
 
 def explain(reply: Reply) -> Exception | None:
-    """Return what an error reply means where its status does not say it."""
     code = reply.data.get("code") if isinstance(reply.data, dict) else None
-    if isinstance(code, str) and code in CODES and reply.status < 500:
-        return Refused(reply.text, CODES[code])
-    return None
+    known = isinstance(code, str) and reply.status < 500
+    return read_code(ERRORS, code, reply.text) if known else None
+
+
+def write_order(request: OrderRequest) -> dict[str, Any]:
+    levels = {"limit_price": request.limit_price, "stop_price": request.stop_price}
+    order = {"id": request.client_id, "symbol": request.instrument.symbol, "side": request.side}
+    order |= {"quantity": write_plain(request.quantity), "type": request.order_type}
+    order |= {name: write_plain(level) for name, level in levels.items() if level is not None}
+    return {**order, "reduce_only": request.reduces}
 
 
 def read_order(data: Any, request: OrderRequest | None = None) -> Receipt:
-    """Read an order; one that is not the order asked for is `Uncertain`."""
-    client_id, state = text(data, "id"), text(data, "state")
+    client_id, state = require_text(data, "id"), require_text(data, "state")
     if request is not None and client_id != request.client_id:
-        raise Uncertain("The venue answered about another order.", WRONG_ORDER)
+        raise Uncertain("The venue answered about another order.", p.WRONG_ORDER)
     if state not in STATES:
         raise Uncertain(f"The venue tells of an order in a state we do not know: {state[:20]}")
-    fills = tuple(read_fill(row) for row in rows(data.get("fills")))
-    average = amount(data, "average_price") if fills else None
-    filled = amount(data, "filled")
-    return Receipt(client_id, STATES[state], text(data, "venue_id"), filled, average, fills)
+    fills = tuple(map(read_fill, require_rows(data.get("fills"))))
+    average = require_decimal(data, "average_price") if add_up(fills) else None
+    name, filled = require_text(data, "venue_id"), require_decimal(data, "filled")
+    return Receipt(client_id, STATES[state], name, filled, average, fills)
 
 
 def read_fill(row: Any) -> Fill:
-    """Read one execution."""
-    price, fee = amount(row, "price"), amount(row, "fee")
-    at = row.get("at")
-    if type(at) is not int:
-        raise Uncertain("The venue's answer cannot be read: at")
-    names = (text(row, "trade_id"), text(row, "id"), text(row, "side"))
-    return Fill(*names, amount(row, "quantity"), price, fee, text(row, "fee_coin"), at)
-
-
-def text(data: Any, name: str) -> str:
-    """Return a text that must be there."""
-    value = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(value, str) or not value:
-        raise Uncertain(f"The venue's answer cannot be read: {name}")
-    return value
-
-
-def amount(data: Any, name: str) -> Decimal:
-    """Return a number that is written as text."""
-    value = text(data, name)
-    if not value.isascii() or not value.replace(".", "", 1).removeprefix("-").isdigit():
-        raise Uncertain(f"The venue's answer cannot be read: {name}")
-    return Decimal(value)
-
-
-def rows(data: Any) -> list[Any]:
-    """Return a list that must be one."""
-    if not isinstance(data, list):
-        raise Uncertain("The venue's answer cannot be read: it is no list")
-    return data
+    texts = (require_text(row, name) for name in ("trade_id", "id", "side"))
+    numbers = (require_decimal(row, name) for name in ("quantity", "price", "fee"))
+    return Fill(*texts, *numbers, require_text(row, "fee_coin"), require(row, "at", int))

@@ -1,0 +1,27 @@
+"""Say how long one piece of work may still take, whatever number of calls it needs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+LEAST_SECONDS = 0.1
+"""A call that comes too late is still given a moment: it fails by itself, in its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment by which several calls together must be over."""
+
+    at_seconds: float
+    """A time of `time.monotonic`."""
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """Return the deadline so many seconds from now."""
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left_seconds(self) -> float:
+        """What is left of it, at least a tenth of a second."""
+        return max(self.at_seconds - time.monotonic(), LEAST_SECONDS)
