@@ -152,7 +152,7 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
         scope = f"strategy:{alert.strategy}" if alert.strategy else "all"
         record.story.done = halt(floor, scope, f"by alert {record.alert_id}", now)
         return
-    holding = find_holding(floor, record.strategy, alert, now)
+    holding = find_holding(floor, record.strategy, alert)
     targets = route(floor.state.settings, record.strategy, alert.account, holding)
     if isinstance(targets, Denial):
         record.story.denial = targets
@@ -196,7 +196,7 @@ def _gather(
     story = record.story
     for target in targets:
         try:
-            books = find_books(floor, record.strategy, alert, target, story.warnings, times.now)
+            books = find_books(floor, record.strategy, alert, target, story.warnings, times)
         except Refused as no:
             story.parts.append(_refusal(floor, record, target, alert, no))
             continue

@@ -41,7 +41,7 @@ def key_of(book: Book) -> Key:
     return book.account, book.paper, book.instrument.symbol
 
 
-def find_holding(floor: Floor, strategy: str, alert: Alert, now: int) -> list[str]:
+def find_holding(floor: Floor, strategy: str, alert: Alert) -> list[str]:
     """Return the accounts off its route where the strategy holds or works this instrument.
 
     Of an alert that names its account: that one, where it holds or works anything there.
@@ -56,24 +56,19 @@ def find_holding(floor: Floor, strategy: str, alert: Alert, now: int) -> list[st
     settings = floor.state.settings
     routed = strategy_settings(settings, strategy).accounts or {settings.default_account}
     for key in active:
-        account, _, held = key
-        if account in routed:
-            continue
-        mapped = map_symbol(floor.state.settings.accounts[account], alert.symbol)
-        is_it = held in (floor.symbol_key(alert.symbol), floor.symbol_key(mapped))
-        if is_it or _is_same_root(floor, key, mapped, now):
-            found[account] = None
+        if key[0] not in routed and _is_meant(floor, key, strategy, alert):
+            found[key[0]] = None
     return list(found)
 
 
 def find_books(
-    floor: Floor, strategy: str, alert: Alert, target: Target, warnings: list[str], now: int
+    floor: Floor, strategy: str, alert: Alert, target: Target, warnings: list[str], times: Times
 ) -> list[tuple[Target, Book]] | None:
     """Return the books an alert concerns on one account; None while its instrument is being looked up.
 
     A continuous symbol also means the dated contracts of that root which the strategy holds, but opens
     nothing there. What a plain name was taken to mean is added to `warnings`. Raises `Refused` where the
-    account does not know the symbol.
+    account does not know the symbol, unless the strategy holds it: what was opened can be closed.
     """
     state = floor.state
     account = state.settings.accounts[target.account]
@@ -83,8 +78,20 @@ def find_books(
             f"{target.account} cannot log in: put {', '.join(account.missing)} into .env and restart.",
             "CREDENTIALS_MISSING",
         )
-    instrument = floor.instrument_of(target.account, map_symbol(account, alert.symbol), now)
+    symbol = map_symbol(account, alert.symbol)
+    try:
+        instrument = floor.instrument_of(target.account, symbol, times.now)
+    except Refused as no:
+        if held := _find_held(floor, strategy, alert, target, paper):
+            denial = Denial(no.code, no.message)
+            return _by_stored_rules(held, evolve(target, denied=target.denied or denial))
+        raise
     if instrument is None:
+        held = _find_held(floor, strategy, alert, target, paper)
+        # An entry in another contract than the one held, or on the other side of live and paper, waits.
+        is_own = bool(held) and held[0].paper == paper and not symbol.endswith("!")
+        if held and (alert.only_reduces or times.expired or is_own):
+            return _by_stored_rules(held, target)
         return None
     if instrument.note and instrument.note not in warnings:
         warnings.append(instrument.note)
@@ -100,6 +107,42 @@ def find_books(
         if is_other and other.instrument.root == instrument.root:
             books.append((evolve(target, opens_here=False), other))
     return books
+
+
+def _find_held(
+    floor: Floor, strategy: str, alert: Alert, target: Target, paper: bool
+) -> list[Book]:
+    """Return the books on one account in which a strategy holds or works what an alert names."""
+    books = [
+        floor.state.books[key]
+        for key in floor.state.active.get(strategy, {})
+        if key[0] == target.account and _is_meant(floor, key, strategy, alert)
+    ]
+    return sorted(books, key=lambda book: (book.paper != paper, book.paper))
+
+
+def _by_stored_rules(held: list[Book], target: Target) -> list[tuple[Target, Book]]:
+    """Let an alert meet what is held by the rules of trading that are stored with it.
+
+    They are as good as they were before a restart, and an exit is never lost because a venue would not tell
+    them again (rules 3.2). Only one of the books may open.
+    """
+    elsewhere = evolve(target, opens_here=False)
+    return [(target if book is held[0] else elsewhere, book) for book in held]
+
+
+def _is_meant(floor: Floor, key: Key, strategy: str, alert: Alert) -> bool:
+    """Whether an alert names what a book holds, by names alone: nobody is asked.
+
+    A continuous symbol stands for any contract of its root.
+    """
+    book, plain = floor.state.books[key], floor.symbol_key(alert.symbol)
+    mapped = floor.symbol_key(map_symbol(floor.state.settings.accounts[key[0]], alert.symbol))
+    spelled = floor.symbol_key(book.share(strategy).symbol)  # as the last alert did
+    if key[2] in (plain, mapped) or spelled in (plain, mapped):
+        return True
+    root = book.instrument.root
+    return root != "" and any(name[:-2] == root for name in (plain, mapped) if name.endswith("!"))
 
 
 def _find_twin(floor: Floor, strategy: str, target: Target, own: Book) -> list[tuple[Target, Book]]:
@@ -181,18 +224,6 @@ def _find_denial(floor: Floor, who: Who, alert: Alert, target: Target, book: Boo
     rate = state.settings.webhook.rate_limit
     text = f"Rate limit exceeded: {rate} opening alerts for {name} on {alert.symbol}. "
     return Denial("RATE_LIMITED", f"{text}Try again in {wait} s.", retry_after=wait)
-
-
-def _is_same_root(floor: Floor, key: Key, symbol: str, now: int) -> bool:
-    """Whether a continuous symbol stands for the contract that is held in a book."""
-    if not symbol.endswith("!"):
-        return False
-    try:
-        instrument = floor.instrument_of(key[0], symbol, now)
-    except Refused:
-        return False
-    root = floor.state.books[key].instrument.root
-    return instrument is not None and instrument.root == root != ""
 
 
 def _left_of_day(account: Account, now: int) -> int:
