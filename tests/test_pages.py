@@ -404,6 +404,17 @@ def test_the_page_of_failures_names_what_status_counts() -> None:
         assert f"`{name}`" in PAGES["docs/when-a-venue-fails.md"], name
 
 
+def test_every_test_that_is_named_exists() -> None:
+    """What architecture says always holds is held by the tests that it names."""
+    source = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")
+    )
+    named = re.findall(r"`(test_\w+)`", "\n".join(row[1] for row in rows("invariants")))
+    assert len(named) > 20
+    for name in named:
+        assert f"def {name}(" in source, name
+
+
 def test_every_route_and_every_variable_is_named() -> None:
     """The pages know each address the server answers and each variable that .env may hold."""
     server = (ROOT / "webhook_server.py").read_text()
