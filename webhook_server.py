@@ -107,8 +107,7 @@ def create_app(
             lock.acquire()
             store = Store(settings.state_path)
         with _blame("logging.file", settings.log_path):
-            how = settings.logging
-            log_writer = start_logging(settings.log_path, how.level, how.max_bytes, how.keep)
+            log_writer = start_logging(settings.log_path, settings.logging.level)
     except (StateLocked, StoreDamaged, CannotWrite) as error:
         _give_up(error)
     gate = Gate(settings, time.monotonic)
@@ -259,7 +258,7 @@ def _add_short_way(serve: Serve, reception: Reception) -> Serve:
         except Exception as error:  # noqa: BLE001 - Flask knows what is answered to each
             environ[HANDED_ON] = error
             return serve(environ, start_response)
-        body = sent.text.encode()
+        body = sent.body
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         headers += _pause_header(sent)
         start_response(f"{sent.http} {HTTPStatus(sent.http).phrase}", headers)
@@ -375,7 +374,7 @@ def _add_account_route(app: Flask, reception: Reception, real: Mapping[str, Brok
             return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.cash)})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
         reception.require_admin(_caller(request.environ))
-        symbols = accounts.list_symbols(desk.settings, list(desk.state.books.values()))
+        symbols = accounts.list_symbols(desk.settings, desk.state.open_books())
         rows = accounts.show_accounts(desk.settings, desk.state.cash)
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 
@@ -469,7 +468,7 @@ def _read_limit() -> int:
 
 
 def _send(sent: Sent) -> Response:
-    return JsonResponse(sent.text, sent.http, _pause_header(sent))
+    return JsonResponse(sent.body, sent.http, _pause_header(sent))
 
 
 def _pause_header(sent: Sent) -> list[tuple[str, str]]:
@@ -541,6 +540,9 @@ def load_settings(
     """Return the settings for these brokers, with the credentials they need. Raises `SettingsError`."""
     needs = {name: tuple(getattr(each, "needs", ())) for name, each in brokers.items()}
     markets = {name: tuple(getattr(each, "markets", ())) for name, each in brokers.items()}
+    currencies = {
+        name: each.currency for name, each in brokers.items() if hasattr(each, "currency")
+    }
     hosts = {name: tuple(getattr(each, "live_hosts", ())) for name, each in brokers.items()}
     return load(
         path,
@@ -549,6 +551,7 @@ def load_settings(
         overrides=overrides,
         needs=needs,
         markets=markets,
+        currencies=currencies,
         live_hosts=hosts,
     )
 

@@ -79,6 +79,7 @@ class Binance:
 
     needs = (KEY, SECRET)
     markets = ("spot",)
+    currency = "USDT"
     live_hosts = LIVE_HOSTS
     can = frozenset({"stop", "oco", "cash", "locks_balance", "bracket"})
     poll_seconds = 2.0  # thirty snapshots a minute are half of the weight

@@ -128,11 +128,15 @@ class Paper:
         return convert(moved, instrument, fill.price, self.terms.currency) or ZERO
 
     def margin(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return the cash that a position ties up; zero where it was paid in full."""
-        if instrument.kind in ("spot", "equity"):
-            return ZERO
+        """Return the cash that a position ties up; zero where it was paid in full.
+
+        Shares that were sold short tie up what they brought and as much again: they are to be bought back.
+        """
         notional = abs(quantity) * price * instrument.point_value
-        tied = notional / (self.terms.leverage or DEFAULT_LEVERAGE)
+        if instrument.kind in ("spot", "equity"):
+            tied = 2 * notional if quantity < 0 else ZERO
+        else:
+            tied = notional / (self.terms.leverage or DEFAULT_LEVERAGE)
         return convert(tied, instrument, price, self.terms.currency) or ZERO
 
     def _arrive(self, request: OrderRequest, price: Decimal) -> Receipt:

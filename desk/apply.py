@@ -22,7 +22,6 @@ from desk.book import (
     Order,
     Share,
 )
-from desk.codes import say_unreached
 from desk.evolve import evolve
 from desk.fills import mark_executed, take_fills, write_off
 from desk.plan import BARE_MS, HOPELESS_AFTER, is_protected
@@ -82,8 +81,7 @@ def receive(book: Book, receipt: Receipt, now: int, asked_at: int | None = None)
         call="",
         broker_id=receipt.broker_id or order.broker_id,
         code=receipt.code or order.code,
-        # Why it could not be sent before is over once it was.
-        message=receipt.message or (order.message if order.status != "unreached" else None),
+        message=receipt.message or order.message,
     )
     match receipt.status:
         case "accepted":
@@ -155,7 +153,7 @@ def settle(book: Book, strategy: str, now: int) -> Book:
 
 def watch_protection(book: Book, now: int) -> Book:
     """Return the book with each share knowing since when it is bare; told once it was so for 5 seconds."""
-    for share in list(book.shares.values()):
+    for share in list(book.restless.values()):
         if not (share.stop or share.target or share.bare_since):
             continue
         leaves = share.owes and any(not o.rests for o in book.live(share.strategy, EXIT))
@@ -262,8 +260,8 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     is_entry = order.kind == ENTRY
     has_failed = book.share(order.strategy).pursuit(order.wish).has_failed
     if (order.attempt == 1) if is_entry else not has_failed:
-        why = say_unreached(book.account, order.message or "")
-        text = f"{_named(book, order)} could not be sent: {why}. It is tried again."
+        why = order.message or "the venue cannot be reached"
+        text = f"{_named(book, order)} could not be sent: {why}."
         book = book.telling("order_unreached", text, order.cause.alert_id)
     if not is_entry or order.ends:
         return _failed(book, order, now, is_lost=True)

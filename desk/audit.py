@@ -144,6 +144,9 @@ def check_accounts(options: Options, brokers: Collection[str], problems: Problem
             if account.broker == "paper" and getattr(account, key):
                 said = "the paper broker is the simulator itself: remove this line"
                 problems.add((*path, key), said)
+        if account.shorts and account.broker != "paper":
+            said = "is for the paper broker: what can be sold short at a venue the venue says"
+            problems.add((*path, "shorts"), said)
         if account.live and account.sandbox:
             problems.add((*path, "sandbox"), "an account is live or a sandbox, not both")
 
@@ -246,8 +249,12 @@ def _check_direction(
     path: Location, strategy: Strategy, name: str, options: Options, problems: Problems
 ) -> None:
     account = options.accounts.get(name)
-    if account and account.market in ("spot", "equity") and strategy.direction in ("short", "both"):
+    if account is None or strategy.direction not in ("short", "both"):
+        return
+    if account.market == "spot" or (account.market == "equity" and not account.shorts):
         said = f"account {name} (market: {account.market}) cannot go short: write direction: long"
+        if account.market == "equity" and account.broker == "paper":
+            said += ", or shorts: true on the account"
         problems.add((*path, "direction"), said)
 
 

@@ -15,15 +15,14 @@ from decimal import Decimal
 from brokers.protocol import Fill, Instrument
 from desk.evolve import evolve
 from desk.identity import client_order_id
-from desk.ledger import Position, Trade
+from desk.layered import Layered
+from desk.ledger import Lot, Position, Trade
 from parsers.alert import Level
 
 ZERO = Decimal(0)
 ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT = "entry", "exit", "stop_loss", "take_profit"
 KEEP = "keep"
 """The wish behind an exit at the market; every other reducing order is named as its wish."""
-FILLS = frozenset({"trade", "stop_filled", "target_filled"})
-"""The events of what was executed."""
 LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
 LOOK_UPS = (2_000, 3_000, 5_000, 10_000, 10_000, 60_000)
@@ -243,6 +242,11 @@ class Share:
         return bool(self.keep is not None or self.exit or self.stop or self.target)
 
     @property
+    def is_restless(self) -> bool:
+        """Whether it has to be looked at when its book is planned."""
+        return self.wishes or bool(self.bare_since)
+
+    @property
     def exit_of(self) -> str:
         """The id of the alert that gave the share a resting exit, or empty."""
         return self.exit.cause.alert_id if self.exit else ""
@@ -319,13 +323,24 @@ class Told:
     message: str
     alert_id: str | None = None
 
-    @property
-    def is_fill(self) -> bool:
-        """Whether it only says what was executed."""
-        return self.event in FILLS
+
+@dataclass(frozen=True, slots=True)
+class LotsRow:
+    """What changed of the lots between the two ends of a share: a whole chunk, or chunks that are gone.
+
+    The ends themselves are written with the share.
+    """
+
+    account: str
+    paper: bool
+    instrument: str
+    strategy: str
+    number: int
+    """Of the chunk, or of the first that is still there."""
+    lots: tuple[Lot, ...] = ()
 
 
-Row = Order | Share | FillRow | TradeRow | Told
+Row = Order | Share | FillRow | TradeRow | LotsRow | Told
 """What a change of a book leaves behind for the store."""
 
 
@@ -343,6 +358,32 @@ class Sight:
     short: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all shares of a book come to: both sides added, the longs less the shorts, and what they cost.
+
+    Kept as sums, so that what an account has free or at stake is told without asking every strategy.
+    """
+
+    size: Decimal = ZERO
+    net: Decimal = ZERO
+    cost: Decimal = ZERO
+    """Signed as `net` is."""
+
+    def moved(self, old: Position, new: Position) -> Totals:
+        """Return the sums after one share was changed."""
+        return Totals(
+            self.size + abs(new.quantity) - abs(old.quantity),
+            self.net + new.quantity - old.quantity,
+            self.cost + new.signed_cost - old.signed_cost,
+        )
+
+    def open_profit(self, price: Decimal, point_value: Decimal) -> Decimal:
+        """Value everything that is held at `price`, before fees."""
+        return (self.net * price - self.cost) * point_value
+
+
+NO_TOTALS = Totals()
 UNSEEN = Sight()
 NOTHING: frozenset[str] = frozenset()
 
@@ -354,7 +395,7 @@ class Book:
     account: str
     paper: bool
     instrument: Instrument
-    shares: Mapping[str, Share] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=Layered)
     orders: Mapping[str, Order] = field(default_factory=dict)
     journal: tuple[Row, ...] = ()
     approximate_levels: bool = True
@@ -366,6 +407,18 @@ class Book:
     sight: Sight = UNSEEN
     acted_at: int = 0
     """When an order here last left or came back: a read that began earlier may not show it yet."""
+    restless: Mapping[str, Share] = field(default_factory=Layered)
+    """The shares of which something is wished: all that a plan has to look at."""
+    totals: Totals = NO_TOTALS
+
+    def __post_init__(self) -> None:
+        """Sort in the shares that a new book begins with."""
+        if self.shares:
+            found = evolve(self, shares=Layered(), journal=())
+            for share in self.shares.values():
+                found = found.with_share(share)
+            for name in ("shares", "restless", "totals"):
+                object.__setattr__(self, name, getattr(found, name))
 
     def share(self, strategy: str) -> Share:
         """Return the strategy's share, an empty one where it has none."""
@@ -402,10 +455,35 @@ class Book:
 
     def with_share(self, share: Share) -> Book:
         """Return the book with `share` in it, noted for the store."""
-        if self.shares.get(share.strategy) is share:
+        old = self.shares.get(share.strategy)
+        if old is share:
             return self
-        shares = {**self.shares, share.strategy: share}
-        return evolve(self, shares=shares, journal=(*self.journal, share))
+        return evolve(self._sorted_in(old, share), journal=(*self.journal, share))
+
+    def knowing(self, share: Share) -> Book:
+        """Return the book with a share in it as the store has it."""
+        return self._sorted_in(self.shares.get(share.strategy), share)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything is held, wished or worked here."""
+        return bool(self.orders or self.totals.size or self.restless)
+
+    def without_share(self, strategy: str) -> Book:
+        """Return the book without a share that holds and wishes nothing: the store still has it."""
+        return evolve(self, shares=_layered(self.shares).without(strategy))
+
+    def _sorted_in(self, old: Share | None, share: Share) -> Book:
+        name, restless, totals = share.strategy, self.restless, self.totals
+        was = FLAT if old is None else old.position
+        if share.position is not was:
+            totals = totals.moved(was, share.position)
+        if share.is_restless:
+            restless = _layered(restless).having(name, share)
+        elif name in restless:
+            restless = _layered(restless).without(name)
+        shares = _layered(self.shares).having(name, share)
+        return evolve(self, shares=shares, restless=restless, totals=totals)
 
     def with_order(self, order: Order) -> Book:
         """Return the book with `order` in it, noted for the store."""
@@ -422,3 +500,7 @@ class Book:
             return evolve(self, journal=())
         orders = {cid: order for cid, order in self.orders.items() if order.is_live}
         return evolve(self, orders=orders, journal=())
+
+
+def _layered(shares: Mapping[str, Share]) -> Layered[str, Share]:
+    return shares if isinstance(shares, Layered) else Layered(shares)

@@ -46,10 +46,11 @@ class Steps:
 
 def shift(book: Book, step: int) -> Book:
     """Return a book whose deadlines and pauses last as long as before the clock was set by `step`."""
+    for share in book.shares.values():
+        book = book.knowing(_shift_share(share, step))
     return evolve(
         book,
         orders={cid: _shift_order(order, step) for cid, order in book.orders.items()},
-        shares={name: _shift_share(share, step) for name, share in book.shares.items()},
         sight=replace(
             book.sight, at=_add(book.sight.at, step), wanted=_add(book.sight.wanted, step)
         ),

@@ -55,7 +55,7 @@ def compare(
     for name, group in groups.items():
         held = positions.get(name, ZERO)
         beyond.pop(name, None)
-        if any(_is_busy(book, began) for book in group):
+        if any(is_busy(book, began) for book in group):
             beyond |= {name: before[name]} if name in before else {}
             done += [_see(book, held, began, 0) for book in group]
             is_certain = False
@@ -79,7 +79,8 @@ def miss_read(books: Sequence[Book], began: int) -> list[Book]:
     return [_see(book, None, began, 0) for book in books]
 
 
-def _is_busy(book: Book, began: int) -> bool:
+def is_busy(book: Book, began: int) -> bool:
+    """Whether a read that began then may differ because something is under way."""
     is_young = book.acted_at > began - YOUNG_MS
     return is_young or book.is_calling or book.unresolved is not None
 

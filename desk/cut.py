@@ -9,10 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from brokers.protocol import Instrument
 from desk.book import Book, Share
 from desk.codes import Denial
-from desk.risk import Stakes
-from desk.sizing import opening_quantity, reducing_quantity, signal_before
+from desk.risk import DOLLARS, Stakes
+from desk.sizing import (
+    NO_SIZE,
+    Size,
+    ceil_to,
+    floor_to,
+    plain,
+    read_size,
+    reducing_quantity,
+    signal_before,
+)
 from desk.timing import Times
 from parsers.alert import Alert
 
@@ -43,6 +53,11 @@ class Rules:
     """What the venue holds of the instrument beyond the shares."""
     price: Decimal | None = None
     """The last price seen, the alert's own included."""
+    currency: str = "USD"
+    worth: frozenset[str] = DOLLARS
+    """What the account counts in, and the currencies of which one is worth one of it."""
+    shorts: bool = False
+    """Whether equities may be sold short here."""
     limit_ms: int = 300_000
     day_ms: int = 86_400_000
     """How long the account's trading day still lasts."""
@@ -56,54 +71,113 @@ class Cut:
     reduces: Decimal = ZERO
     opens: Decimal | None = ZERO
     note: str | None = None
+    """Why nothing is opened beyond zero."""
+    held: Decimal = ZERO
+    """The signed share that was cut."""
+    asked: Decimal | None = None
+    """What the order asks for when it opens from flat."""
+    size: Size = NO_SIZE
+    denial: Denial | None = None
+    """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
+
+    @property
+    def after(self) -> Decimal:
+        """The signed share once the order is done."""
+        moved = self.reduces + (self.opens or ZERO)
+        return self.held + (moved if self.side == "buy" else -moved)
 
 
 def cut_at_zero(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
     """Return what `alert` takes of `share` and what it opens, on its steps, before any denial."""
     held = share.staying
     if alert.action == "cancel":
-        return Cut("buy")
+        return Cut("buy", held=held)
     if rules.sync:
-        return _cut_to_target(stated_target(alert) or ZERO, held, book, rules)
-    price = order_levels(alert)[0] or rules.price
-    terms = (rules.multiplier, price, book.instrument.step)
-    if alert.action in ("close", "close_long", "close_short"):
-        side = "sell" if held > 0 else "buy"
-        wrong = (alert.action == "close_long" and held < 0) or (
-            alert.action == "close_short" and held > 0
-        )
-        if wrong or held == 0:
-            return Cut(side)
-        return Cut(side, reducing_quantity(alert, side, abs(held), terms))
+        return _cut_to_target(alert, held, book, rules)
+    size = read_size(
+        alert, book.instrument, _counting_price(alert, rules), rules.currency, rules.worth
+    )
     side = alert.action
-    against = held != 0 and (held > 0) == (side == "sell")
-    if not against:
-        return _allow(Cut(side, ZERO, _asks(alert, held, price, rules)), alert, book, rules)
-    reduces = reducing_quantity(alert, side, abs(held), terms)
-    if alert.quantity is None or reduces < abs(held):
-        return Cut(side, reduces)
-    asked = opening_quantity(alert, rules.multiplier, None, price) or ZERO
-    return _allow(Cut(side, reduces, max(ZERO, asked - abs(held))), alert, book, rules)
+    if alert.only_reduces and side not in ("buy", "sell"):
+        side = "sell" if held > 0 else "buy"
+        # rules 3.6: a one-sided close touches only its own side.
+        is_other = alert.action == ("close_long" if held < 0 else "close_short")
+        if held == 0 or is_other:
+            return Cut(side, held=held, asked=_ask(alert, size, ZERO, rules), size=size)
+    is_against = held != 0 and (held > 0) == (side == "sell")
+    is_counted = not size.code or alert.market_position == "flat"
+    if not is_counted and (is_against or alert.quantity_type != "cash"):
+        # rules 16.3: a part of the share that cannot be counted is never taken for all of it.
+        denial = Denial(size.code, size.text, side)
+        return Cut(side, held=held, size=size, denial=denial)
+    asked = _ask(alert, size, held if not is_against else ZERO, rules)
+    if not is_against:
+        return _allow(Cut(side, ZERO, asked, None, held, asked, size), alert, book, rules)
+    step = book.instrument.step
+    reduces = reducing_quantity(alert, side, abs(held), size, rules.multiplier, step)
+    cut = Cut(side, reduces, ZERO, None, held, asked, size)
+    if alert.quantity is None or reduces < abs(held) or side != alert.action:
+        return cut  # rules 3.7: without a quantity it takes the whole share and opens nothing
+    opens = max(ZERO, (asked or ZERO) - abs(held))
+    return _allow(replace(cut, opens=opens), alert, book, rules)
 
 
-def _cut_to_target(target: Decimal, held: Decimal, book: Book, rules: Rules) -> Cut:
+def _counting_price(alert: Alert, rules: Rules) -> Decimal | None:
+    """Return the price at which an order is counted: the level it carries, else the last one seen."""
+    limit, stop = order_levels(alert)
+    return limit or stop or rules.price
+
+
+def _ask(alert: Alert, size: Size, held: Decimal, rules: Rules) -> Decimal | None:
+    """Return how much an order asks for when it opens, beside `held` on its own side."""
+    if alert.quantity is None:
+        return None if rules.default_quantity is None else rules.default_quantity * rules.multiplier
+    if size.percent is not None:
+        return abs(held) * size.percent / 100 if held else None
+    return None if size.units is None else size.units * rules.multiplier
+
+
+def _cut_to_target(alert: Alert, held: Decimal, book: Book, rules: Rules) -> Cut:
     """Cut the way from the share to a stated position, times the multiplier."""
-    target = target * rules.multiplier
-    note = None
+    stated = stated_target(alert)
+    if stated is None:
+        text = (
+            f"{rules.strategy} trades to a stated position (sync: position) and the alert states none. "
+            "Add position_size, or market_position with market_position_size."
+        )
+        side = alert.action if alert.action in ("buy", "sell") else ""
+        return Cut(side, held=held, denial=Denial("NO_TARGET", text, side))
+    target, note = stated * rules.multiplier, None
     allowed = _direction(book, rules)
     if (target < 0 and allowed == "long") or (target > 0 and allowed == "short"):
         target, note = ZERO, f"{rules.strategy} trades {allowed} only here, so the target is flat"
     side = "buy" if target > held else "sell"
-    if held == 0 or (target != 0 and (target > 0) == (held > 0)):
-        moved = abs(target) - abs(held)
-        return Cut(side, max(ZERO, -moved), max(ZERO, moved), note)
-    return Cut(side, abs(held), abs(target), note)
+    if held == 0 or target == 0 or (target > 0) != (held > 0):
+        return Cut(side, abs(held), abs(target), note, held, abs(target))
+    size = floor_to(abs(target), book.instrument.step)
+    if _is_at(size, abs(held), book.instrument, rules.price):
+        return Cut(side, note=note, held=held)
+    moved = size - abs(held)
+    return Cut(side, max(ZERO, -moved), max(ZERO, moved), note, held, max(ZERO, moved))
 
 
-def _asks(alert: Alert, held: Decimal, price: Decimal | None, rules: Rules) -> Decimal | None:
-    if alert.quantity_type == "percent_of_position" and alert.quantity is not None:
-        return abs(held) * alert.quantity / 100 if held else None
-    return opening_quantity(alert, rules.multiplier, rules.default_quantity, price)
+def _is_at(size: Decimal, held: Decimal, instrument: Instrument, price: Decimal | None) -> bool:
+    """Tell whether what is held is a stated size but for what cannot be ordered, or went as the fee.
+
+    Rules 3.13: where a venue takes its fee from the coins that were bought, what is missing of them is no
+    reason to buy again.
+    """
+    if size <= held or not (price and instrument.min_notional):
+        return is_near(size, held, instrument)
+    least = instrument.min_notional / (price * instrument.point_value)
+    return size - held < least or is_near(size, held, instrument)
+
+
+def is_near(stated: Decimal, held: Decimal, instrument: Instrument) -> bool:
+    """Tell whether two sizes differ by a crumb, or by the fee a venue takes from what was bought."""
+    apart = abs(stated - held)
+    fee = ceil_to(abs(stated) * instrument.fee_in_kind, instrument.step)
+    return apart < instrument.smallest or (apart <= fee and abs(held) < abs(stated))
 
 
 def _allow(cut: Cut, alert: Alert, book: Book, rules: Rules) -> Cut:
@@ -123,24 +197,59 @@ def _allow(cut: Cut, alert: Alert, book: Book, rules: Rules) -> Cut:
     opens = cut.opens
     if alert.position_size is not None:
         opens = min(opens, abs(alert.position_size) * rules.multiplier)
-    elif cut.reduces > 0 and alert.quantity_type == "fixed":
-        before = signal_before(alert, cut.side)
+    elif cut.reduces > 0 and cut.size.units is not None:
+        before = signal_before(alert, cut.side, cut.size.units)
         if before is not None and before > 0:
-            opens = min(opens, max(ZERO, alert.quantity - before) * rules.multiplier)
+            opens = min(opens, max(ZERO, cut.size.units - before) * rules.multiplier)
     return replace(cut, opens=opens)
 
 
 def _direction(book: Book, rules: Rules) -> str:
-    return (rules.direction or "both") if book.instrument.may_short else "long"
+    return (rules.direction or "both") if _may_short(book, rules) else "long"
+
+
+def _may_short(book: Book, rules: Rules) -> bool:
+    """Whether a share below zero is possible: never on spot, on equities where the account says so."""
+    return book.instrument.may_short or (rules.shorts and book.instrument.kind == "equity")
 
 
 def _direction_note(allowed: str, book: Book, rules: Rules) -> str:
-    symbol = book.instrument.symbol
-    if not book.instrument.may_short:
-        kind = book.instrument.kind
-        hint = f"; a short needs the perpetual {symbol}.P" if kind == "spot" else ""
-        return f"{symbol} is {kind}, where {rules.strategy} can only be long{hint}"
-    return f"strategies.{rules.strategy}.direction is {allowed}"
+    """Say why nothing is opened below zero, and which setting or symbol would change that."""
+    found = book.instrument
+    if _may_short(book, rules):
+        return f"strategies.{rules.strategy}.direction is {allowed}"
+    hint = ""
+    if found.kind == "equity":
+        hint = "; a paper account with shorts: true sells equities short"
+    elif found.base != found.symbol:
+        hint = f"; a short needs the perpetual {found.symbol}.P"
+    return f"{found.symbol} is {found.kind}, where {rules.strategy} can only be long{hint}"
+
+
+def differs_from_stated(alert: Alert, cut: Cut, book: Book, rules: Rules) -> str | None:
+    """Say where a share will not be what the alert states for after its order; None where it will.
+
+    Rules 3.4: an alert was missed or came twice, and only `sync: position` would make up for it. A size is
+    compared only where the quantity was the alert's own: others count in units of their own.
+    """
+    stated, after, found = alert.market_position, cut.after, book.instrument
+    if rules.sync or stated is None or cut.note or cut.opens is None or not rules.opens_here:
+        return None
+    if abs(after) < found.smallest:
+        after = ZERO
+    side = "flat" if after == 0 else "long" if after > 0 else "short"
+    said = stated
+    if alert.position_size is not None:
+        target = alert.position_size * rules.multiplier
+        said = plain(target)
+        if is_near(target, after, found) or (side == stated and alert.quantity is None):
+            return None
+    elif side == stated:
+        return None
+    return (
+        f"you hold {plain(after)} {found.symbol} on {book.account} after this, the alert says {said}: "
+        f"with sync: position {rules.strategy} would trade to what its alerts state"
+    )
 
 
 def stated_target(alert: Alert) -> Decimal | None:

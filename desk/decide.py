@@ -13,11 +13,18 @@ from decimal import Decimal
 
 from desk.book import ENTRY, EXIT, KEEP, Book, Cause, Marks, Order, RestingExit, Share
 from desk.codes import Denial
-from desk.cut import Cut, Rules, cut_at_zero, order_levels, stated_target
+from desk.cut import (
+    Cut,
+    Rules,
+    cut_at_zero,
+    differs_from_stated,
+    is_near,
+    order_levels,
+)
 from desk.evolve import evolve
 from desk.opening import bear
 from desk.plan import wanted_legs
-from desk.sizing import floor_to, nearest_to, opening_quantity, plain, signal_before
+from desk.sizing import fits, floor_to, nearest_to, plain, signal_before
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from parsers.alert import Alert
 
@@ -44,19 +51,31 @@ class Verdict:
     rejects: bool = False
     """The alert as a whole came too late: nothing was changed."""
 
+    def owes(self, cause: Cause) -> bool:
+        """Whether an exit that the alert asked for stays to be sent."""
+        ids = {
+            (share.keep is not None and share.owed.alert_id) for share in self.book.shares.values()
+        }
+        return cause.alert_id in ids
 
-def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
-    """Return what `alert` means for the strategy's share in `book`."""
-    if late := too_late(book, alert, cause, rules):
+
+def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None = None) -> Verdict:
+    """Return what `alert` means for the strategy's share in `book`.
+
+    `cut` is the alert cut at zero where that was done before: in several books together, for one.
+    """
+    cut = cut or cut_at_zero(alert, book.share(rules.strategy), book, rules)
+    if late := too_late(book, alert, cause, rules, cut):
         return Verdict(book, denials=(late,), rejects=True)
-    cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
     book, cancels = _cancel_working(book, alert, cut, cause, rules)
+    if cut.denial:
+        return Verdict(book, denials=(cut.denial,), cancels=cancels)
     share = book.share(rules.strategy)
     is_owed = _may_be_owed(book, alert, rules)
     marks = _said(share, alert, cut, cause, is_owed=is_owed)
     if share.symbol != alert.symbol or marks is not share.marks:
         share = evolve(share, symbol=alert.symbol, marks=marks)
-    verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules, book.can))
+    verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules, book))
     if alert.action == "cancel":
         return _cancel(verdict, share)
     if cut.reduces > 0 or is_owed:
@@ -65,36 +84,51 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Verdict:
         if rests and EXIT not in wanted_legs(book, share):
             verdict = evolve(verdict, warnings=(*verdict.warnings, NO_ROOM))
     verdict = evolve(verdict, book=book.with_share(share), reduces=cut.reduces)
-    if cut.opens != 0 and rules.opens_here:
-        order, denial = bear(verdict.book, alert, cut, cause, rules)
-        if denial:
-            return evolve(verdict, denials=(denial,))
-        if order.quantity != cut.opens and cut.opens is not None and order.cash is None:
-            text = (
-                f"{plain(cut.opens)} was rounded down to {plain(order.quantity)}, the nearest step"
-            )
-            verdict = evolve(verdict, warnings=(*verdict.warnings, text))
-        return evolve(verdict, book=verdict.book.with_order(order), opening=order)
+    if cut.opens != 0 and rules.opens_here and not _is_rest(cut, book):
+        return _open(verdict, alert, cut, cause, rules)
     if cut.reduces == 0:
         code, text = _nothing(share, cut, rules, book)
         return evolve(verdict, code=code, message=text)
     return verdict
 
 
-def too_late(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Denial | None:
-    """Refuse an alert that a later one has overtaken, that is too old and only opens, or lacks a target."""
-    share = book.share(rules.strategy)
-    if rules.sync and alert.action != "cancel" and stated_target(alert) is None:
-        text = (
-            f"{rules.strategy} trades to a stated position (sync: position) and the alert states none. "
-            "Add position_size, or market_position with market_position_size."
-        )
-        return Denial("NO_TARGET", text)
-    is_last = cause.fired_at is None and cause.seq >= share.marks.closed
-    if alert.action == "cancel" or (is_last and not rules.times.expired):
+def _open(verdict: Verdict, alert: Alert, cut: Cut, cause: Cause, rules: Rules) -> Verdict:
+    """Bear the opening order, or say why there is none."""
+    order, denial = bear(verdict.book, alert, cut, cause, rules)
+    if denial:
+        return evolve(verdict, denials=(denial,))
+    warnings = verdict.warnings
+    if order.quantity != cut.opens and cut.opens is not None and order.cash is None:
+        rounded = plain(order.quantity)
+        warnings += (f"{plain(cut.opens)} was rounded down to {rounded}, the nearest step",)
+    if apart := differs_from_stated(alert, cut, verdict.book, rules):
+        warnings += (apart,)
+    book = verdict.book.with_order(order)
+    return evolve(verdict, book=book, opening=order, warnings=warnings)
+
+
+def _is_rest(cut: Cut, book: Book) -> bool:
+    """Whether an order that closes the share would open less than can be ordered (rules 3.12)."""
+    is_whole = cut.reduces > 0 and cut.reduces == abs(cut.held)
+    return is_whole and cut.opens is not None and fits(cut.opens, book.instrument) == 0
+
+
+def too_late(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut) -> Denial | None:
+    """Refuse an alert that a later one has overtaken, or that is too old and only opens."""
+    if alert.action == "cancel" or cut.denial:
         return None
-    cut = cut_at_zero(alert, share, book, rules)
-    if _is_stale(alert, share, cut, cause, rules):
+    share = book.share(rules.strategy)
+    if rules.sync and _is_against_itself(alert, cut):
+        text = (
+            f"{rules.strategy} holds {plain(cut.held)} {book.instrument.symbol}, so a {alert.action} "
+            f"would have to {cut.side} to reach the stated position: an earlier or a later alert "
+            "belongs before it. The next one heals it."
+        )
+        return Denial("STALE_ORDER", text, cut.side, cut.reduces or cut.opens)
+    is_last = cause.fired_at is None and cause.seq >= share.marks.closed
+    if is_last and not rules.times.expired:
+        return None
+    if _is_stale(alert, book, cut, cause, rules):
         text = "A later alert of this strategy on this symbol has already overtaken this one."
         return Denial("STALE_ORDER", text, cut.side, cut.reduces or cut.opens)
     if cut.reduces == 0 and cut.opens != 0 and rules.times.expired:
@@ -102,13 +136,21 @@ def too_late(book: Book, alert: Alert, cause: Cause, rules: Rules) -> Denial | N
     return None
 
 
-def _is_stale(alert: Alert, share: Share, cut: Cut, cause: Cause, rules: Rules) -> bool:
-    marks, fired = share.marks, cause.fired_at
+def _is_against_itself(alert: Alert, cut: Cut) -> bool:
+    """Whether an alert would trade the other way than it says, to reach its position (rules 3.13)."""
+    is_order = alert.action in ("buy", "sell")
+    return is_order and cut.side != alert.action and (cut.reduces > 0 or cut.opens != 0)
+
+
+def _is_stale(alert: Alert, book: Book, cut: Cut, cause: Cause, rules: Rules) -> bool:
+    marks, fired = book.share(rules.strategy).marks, cause.fired_at
     if rules.sync:
-        return is_stale_target(marks, fired, _previous(alert, rules), share.staying)
+        previous = _previous(alert, cut.held, book, rules)
+        return is_stale_target(marks, fired, previous, cut.held)
     if cut.reduces > 0 or alert.only_reduces:
-        before = signal_before(alert, cut.side)
-        partial = before is not None and alert.quantity is not None and before > alert.quantity
+        units = cut.size.units
+        before = signal_before(alert, cut.side, units)
+        partial = before is not None and units is not None and before > units
         return is_stale_reducing(marks, fired, partial)
     return cut.opens != 0 and is_stale_opening(marks, cause, cut.side)
 
@@ -123,10 +165,20 @@ def _cancel(verdict: Verdict, share: Share) -> Verdict:
     return evolve(verdict, book=book, code="NOTHING_TO_CANCEL", message=text)
 
 
-def _previous(alert: Alert, rules: Rules) -> Decimal | None:
-    if alert.previous_position is not None:
-        return alert.previous_position * rules.multiplier
-    return ZERO if alert.previous_side == "flat" else None
+def _previous(alert: Alert, held: Decimal, book: Book, rules: Rules) -> Decimal | None:
+    """Return the position the alert comes from, stated or told by its own order (rules 3.13)."""
+    before = alert.previous_position
+    if before is None and alert.previous_side == "flat":
+        before = ZERO
+    is_order = alert.action in ("buy", "sell") and alert.quantity_type == "fixed"
+    if before is None and is_order and None not in (alert.position_size, alert.quantity):
+        size, moved = alert.position_size or ZERO, alert.quantity or ZERO
+        before = size - moved if alert.action == "buy" else size + moved
+    if before is None:
+        return None
+    # What went as the fee in the coin itself is no other position.
+    before *= rules.multiplier
+    return held if is_near(before, held, book.instrument) else before
 
 
 def _said(share: Share, alert: Alert, cut: Cut, cause: Cause, *, is_owed: bool) -> Marks:
@@ -180,7 +232,7 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
         limit = nearest_to(limit, tick) if limit is not None else None
         stop = nearest_to(stop, tick) if stop is not None else None
         # A whole share may end between two steps; what is left of it is too small to be ordered.
-        size = floor_to(cut.reduces or _most(book, alert, rules), book.instrument.step)
+        size = floor_to(cut.reduces or _most(book, alert, cut, rules), book.instrument.step)
         # Half a stop-limit works as what it has.
         kind = "stop_limit" if limit and stop else "stop" if stop else "limit"
         resting = RestingExit(cause, size, kind, limit, stop)
@@ -190,27 +242,33 @@ def _reduce(share: Share, alert: Alert, cut: Cut, cause: Cause, rules: Rules, bo
     return owed.calmed(KEEP)  # a new wish is tried at once
 
 
-def _most(book: Book, alert: Alert, rules: Rules) -> Decimal:
+def _most(book: Book, alert: Alert, cut: Cut, rules: Rules) -> Decimal:
     """Return how much a resting exit may come to take of what is not known to be held yet."""
     share = book.share(rules.strategy)
     if share.keep is not None or share.staying != 0:
         return ZERO  # an earlier exit takes all that comes, or something else is held
     held = sum((order.left for order in _unseen(book, alert, rules)), ZERO)
-    asked = opening_quantity(alert, rules.multiplier, None, order_levels(alert)[0] or rules.price)
-    return (
-        held if asked is None or alert.quantity_type == "percent_of_position" else min(held, asked)
-    )
+    units = cut.size.units
+    return held if units is None else min(held, units * rules.multiplier)
 
 
-def _warn(alert: Alert, cut: Cut, rules: Rules, can: frozenset[str]) -> tuple[str, ...]:
+def _warn(alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, ...]:
     warnings = list(rules.times.warnings)
     if alert.unsupported and cut.opens == 0:
         warnings += [f"ignored on an order that only reduces: {text}" for text in alert.unsupported]
     both = alert.stop_loss is not None and alert.take_profit is not None
-    if both and cut.opens != 0 and "locks_balance" in can and "oco" not in can:
+    if both and cut.opens != 0 and "locks_balance" in book.can and "oco" not in book.can:
         warnings.append("take_profit is not placed: this account cannot work it beside a stop")
     if cut.note and cut.reduces > 0:
         warnings.append(f"nothing was opened beyond zero: {cut.note}")
+    if cut.opens == 0 and (apart := differs_from_stated(alert, cut, book, rules)):
+        warnings.append(apart)
+    if cut.opens and rules.opens_here and _is_rest(cut, book):
+        smallest, symbol = plain(book.instrument.smallest), book.instrument.symbol
+        warnings.append(
+            f"nothing was opened beyond zero: {plain(cut.opens)} {symbol} is below the smallest "
+            f"order, {smallest}"
+        )
     return tuple(warnings)
 
 

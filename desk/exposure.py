@@ -52,17 +52,15 @@ def find_stakes(floor: Floor, strategy: str, book: Book, mapped: str, now: int) 
     stakes = Stakes(
         book.account,
         account.currency,
-        _find_worth(
-            account.currency, dollars_are_one=book.paper or account.stablecoins_are_dollars
-        ),
+        find_worth(account.currency, dollars_are_one=book.paper or account.stablecoins_are_dollars),
         _names_of(floor, book, mapped),
     )
-    scopes = tuple(_scope(floor, limits, whose, book, stakes, now) for limits, whose in applying)
+    scopes = tuple(_scope(floor, each, strategy, book, stakes, now) for each in applying)
     return replace(stakes, scopes=scopes)
 
 
 @functools.cache
-def _find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
+def find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
     """Return the currencies of which one is worth one of the account's."""
     known = (currency, *DOLLARS)
     return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
@@ -120,9 +118,10 @@ def _names_of(floor: Floor, book: Book, mapped: str) -> frozenset[str]:
 
 
 def _scope(
-    floor: Floor, limits: Limits, whose: str | None, book: Book, stakes: Stakes, now: int
+    floor: Floor, applying: Applying, strategy: str, book: Book, stakes: Stakes, now: int
 ) -> Scope:
-    """Count for one set of limits what it asks for."""
+    """Count for one set of limits what it asks for when `strategy` opens."""
+    limits, whose = applying
     day = start_of_day(floor.state.settings.accounts[book.account], now)
     openings = floor.state.openings.get((book.account, book.paper), {})
     last = _list_sent(openings, whose, now - MINUTE_MS + 1)
@@ -133,7 +132,8 @@ def _scope(
         whose,
         in_minute=len(last),
         today=len(_list_sent(openings, whose, day)) if counts_day else 0,
-        run=_find_run(last, book.instrument.symbol),
+        # A row of orders is one strategy's own: twelve that each buy once repeat nothing.
+        run=_find_run(_only_of(last, strategy), book.instrument.symbol),
         elsewhere=_value_others(floor, whose, book, stakes) if counts_money else ZERO,
         result=(
             _sum_up_day(floor, whose, book, stakes, day)
@@ -146,7 +146,11 @@ def _scope(
 def _list_sent(openings: dict[str, Opening], whose: str | None, since: int) -> list[Opening]:
     """Return the opening orders since a moment, the oldest first; they are kept in the order of time."""
     late = itertools.takewhile(lambda each: each.at >= since, reversed(openings.values()))
-    return [each for each in late if whose in (None, each.strategy)][::-1]
+    return _only_of(late, whose)[::-1]
+
+
+def _only_of(openings: Iterable[Opening], whose: str | None) -> list[Opening]:
+    return [each for each in openings if whose in (None, each.strategy)]
 
 
 def _find_run(last: Iterable[Opening], symbol: str) -> tuple[str, int]:
@@ -205,7 +209,7 @@ def _unconverted(symbol: str, quote: str, stakes: Stakes) -> Denial:
 
 
 def _books_of(floor: Floor, account: str, paper: bool) -> list[Book]:
-    return [book for key, book in floor.state.books.items() if key[:2] == (account, paper)]
+    return floor.state.open_books(account, paper)
 
 
 def _is_same(one: Book, other: Book) -> bool:

@@ -6,11 +6,11 @@ says an order has filled. Nothing here says what an order is now (`apply`) or wh
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import Fill, Receipt
-from desk.answers import iso
 from desk.book import (
     ENTRY,
     EXIT,
@@ -20,6 +20,7 @@ from desk.book import (
     Book,
     Cause,
     FillRow,
+    LotsRow,
     Marks,
     Order,
     RestingExit,
@@ -28,12 +29,10 @@ from desk.book import (
     TradeRow,
 )
 from desk.evolve import evolve
-from desk.ledger import Execution, Position, Trade, book_fill
+from desk.ledger import Execution, Lots, Position, Trade, book_fill
 from desk.sizing import place_level, plain
 
 ZERO = Decimal(0)
-_EVENTS = {STOP_LOSS: "stop_filled", TAKE_PROFIT: "target_filled"}
-"""What a fill is called by the kind of its order; any other is a `trade`."""
 
 
 def take_fills(book: Book, order: Order, receipt: Receipt) -> Book:
@@ -139,10 +138,8 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
         changed = _reduced(changed, order, execution, before.quantity)
     if position.quantity == 0 or trade:
         changed = changed.calmed(KEEP)
-    book = _write_down(book.with_share(changed), share, position, fill, trade, _closed_by(order))
-    return book.telling(
-        _EVENTS.get(order.kind, "trade"), _say_fill(book, order, fill), order.cause.alert_id
-    )
+    closed_by = _closed_by(order)
+    return _write_down(book.with_share(changed), share, position, fill, trade, closed_by)
 
 
 def _write_down(
@@ -152,9 +149,18 @@ def _write_down(
     gross = trade.gross if trade else position.gross
     where = (book.account, book.paper, book.instrument.symbol, share.strategy)
     rows: tuple[Row, ...] = (FillRow(fill, *where, gross - share.position.gross),)
+    rows += tuple(_lots_rows(where, share.position.lots, position.lots))
     if trade:
         rows = (*rows, TradeRow(trade, *where, share.symbol, closed_by))
     return evolve(book, journal=(*book.journal, *rows))
+
+
+def _lots_rows(where: tuple[str, bool, str, str], before: Lots, after: Lots) -> Iterator[LotsRow]:
+    """Yield what the store must learn of the chunks between the two ends."""
+    for number in range(max(before.following, after.first), after.following):
+        yield LotsRow(*where, number, after.middle[number - after.first])
+    if after.first > before.first:
+        yield LotsRow(*where, after.first)
 
 
 def _execution(book: Book, order: Order, fill: Fill, held: Decimal) -> Execution:
@@ -180,19 +186,6 @@ def _execution(book: Book, order: Order, fill: Fill, held: Decimal) -> Execution
         point_value=book.instrument.point_value,
         approximate=judged or not is_exact,
     )
-
-
-def _say_fill(book: Book, order: Order, fill: Fill) -> str:
-    """Return what was executed, in words: of a stop or target when, too, for nobody asked for it just now."""
-    verb = "bought" if order.side == "buy" else "sold"
-    where = f"{book.account}{' (paper)' if book.paper else ''}"
-    what = (
-        f"{verb} {plain(fill.quantity)} {book.instrument.symbol} at {plain(fill.price)} on {where}"
-    )
-    if order.kind not in _EVENTS:
-        return f"{order.strategy} {what}."
-    name = order.kind.replace("_", " ")
-    return f"The {name} of {order.strategy} {what}, {iso(fill.at)}."
 
 
 def _closed_by(order: Order) -> str:

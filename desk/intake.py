@@ -10,10 +10,10 @@ from decimal import Decimal
 
 from brokers.protocol import Refused
 from desk.book import Book, Cause
-from desk.codes import Denial, say_unreached
-from desk.cut import Rules
+from desk.codes import Denial
+from desk.cut import Rules, cut_at_zero
 from desk.decide import Verdict, decide, too_late
-from desk.duplicates import Duplicate, claim, find_duplicate
+from desk.duplicates import Duplicate, claim, find_duplicate, release
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.identity import digest, new_alert_id
@@ -21,7 +21,7 @@ from desk.operator import halt
 from desk.pursue import meet_price, pursue
 from desk.record import Part, Record, Story
 from desk.reply import Delivery
-from desk.routing import Target, map_symbol, route, trades_on_paper
+from desk.routing import Target, route, trades_on_paper
 from desk.situation import Who, find_books, find_holding, find_rules, key_of
 from desk.timing import Times, fired_by, judge_age
 from parsers.alert import Alert, ParseError
@@ -42,27 +42,22 @@ def take_in(
         return refuse(floor, delivery, place, Denial(entry.code, entry.message), now)
     mark = digest(strategy, delivery.body, place)
     if not delivery.is_dry:
-        known = find_duplicate(floor, mark, entry, strategy, now)
+        known = find_duplicate(floor, delivery, mark, entry, strategy, now)
         if known:
             return known
     record = _open_record(floor, delivery, strategy, entry, number)
     _register(floor, record, entry, now)
     _process(floor, record, entry, now)
-    if not _is_limited(record):
-        claim(floor, mark, entry, record, now)
+    claim(floor, mark, entry, record, now)
     return record
 
 
 def retry(floor: Floor, alert_id: str, now: int) -> None:
     """Decide what could not be decided before: an order was in flight, or a fact was missing."""
-    before = floor.state.waiting[alert_id]
-    record = floor.state.touch(before)
+    record = floor.state.touch(floor.state.waiting[alert_id])
     if record.story.alert is not None:
         _process(floor, record, record.story.alert, now)
-    if record is not before and record.story == before.story:
-        floor.state.untouch(
-            before
-        )  # it goes on waiting for the same: nothing to write, nothing to say
+    release(floor, record, now)
 
 
 def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
@@ -75,6 +70,7 @@ def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
     story.todo = []
     record.note(now, f"{denial.code}: {denial.message}")
     floor.state.drop(floor.state.waiting, alert_id)
+    release(floor, record, now)
 
 
 def refuse(floor: Floor, delivery: Delivery, place: int, denial: Denial, now: int) -> Record:
@@ -177,6 +173,8 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     known = len(record.story.parts)
     for target, before in found:
         book = floor.state.books.get(key_of(before), before)
+        if record.strategy not in book.shares:
+            book = book.knowing(before.share(record.strategy))
         rules = find_rules(floor, who, alert, target, book, times)
         _decide(floor, record, alert, target, book, rules, cause)
     _stop_repeats(floor, record, record.story.parts[known:], now)
@@ -201,14 +199,12 @@ def _gather(
             story.parts.append(_refusal(floor, record, target, alert, no))
             continue
         if books is None and times.expired and not _may_reduce(floor, record, alert, target):
-            text = f"{_say_unreached(floor, alert, target)}{times.expired}"
-            story.parts.append(_refusal(floor, record, target, alert, Refused(text, "EXPIRED")))
+            story.parts.append(
+                _refusal(floor, record, target, alert, Refused(times.expired, "EXPIRED"))
+            )
         elif books is None:
             story.todo.append(target.account)
-            why = _say_unreached(floor, alert, target)
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
-            if why:
-                story.waits_for = f"{why}{alert.symbol} is looked up as soon as it answers"
         elif not alert.only_reduces and (
             any(book.is_calling for _, book in books) or _is_behind(floor, record, target)
         ):
@@ -220,13 +216,6 @@ def _gather(
         else:
             found += books
     return found
-
-
-def _say_unreached(floor: Floor, alert: Alert, target: Target) -> str:
-    """Say why a venue has not told an instrument yet; else the alert's age would look like the cause."""
-    account = floor.state.settings.accounts[target.account]
-    why = floor.problem_of(target.account, map_symbol(account, alert.symbol))
-    return f"{say_unreached(target.account, why)}. " if why else ""
 
 
 def _awaits_price(floor: Floor, alert: Alert, books: list[tuple[Target, Book]], now: int) -> bool:
@@ -268,10 +257,12 @@ def _is_overtaken(
     """Whether a later alert has overtaken this one everywhere: then its price is an old one."""
     if cause.fired_at is None:
         return False
-    return all(
-        too_late(book, alert, cause, find_rules(floor, who, alert, target, book, times))
-        for target, book in found
-    )
+    for target, book in found:
+        rules = find_rules(floor, who, alert, target, book, times)
+        cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
+        if not too_late(book, alert, cause, rules, cut):
+            return False
+    return True
 
 
 def _refusal(floor: Floor, record: Record, target: Target, alert: Alert, no: Refused) -> Part:
@@ -313,6 +304,7 @@ def _decide(
         denials=verdict.denials,
         code=verdict.code,
         message=verdict.message,
+        owes=verdict.owes(cause),
     )
     record.story.parts.append(part)
     record.story.warnings += [w for w in verdict.warnings if w not in record.story.warnings]
@@ -336,12 +328,6 @@ def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None
         for key in list(floor.state.by_instrument.get(name, ())):
             if key[1] and floor.state.books[key].orders:
                 meet_price(floor, key, price, now)
-
-
-def _is_limited(record: Record) -> bool:
-    """Whether nothing came of an alert but a 429: that claims no identity."""
-    codes = [denial.code for part in record.story.parts for denial in part.denials]
-    return "RATE_LIMITED" in codes and not record.orders
 
 
 def _changes(verdict: Verdict, book: Book, strategy: str) -> bool:

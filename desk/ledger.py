@@ -6,21 +6,91 @@ from flat to flat. Pure: no clock, no venue, no strategy; it never decides wheth
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from desk.evolve import evolve
 
 ZERO = Decimal(0)
+CHUNK = 16
+"""How many lots lie together: what a fill copies, and what is kept beside the share itself, is twice that."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lot:
     """A quantity that was opened at one price and is still held."""
 
     quantity: Decimal
     price: Decimal
     opened_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lots:
+    """Lots in the order in which they were opened; a changed copy costs the same however many there are.
+
+    What is taken comes off the `front`, what is opened goes to the `back`; between them lie whole chunks that
+    never change, numbered from `first` on. So only the two ends are ever copied, or written anew.
+    """
+
+    front: tuple[Lot, ...] = ()
+    middle: tuple[tuple[Lot, ...], ...] = ()
+    back: tuple[Lot, ...] = ()
+    first: int = 0
+
+    @staticmethod
+    def of(lots: Iterable[Lot]) -> Lots:
+        """Return these lots, the oldest first."""
+        found = NO_LOTS
+        for lot in lots:
+            found = found.having(lot)
+        return found
+
+    def __iter__(self) -> Iterator[Lot]:
+        return itertools.chain(self.front, *self.middle, self.back)
+
+    def __len__(self) -> int:
+        return len(self.front) + sum(map(len, self.middle)) + len(self.back)
+
+    @property
+    def following(self) -> int:
+        """The number that the next whole chunk will have."""
+        return self.first + len(self.middle)
+
+    def having(self, lot: Lot) -> Lots:
+        """Return the lots with one that was opened now."""
+        if len(self.back) < CHUNK:
+            return Lots(self.front, self.middle, (*self.back, lot), self.first)
+        return Lots(self.front, (*self.middle, self.back), (lot,), self.first)
+
+    def taking(self, quantity: Decimal) -> tuple[Lots, list[Lot]]:
+        """Return the lots without the oldest `quantity`, and what was taken, lot by lot."""
+        front, back, taken, passed = self.front, self.back, list[Lot](), 0
+        place = 0
+        while quantity > 0:
+            if place == len(front):
+                if passed < len(self.middle):
+                    front, passed = self.middle[passed], passed + 1
+                elif back:
+                    front, back = back, ()
+                else:
+                    break
+                place = 0
+            lot = front[place]
+            if lot.quantity > quantity:
+                taken.append(Lot(quantity, lot.price, lot.opened_at))
+                rest = Lot(lot.quantity - quantity, lot.price, lot.opened_at)
+                front = (*front[:place], rest, *front[place + 1 :])
+                break
+            taken.append(lot)
+            quantity -= lot.quantity
+            place += 1
+        return Lots(front[place:], self.middle[passed:], back, self.first + passed), taken
+
+
+NO_LOTS = Lots()
 
 
 @dataclass(frozen=True)
@@ -41,7 +111,9 @@ class Position:
     """What is held (signed) and what has happened since it was last flat, in the quote currency."""
 
     quantity: Decimal = ZERO
-    lots: tuple[Lot, ...] = ()
+    lots: Lots = NO_LOTS
+    cost: Decimal = ZERO
+    """What the lots that are held were opened for."""
     average_price: Decimal = ZERO
     opened: Decimal = ZERO
     entry_value: Decimal = ZERO
@@ -57,11 +129,14 @@ class Position:
         """Profit and loss since last flat, net of every fee since then."""
         return self.gross - self.fees
 
+    @property
+    def signed_cost(self) -> Decimal:
+        """What the lots were opened for; below zero for a short position."""
+        return self.cost if self.quantity > 0 else -self.cost
+
     def open_profit(self, price: Decimal, point_value: Decimal) -> Decimal:
         """Value the lots that are left at `price`, before fees."""
-        sign = 1 if self.quantity > 0 else -1
-        moved = sum(((price - lot.price) * lot.quantity for lot in self.lots), ZERO)
-        return moved * sign * point_value
+        return (self.quantity * price - self.signed_cost) * point_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +175,14 @@ def book_fill(position: Position, fill: Execution) -> tuple[Position, Trade | No
         return reduced, None
     trade = _close(position, reduced, fill.at)
     if closing == fill.quantity:
-        return Position(), trade
+        return _flat(reduced), trade
     rest = evolve(fill, quantity=fill.quantity - closing, fee=fill.fee - fee)
-    return _add(Position(), rest, rest.quantity if signed > 0 else -rest.quantity), trade
+    return _add(_flat(reduced), rest, rest.quantity if signed > 0 else -rest.quantity), trade
+
+
+def _flat(closed: Position) -> Position:
+    """Return an empty position; its chunks are numbered on, so that no number means two of them."""
+    return Position(lots=closed.lots) if closed.lots.first else Position()
 
 
 def _add(position: Position, fill: Execution, signed: Decimal) -> Position:
@@ -112,7 +192,8 @@ def _add(position: Position, fill: Execution, signed: Decimal) -> Position:
     return evolve(
         position,
         quantity=position.quantity + signed,
-        lots=(*position.lots, Lot(fill.quantity, fill.price, fill.at)),
+        lots=position.lots.having(Lot(fill.quantity, fill.price, fill.at)),
+        cost=position.cost + value,
         average_price=average,
         opened=position.opened + fill.quantity,
         entry_value=position.entry_value + value,
@@ -124,20 +205,16 @@ def _add(position: Position, fill: Execution, signed: Decimal) -> Position:
 
 def _reduce(position: Position, fill: Execution) -> Position:
     sign = 1 if position.quantity > 0 else -1
-    left, gross, lots = fill.quantity, ZERO, list(position.lots)
-    while left > 0 and lots:
-        lot = lots[0]
-        taken = min(left, lot.quantity)
-        gross += (fill.price - lot.price) * taken * sign * fill.point_value
-        left -= taken
-        if taken == lot.quantity:
-            lots.pop(0)
-        else:
-            lots[0] = evolve(lot, quantity=lot.quantity - taken)
+    lots, taken = position.lots.taking(fill.quantity)
+    gross = cost = ZERO
+    for lot in taken:
+        gross += (fill.price - lot.price) * lot.quantity * sign * fill.point_value
+        cost += lot.price * lot.quantity
     return evolve(
         position,
         quantity=position.quantity - sign * fill.quantity,
-        lots=tuple(lots),
+        lots=lots,
+        cost=position.cost - cost,
         closed=position.closed + fill.quantity,
         exit_value=position.exit_value + fill.quantity * fill.price,
         gross=position.gross + gross,

@@ -7,6 +7,7 @@ a start there is no recovery code, only this loop.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
@@ -35,10 +36,10 @@ from desk.pursue import pursue
 from desk.reading import Readers, Reading, meet_reading, take_late
 from desk.reply import Answer, Delivery, Reply
 from desk.report import (
+    Rendered,
     answer_delivery,
     count_delivery,
     log_outcomes,
-    log_told,
     preview,
     remember,
     render,
@@ -46,7 +47,7 @@ from desk.report import (
 )
 from desk.restore import restore
 from desk.routing import is_paper
-from desk.state import Key, Simulate, State
+from desk.state import Key, Lookups, Simulate, State
 from desk.store import Store, StoreUnavailable
 
 log = logging.getLogger("desk")
@@ -95,10 +96,13 @@ class Desk:
         self.settings = settings
         self.store = store
         self._brokers = brokers
-        self.state = State(settings, simulate, self._can_of)
+        lookups = Lookups(store.find_share, store.find_instrument, symbol_key)
+        self.state = State(settings, simulate, self._can_of, lookups)
         self.clock = clock
         self._steps = Steps(clock, steady) if steady else None
         self._step = 0
+        self._clock_set = ""
+        """What is to be told of a clock that was set, until it is recorded."""
         self.is_stopping = False
         self.failure: str | None = None
         """Why the last batch could not be recorded, or None."""
@@ -109,9 +113,7 @@ class Desk:
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
         self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put)
-        self.floor = Floor(
-            self.state, store, rates, self._catalogue.find, self._catalogue.problem, symbol_key
-        )
+        self.floor = Floor(self.state, store, rates, self._catalogue.find, symbol_key)
         self.floor.awaits_price = self._feed.is_awaited
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
@@ -177,7 +179,7 @@ class Desk:
         is_ending = False
         while True:
             events = self._inbox.drain(ENDING_SECONDS if is_ending else self._pause())
-            self.turn([event for event in events if event is not None and _is_wanted(event)])
+            self.turn([event for event in events if event is not None])
             is_ending = is_ending or None in events
             if is_ending and (not self._out or time.monotonic() > self._stop_by):
                 return
@@ -198,11 +200,10 @@ class Desk:
         now, state = self.clock(), self.state
         try:
             self._preview(events, now)
-            self._watch_clock(now)
-            self._handle_all([*events, *self._find_due(now)], now)
-            self._schedule(now)
-            rendered = render(state, now)
-            self.store.write(state.batch)
+            self._watch_clock()
+            while not (done := self._commit(events := _wanted(events), now)):
+                # Who gave up meanwhile was told that nothing is recorded: the others are taken in anew.
+                self.floor.undo()
         except StoreUnavailable as error:
             self._undo(events, error)
             return
@@ -211,26 +212,47 @@ class Desk:
             self._isolate(events, fault)
             return
         self.failure = None
+        self._clock_set = ""
+        rendered, moments = done
+        self._schedule(moments)
         told, journal = state.batch.told, state.batch.journal
         state.committed()
         forget_claims(self.floor, now)
+        state.forget_at_rest()
         remember(state, rendered)
         settle_waiting(state, self.store, rendered)
-        for event in events:
-            if isinstance(event, Ask) and event.previews:
-                event.reply.record(event.previews, set())
-            elif isinstance(event, Ask):
-                answer_delivery(state, self.store, event.reply, event.entries, rendered)
-            elif isinstance(event, Command):
-                about = event.record
-                event.reply.record([rendered[about.alert_id][1]] if about else [], set())
+        self._answer(events, rendered)
         self._hand_out(now)
         log_outcomes(rendered)
         if log.isEnabledFor(logging.DEBUG):
             _log_orders(journal)
-        log_told(told)
+        for _, each in told:
+            log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
 
-    def _watch_clock(self, now: int) -> None:
+    def _commit(
+        self, events: Sequence[Event], now: int
+    ) -> tuple[Rendered, dict[Key, int | None]] | None:
+        """Take events in and what is due, and record it all; None where one who asked has given up."""
+        self._handle_all([*events, *self._find_due(now)], now)
+        if self._clock_set:
+            self.state.tell("clock_set", self._clock_set, now)
+        moments = self._find_moments(now)
+        rendered = render(self.state, now)
+        is_written = self.store.write(self.state.batch, functools.partial(_keep_all, events))
+        return (rendered, moments) if is_written else None
+
+    def _answer(self, events: Sequence[Event], rendered: Rendered) -> None:
+        """Tell those who wait what was recorded."""
+        for event in events:
+            if isinstance(event, Ask) and event.previews:
+                event.reply.record(event.previews, set())
+            elif isinstance(event, Ask):
+                answer_delivery(self.state, self.store, event.reply, event.entries, rendered)
+            elif isinstance(event, Command):
+                about = event.record
+                event.reply.record([rendered[about.alert_id][1]] if about else [], set())
+
+    def _watch_clock(self) -> None:
         """Move every moment that is waited for along with a clock that was set, and tell."""
         self._step += self._steps.take() if self._steps else 0
         if not self._step:
@@ -241,6 +263,8 @@ class Desk:
             self.state.books[key] = shift(book, step)
         for mark, (alert_id, body, until) in self.state.claims.items():
             self.state.claims[mark] = (alert_id, body, until + step)
+        for name, (number, at) in self.state.executed.items():
+            self.state.executed[name] = (number, at + step)
         for record in self.state.waiting.values():
             record.received_at += step
         for known in self.state.openings.values():
@@ -249,10 +273,9 @@ class Desk:
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
         for each in (self._readers, self._feed, self._catalogue):
             each.shift(step)
-        text = (
+        self._clock_set = (
             f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
         )
-        self.state.tell("clock_set", text, now)
 
     def _hand_out(self, now: int) -> None:
         """Send what was committed on its way, and start the reads that are due."""
@@ -375,10 +398,14 @@ class Desk:
             case Fact():
                 self._catalogue.learn(event, now)
             case Due():
-                self.floor.at = event.key
-                pursue(self.floor, self.state.books[event.key], now)
+                self._plan_again(event.key, now)
             case Again():
                 retry(self.floor, event.alert_id, now)
+
+    def _plan_again(self, key: Key, now: int) -> None:
+        self.floor.at = key
+        if book := self.state.books.get(key):
+            pursue(self.floor, book, now)
 
     def _take_receipt(self, event: Answered, now: int) -> None:
         key, receipt = event.call.key, event.receipt
@@ -386,8 +413,8 @@ class Desk:
         out = self._out.get(receipt.client_id)
         if out is not None and out[0] is event.call:
             self.state.drop(self._out, receipt.client_id)
-        book = self.state.books[key]
-        if receipt.client_id not in book.orders:
+        book = self.state.books.get(key)
+        if book is None or receipt.client_id not in book.orders:
             if late := take_late(self.floor, receipt, now):
                 pursue(self.floor, late, now)
             return
@@ -458,20 +485,29 @@ class Desk:
             self.store.forget_identities(now)
         return found
 
-    def _schedule(self, now: int) -> None:
-        for key in self.state.changed:
-            book = self.state.books.get(key)
-            at = wakes_at(book, now) if book else None
-            self._feed.note(key, book)
+    def _find_moments(self, now: int) -> dict[Key, int | None]:
+        """Return when each book that changed is to be looked at next."""
+        books = {key: self.state.books.get(key) for key in self.state.changed}
+        return {key: wakes_at(book, now) if book else None for key, book in books.items()}
+
+    def _schedule(self, moments: Mapping[Key, int | None]) -> None:
+        """Note when books are to be looked at; only what was committed: else a moment could be lost."""
+        for key, at in moments.items():
+            self._feed.note(key, self.state.books.get(key))
             if at is None:
                 self._due.pop(key, None)
             else:
                 self._due[key] = at
 
 
-def _is_wanted(event: Event) -> bool:
-    """Whether anything is to be done: not where the sender was told meanwhile that nothing will be."""
-    return not (isinstance(event, Ask) and event.reply.is_withdrawn)
+def _wanted(events: Sequence[Event]) -> list[Event]:
+    """Leave out whom was told meanwhile that nothing will be done."""
+    return [e for e in events if not (isinstance(e, Ask | Command) and e.reply.is_withdrawn)]
+
+
+def _keep_all(events: Sequence[Event]) -> bool:
+    """Whether all who asked still wait, so that it may be recorded; from then on nobody can give up."""
+    return all(event.reply.keep() for event in events if isinstance(event, Ask | Command))
 
 
 def _log_orders(journal: Sequence[tuple[Book, Row]]) -> None:

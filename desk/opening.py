@@ -16,7 +16,7 @@ from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
 from desk.evolve import evolve
 from desk.risk import Asked, count_held, judge
-from desk.sizing import fits, nearest_to, opening_quantity, plain, spent_cash
+from desk.sizing import fits, nearest_to, plain
 from desk.timing import is_stale_opening
 from parsers.alert import Alert, Level
 
@@ -28,12 +28,12 @@ def bear(
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
     order_type, limit, stop = _entry_kind(alert, rules, book)
-    asked = opening_quantity(alert, rules.multiplier, rules.default_quantity, rules.price)
     cash = None
     # What was cut, or is a stated position, is a quantity: the whole amount would buy more than that.
-    is_whole = cut.opens == asked and not rules.sync
-    if order_type == "market" and "cash" in book.can and is_whole:
-        cash = spent_cash(alert, rules.multiplier)
+    is_whole = cut.opens == cut.asked and not rules.sync
+    is_money = alert.quantity_type == "cash" and book.instrument.quote in rules.worth
+    if order_type == "market" and "cash" in book.can and is_whole and is_money:
+        cash = (alert.quantity or ZERO) * rules.multiplier
     order = evolve(
         BLANK,
         client_id=book.name_order(cause.alert_id, ENTRY, 1),
@@ -131,7 +131,7 @@ def _reasons(
             text = f"{plain(order.cash)} is below the smallest order for {symbol}, {least}."
             yield "QUANTITY_TOO_SMALL", text
     elif cut.opens is None:
-        yield _no_quantity(alert, rules)
+        yield _no_quantity(cut, rules)
     elif order.quantity == 0:
         smallest = max(book.instrument.step, book.instrument.min_quantity)
         text = f"{plain(cut.opens)} {symbol} is below the smallest order, {plain(smallest)}."
@@ -163,17 +163,14 @@ def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
         yield "CONTRACT_EXPIRED", text
 
 
-def _no_quantity(alert: Alert, rules: Rules) -> tuple[str, str]:
-    if alert.quantity_type == "cash":
-        return "NO_PRICE", "An amount of cash needs a price to become a quantity. Add price."
-    if alert.quantity_type == "percent_of_position":
+def _no_quantity(cut: Cut, rules: Rules) -> tuple[str, str]:
+    if cut.size.code:
+        return cut.size.code, cut.size.text
+    if cut.size.percent is not None:
         return (
             "NO_QUANTITY",
             f'Strategy "{rules.strategy}" holds nothing here, so a percentage of it is nothing.',
         )
-    if alert.quantity_type != "fixed":
-        text = f"Quantity type {alert.quantity_type} is not supported: send fixed (units) or cash."
-        return "UNSUPPORTED", text
     name = rules.strategy
     text = f'The alert has no quantity and strategy "{name}" has no default_quantity. Add either.'
     return "NO_QUANTITY", text

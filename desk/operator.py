@@ -59,11 +59,10 @@ def shares_to_flatten(floor: Floor, account: str, symbol: str | None) -> list[Ke
     """Return the books on an account in which a strategy holds or works something."""
     name = floor.symbol_key(symbol) if symbol else None
     return [
-        key
-        for key, book in floor.state.books.items()
-        if key[0] == account
-        and (name is None or name == key[2])
-        and (any(share.quantity for share in book.shares.values()) or book.live(None, ENTRY))
+        (book.account, book.paper, book.instrument.symbol)
+        for book in floor.state.open_books(account)
+        if (name is None or name == book.instrument.symbol)
+        and (book.totals.size or book.live(None, ENTRY))
     ]
 
 
@@ -76,9 +75,7 @@ def halt(floor: Floor, scope: str, reason: str, now: int) -> str:
     state.put(state.halts, scope, (reason, now))
     state.batch.switches[scope] = (reason, now)
     kind, _, name = scope.partition(":")
-    for book in list(state.books.values()):
-        if kind == "account" and book.account != name:
-            continue
+    for book in state.open_books(name if kind == "account" else None):
         changed = book
         for order in book.live(name if kind == "strategy" else None, ENTRY):
             changed = changed.with_order(evolve(order, ends="cancelled", due_at=None))
@@ -113,7 +110,7 @@ def _resume(floor: Floor, scope: str, now: int) -> str:
 def _resolve(floor: Floor, options: Mapping[str, Any], now: int) -> str | Denial:
     """Settle an unknown order by hand: it filled, or it does not exist."""
     cid, is_filled = str(options["client_id"]), options["outcome"] == "filled"
-    book = next((b for b in floor.state.books.values() if cid in b.orders), None)
+    book = next((b for b in floor.state.open_books() if cid in b.orders), None)
     order = book.orders[cid] if book else None
     if book is None or order is None or order.status != "unknown":
         text = f"{cid} is not an unknown order. GET /status lists those that are."

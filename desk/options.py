@@ -143,6 +143,7 @@ class Account(_Settings):
     fee_per_contract: Cost = None
     slippage_ticks: Cost = None
     leverage: Annotated[Decimal, number("1")] | None = None
+    shorts: bool = False
     _credentials: Mapping[str, str] = PrivateAttr(default_factory=nothing)
     _missing: tuple[str, ...] = PrivateAttr(default=())
 
@@ -192,8 +193,6 @@ class Logging(_Settings):
 
     level: Annotated[str, text("DEBUG, INFO, WARNING or ERROR", is_level), upper_case] = "INFO"
     file: Name = "webhook_alerts.log"
-    max_bytes: Annotated[int, whole(0, 10_000_000_000)] = 10_000_000
-    keep: Annotated[int, whole(0, 1000)] = 5
 
 
 class Options(_Settings):

@@ -23,9 +23,8 @@ from desk.book import (
     Order,
     Share,
 )
-from desk.codes import say_unreached
 from desk.evolve import evolve
-from desk.sizing import floor_to, place_level, plain
+from desk.sizing import floor_to, place_level
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
 ZERO = Decimal(0)
@@ -42,7 +41,7 @@ Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
 
 def next_step(book: Book, now: int) -> Step | None:
     """Return the most urgent step for this instrument, or None while a request is out or all is well."""
-    wishing = [share for share in book.shares.values() if share.wishes]
+    wishing = [share for share in book.restless.values() if share.wishes]
     if book.is_calling or not (wishing or book.orders):
         return None
     for share in wishing:
@@ -66,7 +65,7 @@ def wakes_at(book: Book, now: int) -> int | None:
     times: list[int] = []
     for order in book.live():
         times += [t for t in (order.due_at, order.expires_at, order.release_by) if t]
-    for share in book.shares.values():
+    for share in book.restless.values():
         if share.wishes:
             times += [each.retry_at for each in share.pursuits.values()]
             if share.owes and book.sight.wanted:
@@ -197,7 +196,7 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
     """Cancel what shall end, what has lived its time, and legs that no longer match their wish."""
     for order in live:
         if order.sent_at is None:
-            if step := _end_waiting(book, order, now):
+            if step := _end_waiting(order, now):
                 return step
         elif order.status == "accepted" and _is_due(order, now):
             if order.ends:
@@ -209,15 +208,11 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
     return None
 
 
-def _end_waiting(book: Book, order: Order, now: int) -> Step | None:
+def _end_waiting(order: Order, now: int) -> Step | None:
     if order.ends:
         return Drop(order.client_id, order.ends, None, "It was ended before it left.")
     if order.release_by is not None and now >= order.release_by:
-        what = f"the order to {order.side} {plain(order.quantity)} {book.instrument.symbol}"
-        text = f"T{what[1:]} waited too long and was not sent (webhook.max_age_seconds)."
-        if order.status == "unreached":
-            why = say_unreached(book.account, order.message or "")
-            text = f"{why}. By then {what} was too old to be sent (webhook.max_age_seconds)."
+        text = f"The order to {order.side} {order.quantity} waited too long and was not sent."
         return Drop(order.client_id, "expired", "EXPIRED", text)
     return None
 

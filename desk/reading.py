@@ -24,7 +24,7 @@ from brokers.protocol import (
 )
 from desk.apply import observe, receive
 from desk.book import Book, Order
-from desk.compare import Comparison, compare, miss_read
+from desk.compare import Comparison, compare, is_busy, miss_read
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.operator import halt
@@ -60,8 +60,6 @@ class Reading:
     fills: tuple[Fill, ...] = ()
     problem: str = ""
     code: str = ""
-    fault: Exception | None = None
-    """A fault of the program behind the problem."""
     explains: tuple[str, ...] = ()
     """The instruments whose executions were asked for."""
 
@@ -93,9 +91,9 @@ def read_account(
         return Reading(account, began, problem=no.message, code=no.code)
     except (Unreachable, Uncertain) as error:
         return Reading(account, began, problem=str(error) or "it cannot be reached")
-    except Exception as fault:  # noqa: BLE001 - whoever takes the reading in logs it, once
-        text = f"reading it failed: {type(fault).__name__}"
-        return Reading(account, began, problem=text, fault=fault)
+    except Exception as fault:
+        log.exception("broker_fault", extra={"account": account, "call": "read"})
+        return Reading(account, began, problem=f"reading it failed: {type(fault).__name__}")
     return Reading(account, began, snapshot, tuple(receipts), fills, explains=explains)
 
 
@@ -195,7 +193,9 @@ class Readers:
         before, beyond = self._beyond.get(reading.account, {}), {}
         wanted: list[str] = []
         asked = set(reading.explains)
-        for book in found.books:
+        # What is at rest, and so not compared, may turn out to have been executed after all.
+        books = self._state.books.items()
+        for book in [each for key, each in books if key[:2] == (reading.account, False)]:
             name, symbol = book.instrument.holding, book.instrument.symbol
             held = found.beyond.get(name, ZERO)
             known, count = before.get(symbol, (ZERO, EXPLAINED_AFTER))
@@ -238,8 +238,8 @@ class Readers:
 
 
 def books_of(state: State, account: str) -> list[Book]:
-    """Return the books of an account at its venue."""
-    return [book for key, book in state.books.items() if key[0] == account and not key[1]]
+    """Return the books of an account at its venue in which something is open, or was a moment ago."""
+    return state.open_books(account, paper=False)
 
 
 def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
@@ -267,6 +267,7 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
     )
     for book in found.books:
         _keep(floor, book, now)
+        _let_rest(state, book, reading.began)
     state.put(state.beyond, name, found.beyond)
     if was_silent:
         _try_again(floor, name, now)
@@ -284,7 +285,7 @@ def take_late(floor: Floor, receipt: Receipt, now: int, *, works: bool = False) 
     account, paper, instrument, order = found
     if receipt.filled <= order.filled and not works:
         return None
-    book = floor.state.books.get((account, bool(paper), instrument))
+    book = floor.state.find_book((account, bool(paper), instrument), order.strategy)
     if book is None or receipt.client_id in book.orders:
         return None
     floor.at = (account, bool(paper), instrument)
@@ -321,11 +322,19 @@ def _keep(floor: Floor, book: Book, now: int) -> None:
     pursue(floor, book, now)
 
 
+def _let_rest(state: State, book: Book, began: int) -> None:
+    """Compare a book no longer that a read has shown at rest: reads grow with what is open alone."""
+    key = (book.account, book.paper, book.instrument.symbol)
+    book = state.books[key]
+    if not (book.is_open or is_busy(book, began)):
+        state.note_open(key, is_open=False)
+
+
 def _try_again(floor: Floor, account: str, now: int) -> None:
     """Let every wish that failed on the way to a venue be tried now that it answers."""
     for book in books_of(floor.state, account):
         changed = book
-        for share in book.shares.values():
+        for share in book.restless.values():
             changed = changed.with_share(share.heard(now))
         if changed is not book:
             _keep(floor, changed, now)
@@ -375,7 +384,7 @@ def _take_late_orders(floor: Floor, reading: Reading, now: int) -> None:
         found = None if receipt.client_id in known else _find_order(floor, receipt.client_id)
         if found is None or found[0] != reading.account:
             continue
-        book = floor.state.books.get((found[0], bool(found[1]), found[2]))
+        book = floor.state.find_book((found[0], bool(found[1]), found[2]), found[3].strategy)
         if book is None or book.acted_at >= reading.began:
             continue  # it may have ended while the read was on its way
         if changed := take_late(floor, receipt, now, works=True):
@@ -397,50 +406,28 @@ def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:
 
 
 def _hear(state: State, reading: Reading, now: int) -> None:
-    """Note since when an account does not answer; tell after five seconds, and when it answers again.
-
-    A venue is asked every two seconds: its first failure is a line of the log, and its end says how many
-    there were.
-    """
+    """Note since when an account does not answer; tell after five seconds, and when it answers again."""
     name, silence = reading.account, state.silent.get(reading.account)
     if reading.snapshot is not None:
-        if silence:
-            _hear_again(state, name, silence, now)
+        if silence and silence.told:
+            state.tell("account_answers", f"{name} answers again.", now)
+        state.drop(state.silent, name)
         return
-    if silence is None:
-        silence = Silence(reading.began, reading.problem)
-        fault = reading.fault
-        log.log(
-            logging.ERROR if fault else logging.INFO,
-            "broker_fault" if fault else "account_unreached",
-            exc_info=fault,
-            extra={"account": name, "call": "read", "text": reading.problem},
-        )
-    told = silence.told or now - silence.since >= SILENT_MS
-    if told and not silence.told:
+    since = silence.since if silence else reading.began
+    told = bool(silence and silence.told)
+    if not told and now - since >= SILENT_MS:
+        told = True
         text = (
-            f"{name} does not answer: {reading.problem.rstrip('.')}. Its orders and positions are not "
-            "watched. It is asked again and again; look at the venue if this lasts."
+            f"{name} does not answer: {reading.problem}. Its orders and positions are not watched."
         )
         state.tell("account_silent", text, now)
-    failures = silence.failures + 1
-    state.put(state.silent, name, Silence(silence.since, reading.problem, told, failures))
-
-
-def _hear_again(state: State, name: str, silence: Silence, now: int) -> None:
-    tries = "1 attempt" if silence.failures == 1 else f"{silence.failures} attempts"
-    text = f"{name} answers again, after {tries} in {(now - silence.since) // 1000} s."
-    if silence.told:
-        state.tell("account_answers", text, now)
-    else:
-        log.info("account_answers", extra={"account": name, "text": text})
-    state.drop(state.silent, name)
+    state.put(state.silent, name, Silence(since, reading.problem, told))
 
 
 def _pause_ms(state: State, name: str) -> int:
     books = books_of(state, name)
     if any(book.orders for book in books):
         return WORKING_MS
-    if any(share.quantity for book in books for share in book.shares.values()):
+    if any(book.totals.size for book in books):
         return HOLDING_MS
     return IDLE_MS

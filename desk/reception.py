@@ -79,6 +79,11 @@ class Sent:
     text: str
     retry_after: int | None = None
 
+    @property
+    def body(self) -> bytes:
+        """Return what is sent: the JSON as one line that is ended, as a shell or a log wants it."""
+        return f"{self.text}\n".encode()
+
 
 class Reception:
     """The front desk of one receiver."""
@@ -241,8 +246,9 @@ class Reception:
     def _await(self, reply: Reply, began: float, *, is_queued: bool) -> None:
         """Wait until the alerts are recorded, then for their outcome while threads are to spare."""
         reply.wait(RECORD_WITHIN_SECONDS - (time.perf_counter() - began))
+        if reply.error is None and not reply.is_recorded and not reply.withdraw():
+            reply.wait_until_recorded()  # the commit is on its way: whoever hears 503 sends again
         if reply.error is not None or not reply.is_recorded:
-            reply.withdraw()
             raise StoreUnavailable(str(reply.error or "the desk did not answer in time"))
         if is_queued or reply.is_done or self._waiting >= self._may_wait:
             return

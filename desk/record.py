@@ -66,6 +66,8 @@ class Story:
     done: str | None = None
     """What a `halt` did, in words."""
     is_authenticated: bool = True
+    mark: str = ""
+    """What it claims while it waits, to be let go of where nothing comes of it."""
 
     def copied(self) -> Story:
         """Return a copy that may be changed alone."""
@@ -101,8 +103,6 @@ class Record:
     is_settled: bool = False
     replies: list[Any] = field(default_factory=list)
     """Who waits for the outcome."""
-    logged: set[tuple[str, str]] = field(default_factory=set)
-    """What the log says of it already: status and message."""
 
     def copied(self) -> Record:
         """Return a copy that may be changed alone; who waits for the outcome waits for both."""

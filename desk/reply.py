@@ -1,7 +1,8 @@
 """Let a request thread wait for the desk: first that its alerts are recorded, then for their outcome.
 
 One lock a request, taken by the thread that waits and released by the desk thread: the cheapest way for two
-threads to meet. Nothing here knows HTTP or decides what an answer says.
+threads to meet. A second one decides, once and for both, whether the request is kept or given up: who is told
+that nothing was recorded must be right for ever. Nothing here knows HTTP or decides what an answer says.
 """
 
 from __future__ import annotations
@@ -26,14 +27,25 @@ class Answer:
 class Reply:
     """What one request waits for."""
 
-    __slots__ = ("_open", "_wake", "answers", "error", "is_recorded", "is_withdrawn")
+    __slots__ = (
+        "_fate",
+        "_open",
+        "_wake",
+        "answers",
+        "error",
+        "is_kept",
+        "is_recorded",
+        "is_withdrawn",
+    )
 
     def __init__(self) -> None:
         self._wake = threading.Lock()
         self._wake.acquire()
+        self._fate = threading.Lock()
         self._open: set[int] = set()
         self.answers: list[Answer] = []
         self.error: Exception | None = None
+        self.is_kept = False
         self.is_withdrawn = False
         self.is_recorded = False
 
@@ -61,9 +73,22 @@ class Reply:
         if not self._open:
             self._tell()
 
-    def withdraw(self) -> None:
-        """Give up: what the desk has not taken by now, it will not take."""
-        self.is_withdrawn = True
+    def withdraw(self) -> bool:
+        """Give up, and return whether that was in time: then nothing of it is ever recorded."""
+        if self._fate.acquire(blocking=False):
+            self.is_withdrawn = True
+        return self.is_withdrawn
+
+    def keep(self) -> bool:
+        """Return whether what was asked may be recorded now; from then on it can not be withdrawn."""
+        if self._fate.acquire(blocking=False):
+            self.is_kept = True
+        return self.is_kept
+
+    def wait_until_recorded(self) -> None:
+        """Sleep until what the desk has kept is on disk, or has failed to get there."""
+        while self.error is None and not self.is_recorded:
+            self._wake.acquire(timeout=1)
 
     def fail(self, error: Exception) -> None:
         """Say that nothing was recorded."""

@@ -7,11 +7,10 @@ decided here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
-from desk.answers import OPEN, http_status, write_alert, write_answer
-from desk.book import EXIT, Told
+from desk.answers import OPEN, http_status, iso, write_alert, write_answer
+from desk.book import EXIT
 from desk.duplicates import Duplicate
 from desk.evolve import evolve
 from desk.record import STORY, Record
@@ -142,10 +141,41 @@ def _repeat(state: State, store: Store, again: Duplicate) -> Answer:
     """Return the recorded answer of an alert that was delivered once more."""
     row = _find_past(state, store, again.alert_id)
     shape: dict[str, Any] = {**read_answer(row.text), "duplicate": True}
-    if not again.has_key:
-        shape["message"] = f"{shape['message']} Already received. {KEY_HINT}"
-    http = 200 if row.http == 202 and shape["status"] not in OPEN else row.http
+    shape["orders"] = [_past(line) for line in shape["orders"]]
+    shape["message"] = _say_repeated(state, shape, row, again)
+    # rules 1.6: 200 where that was a 202 that has settled; what was denied never becomes a success.
+    is_over = row.http == 202 and shape["status"] not in OPEN
+    http = (http_status(shape) if shape["status"] == "denied" else 200) if is_over else row.http
     return Answer(http, shape, to_json(shape))
+
+
+def _past(line: dict[str, Any]) -> dict[str, Any]:
+    """Tell why an order was denied as what was true then."""
+    if line["status"] != "denied" or not line["message"]:
+        return line
+    return {**line, "message": f"Then: {line['message']}"}
+
+
+def _say_repeated(state: State, shape: dict[str, Any], row: HistoryRow, again: Duplicate) -> str:
+    """Say what became of the first delivery, and by what this one was recognised.
+
+    Why something was not done may have become untrue since (a halt that has ended), so it is not said again.
+    """
+    done = [_name_order(line) for line in shape["orders"]]
+    what = ", ".join(done) or shape["status"].replace("_", " ")
+    code = f" ({shape['code']})" if shape["code"] else ""
+    said = f"Already received at {iso(row.received_at)[11:19]} UTC: {what}{code}. Nothing is done twice."
+    if again.key is None:
+        seconds = state.settings.webhook.dedupe_seconds
+        return f"{said} It was recognised by its text, within {seconds} s. {KEY_HINT}"
+    named = f' "{again.key}"' if again.key else ""
+    return f"{said} It was recognised by its text with the idempotency key{named}, within 24 h."
+
+
+def _name_order(line: dict[str, Any]) -> str:
+    at = f" at {line['average_price']}" if line["average_price"] else ""
+    size = f" {line['quantity']}" if line["quantity"] else ""
+    return f"{line['side'] or 'order'}{size} {line['status'].replace('_', ' ')}{at}"
 
 
 def _find_past(state: State, store: Store, alert_id: str) -> HistoryRow:
@@ -167,7 +197,7 @@ def _owes(state: State, record: Record, key: Key) -> bool:
     return any(
         (share.keep is not None and share.owed.alert_id == record.alert_id)
         or (record.alert_id not in exits and share.exit_of == record.alert_id)
-        for share in book.shares.values()
+        for share in book.restless.values()
     )
 
 
@@ -194,25 +224,6 @@ def _row(record: Record, text: str) -> AlertRow:
 
 
 def log_outcomes(rendered: Rendered) -> None:
-    """Write one line for each alert of which there is something new to say; one record carries them all.
-
-    An order that is tried again and again says the same by turns: each is one line.
-    """
-    rows = []
-    for record, answer in rendered.values():
-        said = (answer.shape["status"], answer.shape["message"])
-        if said not in record.logged:
-            rows.append((f"alert_{said[0]}", answer.shape))
-        record.logged.add(said)
-    if rows:
-        log.info("alerts", extra={"rows": rows})
-
-
-def log_told(told: Sequence[tuple[int, Told]]) -> None:
-    """Write one line for each thing the user must hear of; what was merely executed is no warning."""
-    fills = [(t.event, {"alert_id": t.alert_id, "text": t.message}) for _, t in told if t.is_fill]
-    if fills:
-        log.info("fills", extra={"rows": fills})
-    for _, each in told:
-        if not each.is_fill:
-            log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+    """Write one line for each alert that changed; one record carries them all."""
+    if rendered:
+        log.info("alerts", extra={"shapes": [answer.shape for _, answer in rendered.values()]})

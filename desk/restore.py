@@ -6,6 +6,7 @@ sent from here and nothing is decided.
 
 from __future__ import annotations
 
+import functools
 import json
 from decimal import Decimal
 from typing import Any
@@ -42,6 +43,9 @@ def restore(state: State, store: Store, now: int) -> None:
                 state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
+    for account, paper, instrument, strategy in store.load_traded(now - window):
+        if share := store.find_share(account, paper, instrument, strategy):
+            state.note_executed(share, instrument, now)
     _count_again(state, store, now)
     state.loaded()
 
@@ -54,9 +58,10 @@ def _count_again(state: State, store: Store, now: int) -> None:
         for account, paper, instrument, order in sorted(entries, key=lambda e: e[3].created_at):
             state.count_opening((account, paper, instrument), order, now)
     if state.counts_results:
+        find = functools.cache(store.find_instrument)
         for row in store.load_trades_since(now - COUNTED_MS):
-            book = state.books.get((row.account, row.paper, row.instrument))
-            state.count_trade(row, book.instrument.quote if book else "")
+            found = find(row.account, row.paper, row.instrument)
+            state.count_trade(row, found.quote if found else "")
 
 
 def history_row(row: AlertRow) -> HistoryRow:
@@ -104,8 +109,9 @@ def _doubt_what_was_sent(book: Book, now: int) -> Book:
             book = book.with_order(evolve(order, status="unknown", call="", due_at=now))
         elif order.call or order.due_at is not None:
             book = book.with_order(evolve(order, call="", due_at=now))
-    shares = {name: _resume(share, now) for name, share in book.shares.items()}
-    return evolve(book, shares=shares, acted_at=now)
+    for share in book.shares.values():
+        book = book.knowing(_resume(share, now))
+    return evolve(book, acted_at=now)
 
 
 def _resume(share: Share, now: int) -> Share:

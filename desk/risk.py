@@ -128,10 +128,10 @@ def count_held(book: Book, strategy: str | None, own: str) -> Decimal:
     An order counts until it is final, also where nobody knows whether it exists. What `own`, the strategy
     that asks, is leaving or ending does not: its new order waits until that is done.
     """
-    held = ZERO
-    for share in book.shares.values():
-        if strategy in (None, share.strategy):
-            held += abs(share.staying if share.strategy == own else share.quantity)
+    mine = book.share(own)
+    held = book.totals.size if strategy is None else abs(book.share(strategy).quantity)
+    if strategy in (None, own):
+        held += abs(mine.staying) - abs(mine.quantity)
     for order in book.live(strategy, ENTRY):
         if not (order.ends and order.strategy == own and order.status != "unknown"):
             held += order.left

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE alerts (
     seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,
@@ -22,7 +22,12 @@ CREATE TABLE books (
     PRIMARY KEY (account, paper, instrument));
 CREATE TABLE shares (
     account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, strategy TEXT NOT NULL,
-    quantity TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (account, paper, instrument, strategy));
+    quantity TEXT NOT NULL, data TEXT NOT NULL, open INTEGER NOT NULL DEFAULT 1,
+    PRIMARY KEY (account, paper, instrument, strategy));
+CREATE TABLE lots (
+    account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL, strategy TEXT NOT NULL,
+    number INTEGER NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (account, paper, instrument, strategy, number)) WITHOUT ROWID;
 CREATE TABLE orders (
     client_id TEXT PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL,
     instrument TEXT NOT NULL, alert_id TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL,
@@ -46,10 +51,6 @@ CREATE TABLE events (
     alert_id TEXT);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-LATER = (
-    "CREATE INDEX IF NOT EXISTS trades_share ON trades (account, instrument, strategy, closed_at)",
-)
-"""What older states lack and can be given without being another version."""
 
 ROWS_AT_ONCE = 64
 INSERTS = {
@@ -68,10 +69,11 @@ INSERTS = {
         "ON CONFLICT (account, paper, instrument) DO UPDATE SET data = excluded.data",
     ),
     "shares": (
-        "account, paper, instrument, strategy, quantity, data",
+        "account, paper, instrument, strategy, quantity, data, open",
         "ON CONFLICT (account, paper, instrument, strategy) DO UPDATE SET "
-        "quantity = excluded.quantity, data = excluded.data",
+        "quantity = excluded.quantity, data = excluded.data, open = excluded.open",
     ),
+    "lots": ("account, paper, instrument, strategy, number, data", ""),
     "orders": (
         "client_id, account, paper, instrument, alert_id, kind, status, live, data",
         "ON CONFLICT (client_id) DO UPDATE SET status = excluded.status, live = excluded.live, "
@@ -93,6 +95,11 @@ INSERTS = {
     "events": ("at, event, message, alert_id", ""),
 }
 """The columns that are written, and what happens to a row that is there already."""
+FIND_BOOK = "SELECT data FROM books WHERE account = ? AND paper = ? AND instrument = ?"
+OF_SHARE = "account = ? AND paper = ? AND instrument = ? AND strategy = ?"
+FIND_SHARE = f"SELECT data FROM shares WHERE {OF_SHARE}"
+FIND_LOTS = f"SELECT data FROM lots WHERE {OF_SHARE} ORDER BY number"
+DROP_LOTS = f"DELETE FROM lots WHERE {OF_SHARE} AND number < ?"
 FACTS = {
     "cash": "SELECT * FROM cash",
     "prices": "SELECT * FROM prices",

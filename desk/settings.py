@@ -96,6 +96,7 @@ def load(
     needs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     markets: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     live_hosts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    currencies: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Read, check and freeze the settings.
 
@@ -103,7 +104,7 @@ def load(
     beside it. `overrides` are the command line's `host` and `port`; None means not given. They win
     over the environment, that over .env, that over the file. An empty variable is not set. `needs` are
     the credentials of each broker by the names of their variables, `markets` what can be traded there,
-    `live_hosts` where its orders are real.
+    `live_hosts` where its orders are real, `currencies` what each settles in.
 
     Raises `SettingsError` with all problems at once.
     """
@@ -117,6 +118,7 @@ def load(
     variables = _read_environment(dotenv, environ, problems)
     _apply(raw, variables, overrides, problems)
     declared = tuple(raw["accounts"])
+    _fill_in(raw["accounts"], markets, currencies)
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)
     check_markets(options, markets, problems)
@@ -182,6 +184,25 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     for name, strategy in raw["strategies"].items():
         _join_synonyms(strategy, ("strategies", name), problems)
     return raw
+
+
+def _fill_in(
+    accounts: Mapping[str, dict[str, Any]],
+    markets: Mapping[str, tuple[str, ...]],
+    currencies: Mapping[str, str],
+) -> None:
+    """Give each account what its venue leaves no choice about, so that its paper twin has it too.
+
+    Rules 13.2: the one market a venue has; rules 15.5: the currency it settles in.
+    """
+    for account in accounts.values():
+        broker = account.get("broker")
+        if not isinstance(broker, str):
+            continue
+        if account.get("market") is None and len(markets.get(broker, ())) == 1:
+            account["market"] = markets[broker][0]
+        if "currency" not in account and broker in currencies:
+            account["currency"] = currencies[broker]
 
 
 def _block(value: Any, path: Location, problems: Problems) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from desk.book import Book
 from desk.codes import Denial
 from desk.cut import Rules
 from desk.evolve import evolve
-from desk.exposure import find_stakes
+from desk.exposure import find_stakes, find_worth
 from desk.floor import Floor
 from desk.options import Account
 from desk.risk import Stakes
@@ -95,7 +95,7 @@ def find_books(
         return None
     if instrument.note and instrument.note not in warnings:
         warnings.append(instrument.note)
-    own = state.book(target.account, paper, instrument)
+    own = state.book(target.account, paper, instrument, strategy)
     books = [(target, own), *_find_twin(floor, strategy, target, own)]
     books.sort(key=lambda each: each[1].paper)
     is_order = alert.action in ("buy", "sell")
@@ -157,8 +157,9 @@ def find_rules(
     floor: Floor, who: Who, alert: Alert, target: Target, book: Book, times: Times
 ) -> Rules:
     """Return the rules for a strategy's share in one book, at this moment."""
-    settings = floor.state.settings
+    account = floor.state.settings.accounts[target.account]
     is_day = alert.time_in_force == "day"
+    is_one = book.paper or account.stablecoins_are_dollars
     return evolve(
         _settled_rules(floor, who.strategy, target),
         times=times,
@@ -166,8 +167,9 @@ def find_rules(
         stakes=_find_stakes(floor, who, alert, target, book, times.now),
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
-        day_ms=_left_of_day(settings.accounts[target.account], times.now) if is_day else 0,
+        day_ms=_left_of_day(account, times.now) if is_day else 0,
         price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
+        worth=find_worth(account.currency, dollars_are_one=is_one),
     )
 
 
@@ -201,6 +203,8 @@ def _settled_rules(floor: Floor, name: str, target: Target) -> Rules:
         sync=strategy.sync == "position",
         pyramid=strategy.pyramid,
         opens_here=target.opens_here,
+        currency=settings.accounts[target.account].currency,
+        shorts=settings.accounts[target.account].shorts,
         limit_ms=settings.webhook.limit_seconds * 1000,
     )
     return rules

@@ -6,6 +6,7 @@ the share; stops away from the price, targets towards it. Whether an order may l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.protocol import Instrument
@@ -60,67 +61,96 @@ def place_level(level: Level, base: Decimal, side: str, kind: str, tick: Decimal
     return Guard(price, limit)
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of an instrument an alert asks for, before the multiplier.
+
+    `units` or `percent` (of what the strategy holds); neither where the alert has no quantity. `code` and
+    `text` say why what it has cannot be told in units.
+    """
+
+    units: Decimal | None = None
+    percent: Decimal | None = None
+    code: str = ""
+    text: str = ""
+
+
+NO_SIZE = Size()
+
+
+def read_size(
+    alert: Alert,
+    instrument: Instrument,
+    price: Decimal | None,
+    currency: str,
+    worth: frozenset[str],
+) -> Size:
+    """Return how much an alert asks for; `worth` are the currencies of which one is one of `currency`."""
+    asked = alert.quantity
+    if asked is None or (asked == 0 and alert.only_reduces):
+        return NO_SIZE  # rules 3.6: zero on what only reduces means all
+    if alert.quantity_type == "fixed":
+        return Size(asked)
+    if alert.quantity_type == "percent_of_position":
+        return Size(percent=asked)
+    if alert.quantity_type != "cash":
+        text = f"Quantity type {alert.quantity_type} is not supported: send fixed (units) or cash."
+        return Size(code="UNSUPPORTED", text=text)
+    # rules 16.3: money is the account's. Where the account's currency is what is traded, it is the size.
+    if instrument.quote in worth:
+        if price is None or price <= 0:
+            text = "An amount of cash needs a price to become a quantity. Add price."
+            return Size(code="NO_PRICE", text=text)
+        return Size(asked / (price * instrument.point_value))
+    if instrument.base in worth:
+        return Size(asked)
+    text = (
+        f"{plain(asked)} of cash is {currency}, and {instrument.symbol} is quoted in "
+        f"{instrument.quote}: it cannot be converted here. Send the quantity in units."
+    )
+    return Size(code="CURRENCY_UNKNOWN", text=text)
+
+
 def reducing_quantity(
-    alert: Alert, side: str, standing: Decimal, terms: tuple[Decimal, Decimal | None, Decimal]
+    alert: Alert, side: str, standing: Decimal, size: Size, multiplier: Decimal, step: Decimal
 ) -> Decimal:
     """Return how much of a share of size `standing` (positive) an order on `side` takes.
 
-    `terms` are multiplier, last price and step. The order scales with the share: share x quantity / what
-    the signal held before. Where that is not known the alert's own quantity goes, times the multiplier;
-    where it is not above the quantity, the whole share.
+    The order scales with the share: share x quantity / what the signal held before. Where that is not
+    known the alert's own quantity goes, times the multiplier; where it is not above the quantity, the whole
+    share.
     """
-    multiplier, price, step = terms
-    if alert.quantity is None or alert.market_position == "flat":
+    if size is NO_SIZE or alert.market_position == "flat":
         return standing
-    if alert.quantity_type == "percent_of_position":
-        part = standing * alert.quantity / HUNDRED
-    elif alert.quantity_type == "cash":
-        part = alert.quantity * multiplier / price if price else standing
+    if size.percent is not None:
+        part = standing * size.percent / HUNDRED
     else:
-        before = signal_before(alert, side)
+        units = size.units or ZERO
+        before = signal_before(alert, side, units)
         if before is None:
-            part = alert.quantity * multiplier
-        elif before <= alert.quantity:
+            part = units * multiplier
+        elif before <= units:
             return standing
         else:
-            part = standing * alert.quantity / before
+            part = standing * units / before
     return min(standing, ceil_to(part, step))
 
 
-def signal_before(alert: Alert, side: str) -> Decimal | None:
+def signal_before(alert: Alert, side: str, units: Decimal | None) -> Decimal | None:
     """Return what the signal held before its order, counted on the side that an order on `side` reduces.
 
-    A buy reduces a short position, so a short of 3 counts as 3 and a long as -3. None where unknown.
+    A buy reduces a short position, so a short of 3 counts as 3 and a long as -3. None where unknown; zero
+    where only that side is known not to have been held.
     """
     if alert.previous_position is not None:
         held = alert.previous_position
-    elif alert.position_size is not None and alert.quantity is not None:
-        held = alert.position_size - (alert.quantity if side == "buy" else -alert.quantity)
-    elif alert.previous_side == "flat":
-        held = ZERO
+    elif alert.previous_side not in (None, "short" if side == "buy" else "long"):
+        held = ZERO  # rules 3.8: it was flat or on the other side
+    elif alert.position_size is not None and units is not None:
+        held = alert.position_size - (units if side == "buy" else -units)
     else:
         return None
     return -held if side == "buy" else held
-
-
-def opening_quantity(
-    alert: Alert, multiplier: Decimal, default: Decimal | None, price: Decimal | None
-) -> Decimal | None:
-    """Return how much an order asks for when it opens from flat, or None where nothing says so."""
-    if alert.quantity is None:
-        return default * multiplier if default is not None else None
-    if alert.quantity_type == "cash":
-        return alert.quantity * multiplier / price if price else None
-    if alert.quantity_type == "fixed":
-        return alert.quantity * multiplier
-    return None
-
-
-def spent_cash(alert: Alert, multiplier: Decimal) -> Decimal | None:
-    """Return the amount of cash an alert wants to spend, or None where it counts otherwise."""
-    if alert.quantity_type != "cash" or alert.quantity is None:
-        return None
-    return alert.quantity * multiplier
 
 
 def fits(quantity: Decimal, instrument: Instrument) -> Decimal:

@@ -17,7 +17,16 @@ from typing import Any
 
 from brokers.protocol import Instrument, LocalBroker, Rows, Terms
 from desk.answers import iso
-from desk.book import ENTRY, EXIT, Book, FillRow, Order, Share, Told, TradeRow
+from desk.book import (
+    ENTRY,
+    EXIT,
+    Book,
+    FillRow,
+    Order,
+    Share,
+    Told,
+    TradeRow,
+)
 from desk.evolve import evolve
 from desk.options import Risk, Settings
 from desk.record import Record
@@ -29,6 +38,8 @@ Simulate = Callable[[Terms, Rows, date], LocalBroker]
 Key = tuple[str, bool, str]
 """Account, paper, instrument."""
 _MISSING = object()
+KEPT_AT_REST = 1_000
+"""How many shares that hold and wish nothing stay in memory: those last used. The store has them all."""
 COUNTED_MS = 26 * 3_600_000
 """How long orders and trades count towards a limit: the longest day, where clocks are set back."""
 
@@ -86,8 +97,18 @@ class Silence:
     since: int
     problem: str
     told: bool = False
-    failures: int = 0
-    """How many reads have failed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Who is asked for what is not in memory, and how a symbol is spelt."""
+
+    find_share: Callable[[str, bool, str, str], Share | None]
+    """Return the share of a strategy in a book as the store has it."""
+    find_instrument: Callable[[str, bool, str], Instrument | None]
+    """Return the instrument of a book as the store has it."""
+    symbol_key: Callable[[str], str]
+    """Make one spelling of the many that an instrument has."""
 
 
 class State:
@@ -98,10 +119,13 @@ class State:
         settings: Settings,
         simulate: Simulate,
         can_of: Callable[[str, bool], frozenset[str]],
+        lookups: Lookups,
     ) -> None:
         self.settings = settings
         self._can_of = can_of
+        self._lookups = lookups
         self.books: dict[Key, Book] = {}
+        """The books in memory: all that are open, and those that were used last."""
         self.prices: dict[str, Decimal] = {}
         self.cash: dict[str, Decimal] = {}
         """What fills have added to each account's configured cash, on paper."""
@@ -120,9 +144,6 @@ class State:
         """Alert, body and end of each claim: those without a key, and the keyed ones of this batch."""
         self.keyed: list[bytes] = []
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
-        self.active: dict[str, dict[Key, None]] = {}
-        """Where each strategy holds or works something."""
-        self.by_instrument: dict[str, dict[Key, None]] = {}
         self.openings: dict[tuple[str, bool], dict[str, Opening]] = {}
         """The opening orders of the last day and a bit, by account and paper, the oldest first."""
         self.closed: dict[tuple[str, bool], dict[int, ClosedTrade]] = {}
@@ -142,6 +163,26 @@ class State:
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
         self.counts_results = any(each.max_daily_loss for each in levels)
+
+        self._begin_indices()
+
+    def _begin_indices(self) -> None:
+        self.open: dict[tuple[str, bool], dict[Key, None]] = {}
+        """By account and paper, the books in which something is held, wished or worked.
+
+        At a venue also those that no read has shown at rest yet.
+        """
+        self.at_rest: dict[tuple[Key, str], None] = {}
+        """The shares in memory that hold and wish nothing, those used last at the end."""
+        self.executed: dict[tuple[str, str], tuple[int, int]] = {}
+        """By strategy and symbol the last body that was executed, and when; while a text may be repeated."""
+        self.tied: dict[Key, Decimal] = {}
+        """What each margined position on paper adds to its account's free cash or takes from it."""
+        self.untied: dict[str, Decimal] = {}
+        """The sum of it, by account: free cash must not be the walk of ten thousand books."""
+        self.active: dict[str, dict[Key, None]] = {}
+        """Where each strategy holds or works something."""
+        self.by_instrument: dict[str, dict[Key, None]] = {}
 
     def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
         """Change one entry of one table, so that it can be undone."""
@@ -169,13 +210,6 @@ class State:
                 self.put(self.waiting, record.alert_id, copy)
         return copy
 
-    def untouch(self, record: Record) -> None:
-        """Put an alert back as it was before `touch`: nothing about it has changed."""
-        for table in (self.records, self.waiting):
-            if record.alert_id in table:
-                self.put(table, record.alert_id, record)
-        self.drop(self.touched, record.alert_id)
-
     def undo(self) -> None:
         """Take back every change since the last commit."""
         while self._undo:
@@ -198,17 +232,71 @@ class State:
         self._undo.clear()
         self.batch.books.clear()
 
-    def book(self, account: str, paper: bool, instrument: Instrument) -> Book:
-        """Return the book of an instrument on an account, a new one where there was none."""
+    def book(self, account: str, paper: bool, instrument: Instrument, strategy: str) -> Book:
+        """Return the book of an instrument as a strategy needs it, a new one where there was none."""
         known = self.books.get((account, paper, instrument.symbol))
         if known is None:
-            return self.furnish(Book(account, paper, instrument))
-        if known.instrument is instrument or known.instrument == instrument:
-            return known
-        changed = evolve(known, instrument=instrument)  # the venue has changed its rules
-        self.batch.books.append(changed)
-        self.put(self.books, (account, paper, instrument.symbol), changed)
-        return changed
+            return self.recall(self.furnish(Book(account, paper, instrument)), strategy)
+        if known.instrument is not instrument and known.instrument != instrument:
+            known = evolve(known, instrument=instrument)  # the venue has changed its rules
+            self.batch.books.append(known)
+            self.put(self.books, (account, paper, instrument.symbol), known)
+        return self.recall(known, strategy)
+
+    def find_book(self, key: Key, strategy: str) -> Book | None:
+        """Return a book that there was once as a strategy needs it, or None where there never was one."""
+        known = self.books.get(key)
+        if known is None:
+            instrument = self._lookups.find_instrument(*key)
+            if instrument is None:
+                return None
+            known = self.furnish(Book(*key[:2], instrument))
+        return self.recall(known, strategy)
+
+    def recall(self, book: Book, strategy: str) -> Book:
+        """Return a book in which the share of a strategy is as the store has it, if memory let go of it."""
+        if strategy in book.shares:
+            return book
+        found = self._lookups.find_share(book.account, book.paper, book.instrument.symbol, strategy)
+        return book.knowing(found or Share(strategy))
+
+    def open_books(self, account: str | None = None, paper: bool | None = None) -> list[Book]:
+        """Return the open books, of one account and kind if so asked."""
+        found = [
+            self.books.get(key)
+            for (name, is_paper), keys in list(self.open.items())
+            if account in (None, name) and paper in (None, is_paper)
+            for key in list(keys)
+        ]
+        return [book for book in found if book is not None]
+
+    def forget_at_rest(self) -> None:
+        """Let go of the shares that were used longest ago and hold nothing; of their books with the last one.
+
+        Only after a commit: the store has to know them.
+        """
+        for _ in range(len(self.at_rest) - KEPT_AT_REST):
+            key, strategy = next(iter(self.at_rest))
+            del self.at_rest[(key, strategy)]
+            book = self.books.get(key)
+            if book is None:
+                continue
+            if not key[1] and key in self.open.get(key[:2], ()):
+                self.at_rest[(key, strategy)] = None  # its venue has not shown it at rest yet
+            else:
+                self._forget_share(key, book, strategy)
+
+    def _forget_share(self, key: Key, book: Book, strategy: str) -> None:
+        if not self.active.get(strategy, True):
+            del self.active[strategy]
+        left = book.without_share(strategy)
+        self.books[key] = left
+        if not left.shares and not left.orders:
+            del self.books[key]
+            of_instrument = self.by_instrument[key[2]]
+            del of_instrument[key]
+            if not of_instrument:
+                del self.by_instrument[key[2]]
 
     def furnish(self, book: Book) -> Book:
         """Return a book with what holds for its account: what its venue can do, what the settings say."""
@@ -220,16 +308,12 @@ class State:
     def put_book(self, book: Book, now: int) -> Book:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
-        orders: dict[str, Order] = {}
         strategies = set() if key in self.books else self._open_book(key, book)
+        orders = {row.client_id: row for row in book.journal if isinstance(row, Order)}
+        strategies |= {row.strategy for row in book.journal if isinstance(row, Order | Share)}
         for row in book.journal:
             self.batch.journal.append((book, row))
-            if isinstance(row, Order):
-                orders[row.client_id] = row
-                strategies.add(row.strategy)
-            elif isinstance(row, Share):
-                strategies.add(row.strategy)
-            elif isinstance(row, FillRow):
+            if isinstance(row, FillRow):
                 self._settle_cash(book, row)
             elif isinstance(row, TradeRow):
                 self.count_trade(row, book.instrument.quote)
@@ -245,7 +329,47 @@ class State:
             self._follow_wishes(before, kept, strategies)
         for strategy in strategies:
             self._index(key, kept, strategy)
+            share = kept.share(strategy)
+            old = before.share(strategy) if before else share
+            if before is None or share.marks.executed > old.marks.executed:
+                self.note_executed(share, key[2], now)
+        self.note_open(key, is_open=kept.is_open or not key[1])
+        self._tie(key, kept)
         return kept
+
+    def note_executed(self, share: Share, instrument: str, now: int) -> None:
+        """Note which body of a strategy was executed last, under every name the instrument has for it."""
+        for name in {instrument, self._lookups.symbol_key(share.symbol)}:
+            mark = (share.strategy, name)
+            self.drop(self.executed, mark)
+            self.put(self.executed, mark, (share.marks.executed, now))
+
+    def note_open(self, key: Key, *, is_open: bool) -> None:
+        """Note whether a book is open, for whatever looks at all that are."""
+        known = self.open.setdefault(key[:2], {})
+        if not is_open:
+            self.drop(known, key)
+        elif key not in known:
+            self.put(known, key, None)
+
+    def _tie(self, key: Key, book: Book) -> None:
+        """Keep up with what a margined position on paper leaves of its account's cash."""
+        instrument, totals = book.instrument, book.totals
+        is_paid = instrument.kind in ("spot", "equity")  # the cash that moved says what it is worth
+        if not key[1] or (is_paid and totals.size == totals.net and key not in self.tied):
+            return
+        price, tied = self.prices.get(instrument.symbol), ZERO
+        if price is not None and totals.size:
+            local = self.paper(key[0], self._paper_now)
+            shorts = (totals.size - totals.net) / 2
+            tied -= local.margin(instrument, totals.size - shorts, price)
+            tied -= local.margin(instrument, -shorts, price)
+            if not is_paid:
+                tied += totals.open_profit(price, instrument.point_value)
+        before = self.tied.get(key, ZERO)
+        if tied != before:
+            self.put(self.tied, key, tied)
+            self.put(self.untied, key[0], self.untied.get(key[0], ZERO) + tied - before)
 
     def changed_order(self, client_id: str) -> Order | None:
         """Return an order as this batch has left it, or None where the batch did not touch it."""
@@ -289,6 +413,8 @@ class State:
         """Note the last price seen of an instrument."""
         self.put(self.prices, instrument, price)
         self.batch.prices[instrument] = (str(price), now)
+        for key in self.by_instrument.get(instrument, ()):
+            self._tie(key, self.books[key])
 
     def paper(self, account: str, now: int) -> LocalBroker:
         """Return the simulator of an account at this moment."""
@@ -318,22 +444,8 @@ class State:
 
     def free_cash(self, account: str) -> Decimal:
         """Return paper cash less the margin in use, with the open profit and loss of margined positions."""
-        local = self.paper(account, self._paper_now)
-        free = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
-        for key in self._keys_of(account):
-            book = self.books[key]
-            if book.instrument.kind in ("spot", "equity"):
-                continue
-            price = self.prices.get(book.instrument.symbol)
-            for share in book.shares.values():
-                if price is None or share.quantity == 0:
-                    continue
-                open_profit = share.position.open_profit(price, book.instrument.point_value)
-                free += open_profit - local.margin(book.instrument, share.quantity, price)
-        return free
-
-    def _keys_of(self, account: str) -> list[Key]:
-        return [key for key in self.books if key[0] == account and key[1]]
+        cash = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
+        return cash + self.untied.get(account, ZERO)
 
     def _follow(self, key: Key, order: Order) -> None:
         record = self.records.get(order.cause.alert_id)
@@ -359,11 +471,14 @@ class State:
     def _index(self, key: Key, book: Book, strategy: str) -> None:
         index = self.active.setdefault(strategy, {})
         share = book.share(strategy)
-        is_active = share.quantity != 0 or share.wishes or bool(book.live(strategy))
-        if not is_active:
+        is_active = share.quantity != 0 or share.is_restless or bool(book.live(strategy))
+        self.drop(self.at_rest, (key, strategy))
+        if is_active:
+            if key not in index:
+                self.put(index, key, None)
+        else:
             self.drop(index, key)
-        elif key not in index:
-            self.put(index, key, None)
+            self.put(self.at_rest, (key, strategy), None)
 
 
 class _Rows:

@@ -7,11 +7,12 @@ searched by. Nothing here decides anything, and nothing is ever read back from t
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,16 +20,29 @@ import pydantic_core
 from pydantic import TypeAdapter
 
 from brokers.protocol import Fill, Instrument
-from desk.book import FILLS, Book, FillRow, Order, Row, Share, Told, TradeRow
-from desk.ledger import Trade
-from desk.schema import FACTS, LATER, ROWS_AT_ONCE, SCHEMA, VERSION, write_insert
+from desk.book import Book, FillRow, LotsRow, Order, Row, Share, Told, TradeRow
+from desk.evolve import evolve
+from desk.ledger import Lot, Trade
+from desk.schema import (
+    DROP_LOTS,
+    FACTS,
+    FIND_BOOK,
+    FIND_LOTS,
+    FIND_SHARE,
+    ROWS_AT_ONCE,
+    SCHEMA,
+    VERSION,
+    write_insert,
+)
+from desk.upgrades import upgrade
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 SHARE: TypeAdapter[Share] = TypeAdapter(Share)
 TRADE: TypeAdapter[TradeRow] = TypeAdapter(TradeRow)
 INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
-EVENTS_SEEN = 50
-"""How many events are looked through for each that is shown."""
+CHUNK: TypeAdapter[tuple[Lot, ...]] = TypeAdapter(tuple[Lot, ...])
+BETWEEN: Any = {"position": {"lots": {"middle"}}}
+"""What is not written with a share, because each chunk has a row of its own."""
 CONTRADICTIONS = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 
@@ -94,51 +108,20 @@ class Reader:
         )
         return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
 
-    def find_executions(self, client_ids: Iterable[str]) -> dict[str, int]:
-        """Return when each order was last executed."""
-        found: dict[str, int] = {}
-        for client_id in client_ids:
-            row = self._db.execute("SELECT MAX(at) FROM fills WHERE client_id = ?", (client_id,))
-            if (at := row.fetchone()[0]) is not None:
-                found[client_id] = at
-        return found
-
-    def find_trade(
-        self, account: str, paper: int, instrument: str, strategy: str, at: int
-    ) -> TradeRow | None:
-        """Return the closed trade that a fill at a time belongs to, or None while it is open."""
-        rows = self._db.execute(
-            "SELECT data FROM trades WHERE account = ? AND paper = ? AND instrument = ? AND strategy = ? "
-            "AND closed_at >= ? ORDER BY closed_at, id LIMIT 2",
-            (account, paper, instrument, strategy, at),
-        )
-        for found in [TRADE.validate_json(data) for (data,) in rows]:
-            # A reversal opens in the millisecond in which it closes what was before.
-            is_before = found.trade.closed_at == at and found.trade.opened_at < at
-            if found.trade.opened_at <= at and not is_before:
-                return found
-        return None
-
     def load_trades(self, limit: int) -> list[TradeRow]:
         """Return the newest closed trades, newest first."""
         rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
         return [TRADE.validate_json(data) for (data,) in rows]
 
     def load_events(self, limit: int) -> list[dict[str, Any]]:
-        """Return what the user was last told, newest first; what was executed never crowds out the rest."""
+        """Return what the user was last told, newest first."""
         rows = self._db.execute(
-            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?",
-            (limit * EVENTS_SEEN,),
+            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?", (limit,)
         )
-        left = {True: limit, False: limit}
-        found: list[dict[str, Any]] = []
-        for at, event, message, alert_id in rows:
-            is_fill = event in FILLS
-            if left[is_fill]:
-                left[is_fill] -= 1
-                row = {"at": at, "event": event, "message": message, "alert_id": alert_id}
-                found.append(row)
-        return found
+        return [
+            {"at": at, "event": event, "message": message, "alert_id": alert_id}
+            for at, event, message, alert_id in rows
+        ]
 
 
 class Store(Reader):
@@ -170,13 +153,13 @@ class Store(Reader):
             self._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
             self._db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
         version = self._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
-        if int(version) != VERSION:
+        with self.loading():
+            is_ours = int(version) == VERSION or upgrade(self._db, int(version), VERSION)
+        if not is_ours:
             raise StoreDamaged(
                 f"{self.path} was written by version {version} of the state, this program reads "
                 f"{VERSION}. Use the program that wrote it, or move the file away."
             )
-        for statement in LATER:
-            self._db.execute(statement)
 
     def _damaged(self, why: object) -> StoreDamaged:
         return StoreDamaged(
@@ -189,23 +172,28 @@ class Store(Reader):
         """Turn what cannot be read in this block into `StoreDamaged`."""
         try:
             yield
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
             raise self._damaged(str(error).partition("\n")[0]) from None
 
     def close(self) -> None:
         """Close the file; what was committed is in it."""
         self._db.close()
 
-    def write(self, batch: Batch) -> None:
-        """Write one batch, all of it or nothing. Raises `StoreUnavailable`."""
+    def write(self, batch: Batch, may_commit: Callable[[], bool] = lambda: True) -> bool:
+        """Write one batch, all of it or nothing, and return whether it was. Raises `StoreUnavailable`.
+
+        `may_commit` is asked last, when all that may take its time (another's lock, the disk) is over.
+        """
         if batch.is_empty():
-            return
+            return True
         try:
             if self.path.stat().st_ino != self._inode:
                 raise StoreUnavailable(f"{self.path} was replaced while running")
             self._db.execute("BEGIN IMMEDIATE")
             self._write(batch)
-            self._db.execute("COMMIT")
+            is_wanted = may_commit()
+            if is_wanted:
+                self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorname", "") in CONTRADICTIONS:
                 raise  # the disk is well: what was to be written is wrong, a fault of ours
@@ -213,6 +201,7 @@ class Store(Reader):
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        return is_wanted
 
     def _write(self, batch: Batch) -> None:
         shares, orders, fills, trades = _sort(batch.journal)
@@ -222,6 +211,7 @@ class Store(Reader):
         rows = [(*key, _dump(INSTRUMENT, book.instrument)) for key, book in books.items()]
         self._insert("books", rows)
         self._insert("shares", shares)
+        self._write_lots(batch.journal)
         self._insert("orders", orders)
         self._insert("fills", fills)
         self._insert("trades", trades)
@@ -236,6 +226,16 @@ class Store(Reader):
         for alert_id, count in batch.deliveries:
             row = (count, alert_id)
             self._db.execute("UPDATE alerts SET deliveries = ? WHERE alert_id = ?", row)
+
+    def _write_lots(self, journal: Iterable[tuple[Book, Row]]) -> None:
+        """Write the chunks of lots that are new and drop those that are gone, in the order of events."""
+        for _, row in journal:
+            if isinstance(row, LotsRow):
+                where = (row.account, int(row.paper), row.instrument, row.strategy, row.number)
+                if row.lots:
+                    self._insert("lots", [(*where, _dump(CHUNK, row.lots))])
+                else:
+                    self._db.execute(DROP_LOTS, where)
 
     def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
         """Write rows in one statement: each statement lets every waiting thread run before the next."""
@@ -276,27 +276,57 @@ class Store(Reader):
             raise StoreUnavailable(f"{self.path}: {error}") from None
 
     def load_books(self) -> Iterator[Book]:
-        """Yield every book that holds a share or a live order."""
+        """Yield every book in which something is held, wished or worked, with the shares it concerns."""
         shares: dict[tuple[str, int, str], dict[str, Share]] = {}
-        for account, paper, instrument, strategy, data in self._db.execute(
-            "SELECT account, paper, instrument, strategy, data FROM shares"
+        for *key, data in self._db.execute(
+            "SELECT account, paper, instrument, data FROM shares WHERE open = 1"
         ):
-            known = shares.setdefault((account, paper, instrument), {})
-            known[strategy] = SHARE.validate_json(data)
+            share = SHARE.validate_json(data)
+            shares.setdefault((key[0], key[1], key[2]), {})[share.strategy] = share
+        self._add_lots(shares)
         orders: dict[tuple[str, int, str], dict[str, Order]] = {}
-        for account, paper, instrument, cid, data in self._db.execute(
+        for *key, cid, data in self._db.execute(
             "SELECT account, paper, instrument, client_id, data FROM orders WHERE live = 1"
         ):
-            orders.setdefault((account, paper, instrument), {})[cid] = ORDER.validate_json(data)
-        for account, paper, instrument, data in self._db.execute("SELECT * FROM books"):
-            key = (account, paper, instrument)
-            yield Book(
-                account,
-                bool(paper),
-                INSTRUMENT.validate_json(data),
-                shares.get(key, {}),
-                orders.get(key, {}),
-            )
+            order = ORDER.validate_json(data)
+            orders.setdefault((key[0], key[1], key[2]), {})[cid] = order
+            known = shares.setdefault((key[0], key[1], key[2]), {})
+            if order.strategy not in known:  # what it has said so far counts on
+                found = self.find_share(key[0], bool(key[1]), key[2], order.strategy)
+                known |= {order.strategy: found} if found else {}
+        for where, some in shares.items():
+            account, paper, name = where
+            instrument = self.find_instrument(account, bool(paper), name)
+            if instrument is None:
+                raise ValueError(f"it does not say what {name} on {account} is")
+            yield Book(account, bool(paper), instrument, some, orders.get(where, {}))
+
+    def _add_lots(self, shares: dict[tuple[str, int, str], dict[str, Share]]) -> None:
+        """Put the chunks between the two ends of each position where they belong."""
+        rows = self._db.execute(
+            "SELECT account, paper, instrument, strategy, data FROM lots "
+            "ORDER BY account, paper, instrument, strategy, number"
+        )
+        for where, chunks in itertools.groupby(rows, key=lambda row: row[:4]):
+            known = shares.get(where[:3], {})
+            if where[3] in known:
+                known[where[3]] = _with_chunks(known[where[3]], [data for *_, data in chunks])
+
+    def find_share(self, account: str, paper: bool, instrument: str, strategy: str) -> Share | None:
+        """Return a share as it was last written, or None where the strategy never had one there."""
+        where = (account, int(paper), instrument, strategy)
+        row = self._db.execute(FIND_SHARE, where).fetchone()
+        if row is None:
+            return None
+        share = SHARE.validate_json(row[0])
+        if not share.position.lots.back:
+            return share
+        return _with_chunks(share, [data for (data,) in self._db.execute(FIND_LOTS, where)])
+
+    def find_instrument(self, account: str, paper: bool, name: str) -> Instrument | None:
+        """Return the instrument of a book as it was last written."""
+        row = self._db.execute(FIND_BOOK, (account, int(paper), name)).fetchone()
+        return INSTRUMENT.validate_json(row[0]) if row else None
 
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of one of the small tables: cash, prices, switches, strategies."""
@@ -345,6 +375,19 @@ class Store(Reader):
                 found.append((account, bool(paper), instrument, ORDER.validate_json(data)))
         return found[::-1]
 
+    def load_traded(self, since: int) -> set[tuple[str, bool, str, str]]:
+        """Return account, paper, instrument and strategy of the orders of all alerts since a time."""
+        found: set[tuple[str, bool, str, str]] = set()
+        for at, strategy, account, paper, instrument in self._db.execute(
+            "SELECT received_at, strategy, account, paper, instrument FROM alerts LEFT JOIN orders "
+            "ON orders.alert_id = alerts.alert_id ORDER BY seq DESC"
+        ):
+            if at < since:
+                break
+            if account is not None:
+                found.add((account, bool(paper), instrument, strategy))
+        return found
+
     def load_trades_since(self, since: int) -> list[TradeRow]:
         """Return the trades closed since a time, oldest first."""
         found: list[TradeRow] = []
@@ -377,6 +420,12 @@ def _create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
+def _with_chunks(share: Share, chunks: Iterable[str]) -> Share:
+    middle = tuple(CHUNK.validate_json(data) for data in chunks)
+    lots = replace(share.position.lots, middle=middle)
+    return evolve(share, position=evolve(share.position, lots=lots))
+
+
 def _dump(adapter: TypeAdapter[Any], value: object) -> str:
     return adapter.dump_json(value, exclude_defaults=True).decode()
 
@@ -403,7 +452,7 @@ def _sort(
         elif isinstance(row, TradeRow):
             trades.append(_trade_columns(row, row.trade))
     return (
-        [(*key, str(share.quantity), _dump(SHARE, share)) for key, (_, share) in shares.items()],
+        [_share_columns(*each) for each in shares.values()],
         [
             (cid, *_key(book), o.cause.alert_id, o.kind, o.status, int(o.is_live), _dump(ORDER, o))
             for cid, (book, o) in orders.items()
@@ -411,6 +460,12 @@ def _sort(
         fills,
         trades,
     )
+
+
+def _share_columns(book: Book, share: Share) -> tuple[Any, ...]:
+    data = SHARE.dump_json(share, exclude_defaults=True, exclude=BETWEEN).decode()
+    is_open = share.quantity != 0 or share.is_restless
+    return (*_key(book), share.strategy, str(share.quantity), data, int(is_open))
 
 
 def _fill_columns(row: FillRow, fill: Fill) -> tuple[Any, ...]:

@@ -60,8 +60,9 @@ class DeskBench:
         self.file.write_text(config)
         self.fakes = brokers or {}
         needs = {name: tuple(getattr(each, "needs", ())) for name, each in self.fakes.items()}
+        markets = {name: tuple(getattr(each, "markets", ())) for name, each in self.fakes.items()}
         names = ["paper", *self.fakes]
-        self.settings = load(self.file, environ or {}, names, needs=needs)
+        self.settings = load(self.file, environ or {}, names, needs=needs, markets=markets)
         self.clock = FakeClock()
         self._count = 0
         self.open()

@@ -173,8 +173,9 @@ class Game:
         record = self._deliver(one, body)
         if record is not None:
             self._compare(one, record, books)
-        if alert["action"] != "cancel" and self.chance.random() < 0.15:
-            assert self._deliver(one, body) is None, "a duplicate was traded"
+        if record is not None and alert["action"] != "cancel" and self.chance.random() < 0.15:
+            is_new = self._deliver(one, body) is not None
+            assert is_new == _was_denied(record), "a duplicate was traded, or a denied alert kept"
         return record
 
     def _deliver(self, alert: Alert, body: bytes) -> Record | None:
@@ -480,6 +481,12 @@ class Game:
         """Remove the state."""
         self.desk.store.close()
         shutil.rmtree(self.folder)
+
+
+def _was_denied(record: Record) -> bool:
+    """Whether nothing was sent of an alert: the same text is then a new try."""
+    is_sent = record.orders or any(part.cancels for part in record.story.parts)
+    return record.status == "denied" and not is_sent
 
 
 def _prepare() -> tuple[Any, Path]:

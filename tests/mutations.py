@@ -66,13 +66,13 @@ MUTATIONS = (
     Mutation(
         "a reversal opens its whole quantity beyond what it closed",
         "desk/cut.py",
-        "return _allow(Cut(side, reduces, max(ZERO, asked - abs(held))), alert, book, rules)",
-        "return _allow(Cut(side, reduces, asked), alert, book, rules)",
+        "opens = max(ZERO, (asked or ZERO) - abs(held))",
+        "opens = asked or ZERO",
     ),
     Mutation(
         "a sell on spot opens a short",
         "desk/cut.py",
-        'return (rules.direction or "both") if book.instrument.may_short else "long"',
+        'return (rules.direction or "both") if _may_short(book, rules) else "long"',
         'return rules.direction or "both"',
     ),
     Mutation(
@@ -377,8 +377,8 @@ MUTATIONS = (
     Mutation(
         "what was bought last is sold first",
         "desk/ledger.py",
-        "    while left > 0 and lots:\n        lot = lots[0]",
-        "    lots.reverse()\n    while left > 0 and lots:\n        lot = lots[0]",
+        "front, back, taken, passed = self.front, self.back,",
+        "front, back, taken, passed = (*self.front, *self.back)[::-1], (),",
     ),
     Mutation(
         "a lot is booked at the average price",

@@ -287,9 +287,9 @@ class Referee:
                 assert got == want, f"{share.strategy} on {book.account}: lots {got}, not {want}"
                 sizes = sum((size for size, _ in want), ZERO)
                 assert abs(share.quantity) == sizes, f"a share of {share.quantity}, lots of {sizes}"
-        assert not any(naive_model.lots(some, "") for some in fills.values()), (
-            "a share was forgotten"
-        )
+        for (_, symbol, strategy), some in fills.items():  # at rest, so no longer in memory
+            left = naive_model.lots(some, symbol.removesuffix("USDT"))
+            assert not left, f"the share of {strategy} in {symbol} was forgotten: {left}"
         for (account, cid), quantity in told.items():
             if cid:
                 executed = self.venues[account].orders[cid].filled

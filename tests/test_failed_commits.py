@@ -24,11 +24,11 @@ def fail_commits(bench: VenueBench, count: int) -> list[int]:
     """Let the next commits fail, as on a full disk; return how many of them are left."""
     write, left = bench.store.write, [count]
 
-    def write_or_fail(batch):
+    def write_or_fail(batch, *rest):
         if left[0]:
             left[0] -= 1
             raise StoreUnavailable("disk full")
-        write(batch)
+        return write(batch, *rest)
 
     bench.store.write = write_or_fail
     return left

@@ -117,6 +117,34 @@ def test_an_alert_is_answered_with_what_came_of_it(receiver, path):
     assert (order["take_profit"], order["stop_loss"]) == ("47000", "44000")
 
 
+@pytest.mark.parametrize(
+    ("http", "method", "path", "body"),
+    [
+        (200, "POST", "/webhook", json.dumps({"secret": SECRET, **BUY})),
+        (200, "POST", "/webhook/tradingview", json.dumps({"secret": SECRET, **BUY})),
+        (200, "POST", f"/webhook?secret={SECRET}", json.dumps(BUY)),
+        (200, "POST", "/webhook/validate", json.dumps({"secret": SECRET, **BUY})),
+        (400, "POST", "/webhook", json.dumps({"secret": SECRET, "action": "buy"})),
+        (401, "POST", "/webhook", json.dumps(BUY)),
+        (401, "GET", "/history", ""),
+        (404, "GET", "/nowhere", ""),
+        (405, "GET", "/webhook", ""),
+        (413, "POST", "/webhook", " " * (MAX_BODY + 1)),
+        (422, "POST", "/webhook", json.dumps({"secret": SECRET, **BUY, "account_group": "apex"})),
+        (200, "GET", "/status", ""),
+        (200, "GET", "/webhook/test", ""),
+    ],
+)
+def test_every_answer_ends_its_line(receiver, http, method, path, body):
+    """A shell's prompt does not stand behind an answer, and a log of answers has one a line."""
+    response = receiver.client.open(path, method=method, data=body)
+    text = response.get_data(as_text=True)
+    assert response.status_code == http
+    assert text.endswith("}\n")
+    assert text.count("\n") == 1
+    assert response.content_length == len(text.encode())
+
+
 def test_an_array_is_answered_one_by_one(receiver):
     """Each alert of an array has its own answer; one that cannot be read spoils no other."""
     body = [
@@ -1091,10 +1119,10 @@ def break_store(monkeypatch, when=lambda batch: True):
     """Let writing fail while `when` says so."""
     write = Store.write
 
-    def refuse(self, batch):
+    def refuse(self, batch, may_commit):
         if not batch.is_empty() and when(batch):
             raise StoreUnavailable("no space left")
-        write(self, batch)
+        return write(self, batch, may_commit)
 
     monkeypatch.setattr(Store, "write", refuse)
 

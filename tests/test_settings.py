@@ -364,6 +364,8 @@ KEYS = [
     ("accounts: {paper_simulator: {broker: paper, max_quantity: 1}}",
      "accounts.paper_simulator.max_quantity: is not a setting here; it belongs to risk.max_quantity"),
     ("port: 8080", "port: is not a setting here; it belongs to webhook.port"),
+    ("accounts: {paper_simulator: {broker: paper}, v: {broker: binance, market: equity, shorts: true}}",
+     "accounts.v.shorts: is for the paper broker: what can be sold short at a venue the venue says"),
     ("webhook: {leverage: 3}",
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
@@ -695,7 +697,7 @@ def test_an_accounts_market_is_one_of_its_brokers(tmp_path: Path, market: str, s
     (problem,) = refuse(tmp_path, text, markets={"binance": ("spot", "linear")})
     assert problem == f"config.yaml: accounts.main.market: {said}"
     one = read(tmp_path, SANDBOX, markets={"binance": ("spot",)})
-    assert one.accounts["main"].market is None
+    assert one.accounts["main"].market == "spot"  # also on paper
 
 
 def test_a_live_account_must_have_limits(tmp_path: Path) -> None:

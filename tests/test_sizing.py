@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.book import STOP_LOSS, TAKE_PROFIT
-from desk.sizing import ceil_to, floor_to, place_level, plain, reducing_quantity
+from desk.sizing import Size, ceil_to, floor_to, place_level, plain, reducing_quantity
 from parsers.alert import Alert, Level
 
 STEPS = st.sampled_from([Decimal(step) for step in ("1", "0.25", "0.015625", "0.00001", "0.1")])
@@ -30,7 +30,9 @@ def test_rounding_stays_on_the_step_and_on_its_side(value, step):
 def test_an_exit_never_takes_more_than_the_share(share, quantity, before):
     """However the signal's numbers look."""
     alert = Alert("sell", "X", quantity=quantity, previous_position=before)
-    taken = reducing_quantity(alert, "sell", share, (Decimal(1), None, Decimal("0.00000001")))
+    taken = reducing_quantity(
+        alert, "sell", share, Size(quantity), Decimal(1), Decimal("0.00000001")
+    )
     assert 0 < taken <= share
 
 
@@ -41,8 +43,9 @@ def test_an_exit_never_takes_more_than_the_share(share, quantity, before):
 def test_an_exit_scales_with_the_share_and_is_rounded_up(share, quantity, before, step, taken):
     """Share x quantity / before: the signal holds 3 and sells 1, ours is 2, 0.67 becomes 1."""
     alert = Alert("sell", "X", quantity=Decimal(quantity), previous_position=Decimal(before))
-    terms = (Decimal(1), None, Decimal(step))
-    assert reducing_quantity(alert, "sell", Decimal(share), terms) == Decimal(taken)
+    size = Size(Decimal(quantity))
+    terms = (Decimal(share), size, Decimal(1), Decimal(step))
+    assert reducing_quantity(alert, "sell", *terms) == Decimal(taken)
 
 
 @pytest.mark.parametrize(

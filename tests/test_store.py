@@ -5,12 +5,17 @@ import shutil
 import sqlite3
 import stat
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from desk.book import Told
-from desk.store import AlertRow, Batch, Store, StoreDamaged, StoreUnavailable
+from desk.events import Ask
+from desk.operator import Command
+from desk.reply import Delivery, Reply
+from desk.store import AlertRow, Batch, Store, StoreDamaged, StoreUnavailable, to_json
+from parsers import parse
 from tests.fakes import START, DeskBench, HangingBroker
 from tests.running import await_true, read_state, receivers, running
 
@@ -266,39 +271,134 @@ def test_a_full_disk_is_a_503_and_reading_goes_on(tmp_path):
 
 
 def test_an_alert_answered_503_is_not_traded_behind_the_answer(start, monkeypatch):
-    """While the disk stalls, what waits is answered 503 and then dropped; its resend trades once."""
-    receiver = start()
-    write, stalled, is_free = Store.write, threading.Event(), threading.Event()
+    """While another holds the state, what waits is answered 503 and never happens; its resend trades once.
 
-    def stall(self, batch):
-        if not batch.is_empty():
-            stalled.set()
-            is_free.wait(10)
+    Also what the desk was just about to write: a close in between and the resend would open it again.
+    """
+    receiver = start()
+    taken = threading.Event()
+    write = Store._write
+
+    def tell(self, batch):
+        taken.set()
         write(self, batch)
 
-    monkeypatch.setattr(Store, "write", stall)
+    monkeypatch.setattr("desk.reception.RECORD_WITHIN_SECONDS", 0.2)
     first = receiver.alert(**BUY, strategy="first")
     second = receiver.alert(**BUY, strategy="second")
     answers = {}
 
     def deliver(alert):
         client = receiver.app.test_client()
-        answers[alert["strategy"]] = client.post("/webhook", json=alert).status_code
+        answers[alert["strategy"]] = client.post("/webhook", json=alert)
 
     threads = [threading.Thread(target=deliver, args=(alert,)) for alert in (first, second)]
-    threads[0].start()
-    await_true(stalled.is_set)
-    threads[1].start()
-    for thread in threads:
-        thread.join()
-    assert answers == {"first": 503, "second": 503}
-    is_free.set()
-    await_true(lambda: receiver.get("/history")["count"] == 1)
-    assert set(receiver.held()) == {("first", "BTCUSDT")}
+    with closing(sqlite3.connect(receiver.settings.state_path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {name: each.status_code for name, each in answers.items()} == {
+            "first": 503,
+            "second": 503,
+        }
+        monkeypatch.setattr(Store, "_write", tell)
+        other.rollback()
+    await_true(taken.is_set)  # the desk has come through with what it had begun
+    monkeypatch.setattr("desk.reception.RECORD_WITHIN_SECONDS", 2.3)
+    assert receiver.send(action="close", symbol="BTCUSDT", price=100).status_code == 200
+    assert (receiver.get("/history")["count"], receiver.held()) == (1, {})
     again = [receiver.client.post("/webhook", json=alert) for alert in (first, second)]
     assert [each.status_code for each in again] == [200, 200]
-    assert [each.get_json()["duplicate"] for each in again] == [True, False]
+    assert [each.get_json()["duplicate"] for each in again] == [False, False]
     assert len(receiver.fills()) == 2
+
+
+def test_what_is_being_committed_is_not_answered_503(start, monkeypatch):
+    """The time to answer runs out during the commit itself: the sender waits for it and hears the truth."""
+    receiver = start()
+    withdraw, tried = Reply.withdraw, threading.Event()
+
+    def tell(self):
+        tried.set()
+        return withdraw(self)
+
+    def stall(self, batch, may_commit):
+        def keep_and_stall():
+            is_kept = may_commit()
+            tried.wait(10)
+            return is_kept
+
+        return write(self, batch, keep_and_stall)
+
+    write = Store.write
+    monkeypatch.setattr(Store, "write", stall)
+    monkeypatch.setattr(Reply, "withdraw", tell)
+    monkeypatch.setattr("desk.reception.RECORD_WITHIN_SECONDS", 0.05)
+    answer = receiver.buy()
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "filled")
+    assert tried.is_set()
+    assert len(receiver.fills()) == 1
+
+
+def test_a_commit_that_fails_late_is_503_and_never_happens(start, monkeypatch):
+    """It had been taken, the sender waited for it, and the disk failed at the last moment."""
+    receiver = start()
+    monkeypatch.setattr("desk.loop.RETRY_SECONDS", 0)
+    write, left = Store.write, [1]
+
+    def fail(self, batch, may_commit):
+        def keep_and_fail():
+            may_commit()
+            if left:
+                left.pop()
+                raise sqlite3.OperationalError("disk I/O error")
+            return True
+
+        return write(self, batch, keep_and_fail)
+
+    monkeypatch.setattr(Store, "write", fail)
+    alert = receiver.alert(**BUY)
+    first, again = (receiver.client.post("/webhook", json=alert) for _ in range(2))
+    assert (first.status_code, again.status_code) == (503, 200)
+    assert again.get_json()["duplicate"] is False
+    assert len(receiver.fills()) == 1
+
+
+def test_whoever_still_waits_is_recorded_when_another_gave_up(bench: DeskBench):
+    """Two share a commit and one was told that nothing is recorded: the other trades, once."""
+    first, second = Reply(), Reply()
+    asks = []
+    for name, reply in (("first", first), ("second", second)):
+        body = to_json({**BUY, "strategy": name}).encode()
+        message = parse(body)
+        delivery = Delivery(message.alerts, message.strategies, body, "", bench.clock())
+        asks.append(Ask(delivery, reply, 0.0))
+    write = bench.store.write
+
+    def give_up(batch, may_commit):
+        first.withdraw()
+        return write(batch, may_commit)
+
+    bench.store.write = give_up  # type: ignore[method-assign]
+    bench.desk.turn(asks)
+    assert (first.is_recorded, second.is_recorded) == (False, True)
+    assert second.answers[0].shape["status"] == "filled"
+    assert (bench.held("first", "BTCUSDT"), bench.held("second", "BTCUSDT")) == (0, 1)
+    assert [row.strategy for row in bench.desk.state.history.values()] == ["second"]
+
+
+@pytest.mark.parametrize("name", ["halt", "flatten"])
+def test_a_control_that_was_answered_503_never_happens(bench: DeskBench, name):
+    """The operator was told to try again: what he does meanwhile is not undone behind him."""
+    bench.again(**BUY)
+    options = {"scope": "all"} if name == "halt" else {"account": "paper_simulator", "symbol": None}
+    command = Command(name, options, Reply())
+    assert command.reply.withdraw()
+    bench.desk.turn([command])
+    assert not bench.desk.state.halts
+    assert bench.held("default", "BTCUSDT") == 1
 
 
 # --- identities ----------------------------------------------------------------------------------

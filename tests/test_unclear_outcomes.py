@@ -767,11 +767,11 @@ def test_a_first_commit_that_fails_after_a_start_forgets_nothing(
     bench = holding(make_venue_bench, kind, stop_loss="90")
     write, failed = Store.write, []
 
-    def write_once_more(store, batch):
+    def write_once_more(store, batch, *rest):
         if not failed:
             failed.append(batch)
             raise StoreUnavailable("the disk is full")
-        write(store, batch)
+        return write(store, batch, *rest)
 
     monkeypatch.setattr("desk.loop.RETRY_SECONDS", 0)
     monkeypatch.setattr(Store, "write", write_once_more)
