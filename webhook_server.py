@@ -107,7 +107,8 @@ def create_app(
             lock.acquire()
             store = Store(settings.state_path)
         with _blame("logging.file", settings.log_path):
-            log_writer = start_logging(settings.log_path, settings.logging.level)
+            how = settings.logging
+            log_writer = start_logging(settings.log_path, how.level, how.max_bytes, how.keep)
     except (StateLocked, StoreDamaged, CannotWrite) as error:
         _give_up(error)
     gate = Gate(settings, time.monotonic)

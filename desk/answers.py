@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from desk.book import ENTRY, STOP_LOSS, TAKE_PROFIT, Book, Order, Share, TradeRow
-from desk.codes import Denial
+from desk.codes import Denial, say_unreached
 from desk.plan import is_protected
 from desk.record import Part, Record
 from desk.sizing import place_level, plain
@@ -35,6 +35,11 @@ OUTCOMES = (
 OPEN = frozenset({"pending", "unknown", "unreached"})
 SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
 NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
+_CLOSED_BY = {
+    "alert": "an alert",
+    "flatten": "POST /flatten",
+    "venue": "another hand at the venue",
+}
 Told = tuple[Part, list[Order]]
 """What an alert meant on one account and instrument, with the orders that speak for it."""
 
@@ -103,16 +108,16 @@ def write_alert(alert: Alert, account: str | None) -> dict[str, Any]:
     return {
         "action": alert.action,
         "symbol": alert.symbol or None,
-        "quantity": _text(alert.quantity),
+        "quantity": write_price(alert.quantity),
         "quantity_type": alert.quantity_type,
         "order_type": alert.order_type,
-        "price": _text(alert.price),
-        "limit_price": _text(alert.limit_price),
-        "stop_price": _text(alert.stop_price),
+        "price": write_price(alert.price),
+        "limit_price": write_price(alert.limit_price),
+        "stop_price": write_price(alert.stop_price),
         "take_profit": _level(alert.take_profit),
         "stop_loss": _level(alert.stop_loss),
         "market_position": alert.market_position,
-        "position_size": _text(alert.position_size),
+        "position_size": write_price(alert.position_size),
         "time_in_force": alert.time_in_force,
         "strategy": alert.strategy,
         "account": account or alert.account,
@@ -133,8 +138,8 @@ def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str,
         "average_price": plain(position.average_price) if position.quantity else None,
         "realized_pnl": plain(position.realized),
         "open_pnl": plain(position.open_profit(price, value)) if price is not None else None,
-        "stop_loss": _text(share.stop.price if share.stop else None),
-        "take_profit": _text(share.target.price if share.target else None),
+        "stop_loss": write_price(share.stop.price if share.stop else None),
+        "take_profit": write_price(share.target.price if share.target else None),
         "protected": is_protected(book, share),
         "lots": [
             {
@@ -186,6 +191,13 @@ def write_trade(row: TradeRow) -> dict[str, Any]:
     }
 
 
+def say_closed(row: TradeRow) -> str:
+    """Return how a trade ended, with price and time."""
+    trade = row.trade
+    by = _CLOSED_BY.get(row.closed_by, f"the {row.closed_by.replace('_', ' ')}")
+    return f"Closed by {by} at {plain(trade.exit_price)} on {iso(trade.closed_at)}."
+
+
 def iso(milliseconds: int) -> str:
     """Return a time in UTC as ISO 8601 with milliseconds."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
@@ -234,9 +246,9 @@ def _order_line(part: Part, order: Order) -> dict[str, Any]:
         "side": order.side,
         "quantity": plain(order.quantity),
         "filled_quantity": plain(order.filled),
-        "average_price": _text(order.average_price),
-        "take_profit": _text(_placed(order, order.take_profit, TAKE_PROFIT, part.tick)),
-        "stop_loss": _text(_placed(order, order.stop_loss, STOP_LOSS, part.tick)),
+        "average_price": write_price(order.average_price),
+        "take_profit": write_price(_placed(order, order.take_profit, TAKE_PROFIT, part.tick)),
+        "stop_loss": write_price(_placed(order, order.stop_loss, STOP_LOSS, part.tick)),
         "fees": fees or None,
         "code": order.code if order.code != "TRIGGERED" else None,
         "message": order.message,
@@ -251,7 +263,7 @@ def _denial_line(part: Part, denial: Denial) -> dict[str, Any]:
         "broker_order_id": None,
         "status": "denied",
         "side": denial.side or None,
-        "quantity": _text(denial.quantity),
+        "quantity": write_price(denial.quantity),
         "filled_quantity": "0",
         "average_price": None,
         "take_profit": None,
@@ -361,7 +373,8 @@ def _say_order(order: Order, part: Part, where: str) -> str:
         case "unknown":
             return f"Unknown whether the order to {wanted} {what} exists; it is being looked up."
         case "unreached":
-            return f"The venue could not be reached to {wanted} {what}; it is tried again."
+            why = say_unreached(part.account, order.message or "")
+            return f"{why}. The order to {wanted} {part.instrument} is tried again."
         case "refused":
             return f"Refused: {wanted} {what}. {order.message or order.code or ''}".strip()
         case "absent":
@@ -376,8 +389,8 @@ def _working(order: Order) -> dict[str, Any]:
         "side": order.side,
         "quantity": plain(order.left),
         "order_type": order.order_type,
-        "limit_price": _text(order.limit_price),
-        "stop_price": _text(order.stop_price),
+        "limit_price": write_price(order.limit_price),
+        "stop_price": write_price(order.stop_price),
         "status": order.status,
     }
 
@@ -395,5 +408,6 @@ def _level(level: Level | None) -> str | dict[str, str] | None:
     return price
 
 
-def _text(value: Decimal | None) -> str | None:
+def write_price(value: Decimal | None) -> str | None:
+    """Return a number as text, or None where there is none."""
     return plain(value) if value is not None else None

@@ -22,6 +22,7 @@ from desk.book import (
     Order,
     Share,
 )
+from desk.codes import say_unreached
 from desk.evolve import evolve
 from desk.fills import mark_executed, take_fills, write_off
 from desk.plan import BARE_MS, HOPELESS_AFTER, is_protected
@@ -81,7 +82,8 @@ def receive(book: Book, receipt: Receipt, now: int, asked_at: int | None = None)
         call="",
         broker_id=receipt.broker_id or order.broker_id,
         code=receipt.code or order.code,
-        message=receipt.message or order.message,
+        # Why it could not be sent before is over once it was.
+        message=receipt.message or (order.message if order.status != "unreached" else None),
     )
     match receipt.status:
         case "accepted":
@@ -260,8 +262,8 @@ def _unreached(book: Book, order: Order, now: int) -> Book:
     is_entry = order.kind == ENTRY
     has_failed = book.share(order.strategy).pursuit(order.wish).has_failed
     if (order.attempt == 1) if is_entry else not has_failed:
-        why = order.message or "the venue cannot be reached"
-        text = f"{_named(book, order)} could not be sent: {why}."
+        why = say_unreached(book.account, order.message or "")
+        text = f"{_named(book, order)} could not be sent: {why}. It is tried again."
         book = book.telling("order_unreached", text, order.cause.alert_id)
     if not is_entry or order.ends:
         return _failed(book, order, now, is_lost=True)

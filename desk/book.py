@@ -23,6 +23,8 @@ ZERO = Decimal(0)
 ENTRY, EXIT, STOP_LOSS, TAKE_PROFIT = "entry", "exit", "stop_loss", "take_profit"
 KEEP = "keep"
 """The wish behind an exit at the market; every other reducing order is named as its wish."""
+FILLS = frozenset({"trade", "stop_filled", "target_filled"})
+"""The events of what was executed."""
 LIVE = frozenset({"pending", "unreached", "accepted", "unknown"})
 """The states of an order that may still trade."""
 LOOK_UPS = (2_000, 3_000, 5_000, 10_000, 10_000, 60_000)
@@ -322,6 +324,11 @@ class Told:
     event: str
     message: str
     alert_id: str | None = None
+
+    @property
+    def is_fill(self) -> bool:
+        """Whether it only says what was executed."""
+        return self.event in FILLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from brokers.protocol import Broker, Instrument, Refused
+from brokers.protocol import Broker, Instrument, Refused, Uncertain, Unreachable
 from desk.routing import is_paper
 from desk.state import State
 
@@ -33,6 +33,8 @@ class Fact:
     account: str
     symbol: str
     value: Instrument | Refused | None
+    problem: str = ""
+    """Why the venue did not answer."""
 
 
 class Catalogue:
@@ -53,6 +55,8 @@ class Catalogue:
         self._asked: set[tuple[str, str]] = set()
         self._again: dict[tuple[str, str], int] = {}
         """When what was refused, or not answered, may be asked again."""
+        self._problems: dict[tuple[str, str], str] = {}
+        self._faulty: set[tuple[str, str]] = set()
 
     def find(self, account: str, symbol: str, now: int) -> Instrument | None:
         """Return an instrument, or None while it is being asked for. Raises `Refused`."""
@@ -73,17 +77,23 @@ class Catalogue:
         key, value = (fact.account, fact.symbol), fact.value
         self._asked.discard(key)
         is_known = isinstance(self._known.get(key), Instrument)
+        self._problems.pop(key, None)
         if isinstance(value, Instrument):
             self._known[key] = value
             self._again[key] = now + REFRESH_MS
         elif value is None:
             self._again[key] = now + AGAIN_MS
+            self._problems[key] = fact.problem
             if not is_known:
                 self._known.pop(key, None)
         else:
             self._again[key] = now + REFUSED_MS
             if not is_known:
                 self._known[key] = value
+
+    def problem(self, account: str, symbol: str) -> str:
+        """Return why a venue does not tell an instrument, or nothing where it was only just asked."""
+        return self._problems.get((account, symbol), "")
 
     def doubt(self, account: str) -> None:
         """Have the rules of an account asked for again: it refused an order that kept them."""
@@ -104,12 +114,17 @@ class Catalogue:
         return min(waits.values(), default=None)
 
     def _ask(self, account: str, symbol: str) -> None:
-        value: Instrument | Refused | None
+        value: Instrument | Refused | None = None
+        problem = ""
         try:
             value = self._brokers[account].instrument(symbol)
         except Refused as no:
             value = no
+        except (Unreachable, Uncertain) as error:
+            problem = str(error) or "no answer"
         except Exception as fault:
-            log.exception("broker_fault", extra={"account": account, "text": type(fault).__name__})
-            value = None
-        self._deliver(Fact(account, symbol, value))
+            problem = f"looking {symbol} up failed: {type(fault).__name__}"
+            if (account, symbol) not in self._faulty:  # it is asked every two seconds
+                self._faulty.add((account, symbol))
+                log.exception("broker_fault", extra={"account": account, "symbol": symbol})
+        self._deliver(Fact(account, symbol, value, problem))

@@ -83,6 +83,17 @@ CODES: dict[str, str] = {
 }
 
 
+_WIRE = ("The venue could not be reached: ", "The venue may have acted: ")
+"""How the errors of a call begin, which do not know the account."""
+
+
+def say_unreached(account: str, why: str) -> str:
+    """Return that an account could not be reached, and why, without a full stop."""
+    for start in _WIRE:
+        why = why.removeprefix(start)
+    return f"{account} could not be reached: {why.rstrip('.') or 'no answer'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Denial:
     """An opening part that our own rules refused: why, and how much it was."""

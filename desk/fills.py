@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import Fill, Receipt
+from desk.answers import iso
 from desk.book import (
     ENTRY,
     EXIT,
@@ -33,6 +34,8 @@ from desk.ledger import Execution, Lots, Position, Trade, book_fill
 from desk.sizing import place_level, plain
 
 ZERO = Decimal(0)
+_EVENTS = {STOP_LOSS: "stop_filled", TAKE_PROFIT: "target_filled"}
+"""What a fill is called by the kind of its order; any other is a `trade`."""
 
 
 def take_fills(book: Book, order: Order, receipt: Receipt) -> Book:
@@ -138,8 +141,10 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
         changed = _reduced(changed, order, execution, before.quantity)
     if position.quantity == 0 or trade:
         changed = changed.calmed(KEEP)
-    closed_by = _closed_by(order)
-    return _write_down(book.with_share(changed), share, position, fill, trade, closed_by)
+    book = _write_down(book.with_share(changed), share, position, fill, trade, _closed_by(order))
+    return book.telling(
+        _EVENTS.get(order.kind, "trade"), _say_fill(book, order, fill), order.cause.alert_id
+    )
 
 
 def _write_down(
@@ -186,6 +191,19 @@ def _execution(book: Book, order: Order, fill: Fill, held: Decimal) -> Execution
         point_value=book.instrument.point_value,
         approximate=judged or not is_exact,
     )
+
+
+def _say_fill(book: Book, order: Order, fill: Fill) -> str:
+    """Return what was executed, in words: of a stop or target when, too, for nobody asked for it just now."""
+    verb = "bought" if order.side == "buy" else "sold"
+    where = f"{book.account}{' (paper)' if book.paper else ''}"
+    what = (
+        f"{verb} {plain(fill.quantity)} {book.instrument.symbol} at {plain(fill.price)} on {where}"
+    )
+    if order.kind not in _EVENTS:
+        return f"{order.strategy} {what}."
+    name = order.kind.replace("_", " ")
+    return f"The {name} of {order.strategy} {what}, {iso(fill.at)}."
 
 
 def _closed_by(order: Order) -> str:

@@ -63,6 +63,8 @@ class Floor:
     rates: Rates
     instrument_of: Callable[[str, str, int], Instrument | None]
     """Account, symbol and now -> instrument; None while it is being fetched; raises `Refused`."""
+    problem_of: Callable[[str, str], str]
+    """Account and symbol -> why its venue does not tell the instrument; empty where it was just asked."""
     symbol_key: Callable[[str], str]
     """A symbol without the exchange in front: what shares, prices and rates go by."""
     calls: list[Call] = field(default_factory=list)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from brokers.protocol import Refused
 from desk.book import Book, Cause
-from desk.codes import Denial
+from desk.codes import Denial, say_unreached
 from desk.cut import Rules, cut_at_zero
 from desk.decide import Verdict, decide, too_late
 from desk.duplicates import Duplicate, claim, find_duplicate, release
@@ -21,7 +21,7 @@ from desk.operator import halt
 from desk.pursue import meet_price, pursue
 from desk.record import Part, Record, Story
 from desk.reply import Delivery
-from desk.routing import Target, route, trades_on_paper
+from desk.routing import Target, map_symbol, route, trades_on_paper
 from desk.situation import Who, find_books, find_holding, find_rules, key_of
 from desk.timing import Times, fired_by, judge_age
 from parsers.alert import Alert, ParseError
@@ -54,10 +54,14 @@ def take_in(
 
 def retry(floor: Floor, alert_id: str, now: int) -> None:
     """Decide what could not be decided before: an order was in flight, or a fact was missing."""
-    record = floor.state.touch(floor.state.waiting[alert_id])
+    before = floor.state.waiting[alert_id]
+    record = floor.state.touch(before)
     if record.story.alert is not None:
         _process(floor, record, record.story.alert, now)
     release(floor, record, now)
+    if record is not before and record.story == before.story:
+        # It goes on waiting for the same: there is nothing to write and nothing to say.
+        floor.state.untouch(before)
 
 
 def give_up(floor: Floor, alert_id: str, denial: Denial, now: int) -> None:
@@ -199,12 +203,14 @@ def _gather(
             story.parts.append(_refusal(floor, record, target, alert, no))
             continue
         if books is None and times.expired and not _may_reduce(floor, record, alert, target):
-            story.parts.append(
-                _refusal(floor, record, target, alert, Refused(times.expired, "EXPIRED"))
-            )
+            text = f"{_say_unreached(floor, alert, target)}{times.expired}"
+            story.parts.append(_refusal(floor, record, target, alert, Refused(text, "EXPIRED")))
         elif books is None:
             story.todo.append(target.account)
+            why = _say_unreached(floor, alert, target)
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
+            if why:
+                story.waits_for = f"{why}{alert.symbol} is looked up as soon as it answers"
         elif not alert.only_reduces and (
             any(book.is_calling for _, book in books) or _is_behind(floor, record, target)
         ):
@@ -216,6 +222,13 @@ def _gather(
         else:
             found += books
     return found
+
+
+def _say_unreached(floor: Floor, alert: Alert, target: Target) -> str:
+    """Say why a venue has not told an instrument yet; else the alert's age would look like the cause."""
+    account = floor.state.settings.accounts[target.account]
+    why = floor.problem_of(target.account, map_symbol(account, alert.symbol))
+    return f"{say_unreached(target.account, why)}. " if why else ""
 
 
 def _awaits_price(floor: Floor, alert: Alert, books: list[tuple[Target, Book]], now: int) -> bool:

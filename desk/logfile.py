@@ -3,7 +3,8 @@
 Records are put aside and a thread of its own formats and writes them, all that have gathered at once: a
 writer that is woken for each line costs an alert a fifth of its time (measured). Constant text, values as
 fields; control characters are escaped, so that no value can forge a line. The file may be moved or deleted
-under us. Nothing is ever read back from the log.
+under us; where it grows too large it is put aside as `NAME.1`, and older ones move up. Nothing is ever read
+back from the log.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import logging.handlers
+import os
 import re
+import stat
 import threading
 import time
 from collections import deque
@@ -36,9 +39,9 @@ class LineFormatter(logging.Formatter):
         """Return the line of a record."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         start = f"{moment}.{int(record.msecs):03d}Z {record.levelname:<7} "
-        shapes = record.__dict__.get("shapes")
-        if shapes is not None:  # the alerts of one batch, a line each
-            lines = (f"alert_{shape['status']}{_write_fields(shape)}" for shape in shapes)
+        rows = record.__dict__.get("rows")
+        if rows is not None:  # the events of one batch, a line each
+            lines = (f"{event}{_write_fields(shape)}" for event, shape in rows)
             return "\n".join(clean(f"{start}{line}") for line in lines)
         line = f"{start}{record.getMessage()}{_write_fields(record.__dict__)}"
         if record.exc_info and record.exc_info[0] is not None:
@@ -104,14 +107,31 @@ class Gathering(logging.Handler):
                 handler.flush()
 
 
-class _File(logging.handlers.WatchedFileHandler):
-    """The log file: looked after and flushed once a batch, not once a line."""
+class LogFile(logging.handlers.WatchedFileHandler):
+    """The log file: looked after and flushed once a batch, not once a line.
+
+    At `max_bytes` (0: never) it is renamed and a new one begun, between two lines; `keep` older ones stay.
+    Whoever follows it by name (`tail -F`) goes on in the new one.
+    """
+
+    def __init__(self, file: Path, max_bytes: int, keep: int) -> None:
+        super().__init__(file, encoding="utf-8", errors="backslashreplace")
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._size = file.stat().st_size if file.is_file() else 0
+        self._may_turn = file.is_file()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, in a new file where this one is full."""
         try:
+            line = self.format(record) + self.terminator
+            size = len(line.encode("utf-8", "backslashreplace"))
+            if 0 < self._max_bytes < self._size + size and self._size and self._may_turn:
+                self._turn()
             if self.stream is None:
                 self.stream = self._open()
-            self.stream.write(self.format(record) + self.terminator)
+            self.stream.write(line)
+            self._size += size
         except (OSError, ValueError):
             self.handleError(record)
 
@@ -120,14 +140,39 @@ class _File(logging.handlers.WatchedFileHandler):
         try:
             super().flush()
             self.reopenIfNeeded()
-        except OSError:
+            if self.stream is not None:
+                found = os.fstat(self.stream.fileno())
+                self._size, self._may_turn = found.st_size, stat.S_ISREG(found.st_mode)
+        except (OSError, ValueError):
             self.handleError(logging.makeLogRecord({}))
 
+    def _turn(self) -> None:
+        """Put the file aside and begin a new one; where that cannot be, go on in this one for a while."""
+        self._may_turn = False
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+        file = Path(self.baseFilename)
+        names = [file.with_name(f"{file.name}.{number}") for number in range(self._keep, 0, -1)]
+        with contextlib.suppress(OSError):
+            if not names:
+                os.truncate(file, 0)
+            for newer, older in zip([*names[1:], file], names, strict=False):
+                with contextlib.suppress(FileNotFoundError):
+                    newer.replace(older)
+            self._may_turn = True
+        self.stream = self._open()
+        self._statstream()
+        self._size = os.fstat(self.stream.fileno()).st_size
 
-def start_logging(file: Path, level: str) -> Gathering:
-    """Send what is logged to `file`, and warnings to the terminal too; call `stop` on what is returned."""
+
+def start_logging(file: Path, level: str, max_bytes: int = 0, keep: int = 0) -> Gathering:
+    """Send what is logged to `file`, and warnings to the terminal too; call `stop` on what is returned.
+
+    `max_bytes` is how large the file may grow (0: any size), `keep` how many older ones stay beside it.
+    """
     logging.raiseExceptions = False  # a full disk must not fill the terminal as well
-    to_file = _File(file, encoding="utf-8", errors="backslashreplace")
+    to_file = LogFile(file, max_bytes, keep)
     to_terminal = logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
     for handler in (to_file, to_terminal):

@@ -40,6 +40,7 @@ from desk.report import (
     answer_delivery,
     count_delivery,
     log_outcomes,
+    log_told,
     preview,
     remember,
     render,
@@ -113,7 +114,9 @@ class Desk:
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
         self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put)
-        self.floor = Floor(self.state, store, rates, self._catalogue.find, symbol_key)
+        self.floor = Floor(
+            self.state, store, rates, self._catalogue.find, self._catalogue.problem, symbol_key
+        )
         self.floor.awaits_price = self._feed.is_awaited
         self._due: dict[Key, int] = {}
         self._out: dict[str, tuple[Call, int]] = {}
@@ -226,8 +229,7 @@ class Desk:
         log_outcomes(rendered)
         if log.isEnabledFor(logging.DEBUG):
             _log_orders(journal)
-        for _, each in told:
-            log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+        log_told(told)
 
     def _commit(
         self, events: Sequence[Event], now: int

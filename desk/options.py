@@ -193,6 +193,8 @@ class Logging(_Settings):
 
     level: Annotated[str, text("DEBUG, INFO, WARNING or ERROR", is_level), upper_case] = "INFO"
     file: Name = "webhook_alerts.log"
+    max_bytes: Annotated[int, whole(0, 10_000_000_000)] = 10_000_000
+    keep: Annotated[int, whole(0, 1000)] = 5
 
 
 class Options(_Settings):

@@ -10,13 +10,21 @@ import json
 from collections import Counter
 from typing import Any
 
-from desk.answers import iso, write_alert, write_manual, write_position, write_trade
-from desk.book import Share
+from desk.answers import (
+    iso,
+    say_closed,
+    write_alert,
+    write_manual,
+    write_position,
+    write_price,
+    write_trade,
+)
+from desk.book import ENTRY, Order, Share, TradeRow
 from desk.loop import Desk
 from desk.options import Settings
 from desk.record import STORY
 from desk.routing import trades_on_paper
-from desk.store import StoreUnavailable
+from desk.store import Reader, StoreUnavailable
 
 HISTORY_LIMIT = 100
 
@@ -112,6 +120,8 @@ def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
     with desk.store.reader() as reader:
         row = reader.find_alert(alert_id)
         orders = reader.find_orders(alert_id) if row else []
+        executed = reader.find_executions(order.client_id for *_, order in orders)
+        closed = _find_closed(reader, orders, executed)
     if row is None:
         return None
     story = STORY.validate_json(row.record)
@@ -141,13 +151,30 @@ def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
                 "sent_at": iso(order.sent_at) if order.sent_at else None,
                 "status": order.status,
                 "filled_quantity": str(order.filled),
+                "average_price": write_price(order.average_price),
+                "filled_at": iso(executed[order.client_id])
+                if order.client_id in executed
+                else None,
                 "code": order.code,
                 "message": order.message,
             }
             for account, paper, instrument, order in orders
         ],
+        "closed": [{**write_trade(trade), "message": say_closed(trade)} for trade in closed],
         "milliseconds": story.timings,
     }
+
+
+def _find_closed(
+    reader: Reader, orders: list[tuple[str, int, str, Order]], executed: dict[str, int]
+) -> list[TradeRow]:
+    """Return the closed trades that the entries of an alert are part of: how what it opened has ended."""
+    found = [
+        reader.find_trade(account, paper, instrument, order.strategy, executed[order.client_id])
+        for account, paper, instrument, order in orders
+        if order.kind == ENTRY and order.client_id in executed
+    ]
+    return [trade for trade in found if trade is not None]
 
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:

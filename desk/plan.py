@@ -23,8 +23,9 @@ from desk.book import (
     Order,
     Share,
 )
+from desk.codes import say_unreached
 from desk.evolve import evolve
-from desk.sizing import floor_to, place_level
+from desk.sizing import floor_to, place_level, plain
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
 ZERO = Decimal(0)
@@ -196,7 +197,7 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
     """Cancel what shall end, what has lived its time, and legs that no longer match their wish."""
     for order in live:
         if order.sent_at is None:
-            if step := _end_waiting(order, now):
+            if step := _end_waiting(book, order, now):
                 return step
         elif order.status == "accepted" and _is_due(order, now):
             if order.ends:
@@ -208,11 +209,15 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
     return None
 
 
-def _end_waiting(order: Order, now: int) -> Step | None:
+def _end_waiting(book: Book, order: Order, now: int) -> Step | None:
     if order.ends:
         return Drop(order.client_id, order.ends, None, "It was ended before it left.")
     if order.release_by is not None and now >= order.release_by:
-        text = f"The order to {order.side} {order.quantity} waited too long and was not sent."
+        what = f"the order to {order.side} {plain(order.quantity)} {book.instrument.symbol}"
+        text = f"T{what[1:]} waited too long and was not sent (webhook.max_age_seconds)."
+        if order.status == "unreached":
+            why = say_unreached(book.account, order.message or "")
+            text = f"{why}. By then {what} was too old to be sent (webhook.max_age_seconds)."
         return Drop(order.client_id, "expired", "EXPIRED", text)
     return None
 

@@ -143,8 +143,9 @@ def carry_out(broker: Broker, call: Call) -> Receipt:
             code = no.code if no.code == KEYS_REFUSED else None
             return Receipt(call.request.client_id, "unknown", code=code, message=no.message)
         return _for_all(call, "refused", no.code, no.message, no.retry_after)
-    except Unreachable:
-        return _for_all(call, _AFTER_UNREACHABLE[call.what])
+    except Unreachable as error:
+        why = str(error) if call.what == "place" else None
+        return _for_all(call, _AFTER_UNREACHABLE[call.what], message=why or None)
     except Uncertain as doubt:
         return _for_all(call, _AFTER_UNCERTAIN[call.what], doubt.code, str(doubt) or None)
     except Exception:

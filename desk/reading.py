@@ -60,6 +60,8 @@ class Reading:
     fills: tuple[Fill, ...] = ()
     problem: str = ""
     code: str = ""
+    fault: Exception | None = None
+    """A fault of the program behind the problem."""
     explains: tuple[str, ...] = ()
     """The instruments whose executions were asked for."""
 
@@ -91,9 +93,9 @@ def read_account(
         return Reading(account, began, problem=no.message, code=no.code)
     except (Unreachable, Uncertain) as error:
         return Reading(account, began, problem=str(error) or "it cannot be reached")
-    except Exception as fault:
-        log.exception("broker_fault", extra={"account": account, "call": "read"})
-        return Reading(account, began, problem=f"reading it failed: {type(fault).__name__}")
+    except Exception as fault:  # noqa: BLE001 - whoever takes the reading in logs it, once
+        text = f"reading it failed: {type(fault).__name__}"
+        return Reading(account, began, problem=text, fault=fault)
     return Reading(account, began, snapshot, tuple(receipts), fills, explains=explains)
 
 
@@ -406,22 +408,44 @@ def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:
 
 
 def _hear(state: State, reading: Reading, now: int) -> None:
-    """Note since when an account does not answer; tell after five seconds, and when it answers again."""
+    """Note since when an account does not answer; tell after five seconds, and when it answers again.
+
+    A venue is asked every two seconds: its first failure is a line of the log, and its end says how many
+    there were.
+    """
     name, silence = reading.account, state.silent.get(reading.account)
     if reading.snapshot is not None:
-        if silence and silence.told:
-            state.tell("account_answers", f"{name} answers again.", now)
-        state.drop(state.silent, name)
+        if silence:
+            _hear_again(state, name, silence, now)
         return
-    since = silence.since if silence else reading.began
-    told = bool(silence and silence.told)
-    if not told and now - since >= SILENT_MS:
-        told = True
+    if silence is None:
+        silence = Silence(reading.began, reading.problem)
+        fault = reading.fault
+        log.log(
+            logging.ERROR if fault else logging.INFO,
+            "broker_fault" if fault else "account_unreached",
+            exc_info=fault,
+            extra={"account": name, "call": "read", "text": reading.problem},
+        )
+    told = silence.told or now - silence.since >= SILENT_MS
+    if told and not silence.told:
         text = (
-            f"{name} does not answer: {reading.problem}. Its orders and positions are not watched."
+            f"{name} does not answer: {reading.problem.rstrip('.')}. Its orders and positions are not "
+            "watched. It is asked again and again; look at the venue if this lasts."
         )
         state.tell("account_silent", text, now)
-    state.put(state.silent, name, Silence(since, reading.problem, told))
+    failures = silence.failures + 1
+    state.put(state.silent, name, Silence(silence.since, reading.problem, told, failures))
+
+
+def _hear_again(state: State, name: str, silence: Silence, now: int) -> None:
+    tries = "1 attempt" if silence.failures == 1 else f"{silence.failures} attempts"
+    text = f"{name} answers again, after {tries} in {(now - silence.since) // 1000} s."
+    if silence.told:
+        state.tell("account_answers", text, now)
+    else:
+        log.info("account_answers", extra={"account": name, "text": text})
+    state.drop(state.silent, name)
 
 
 def _pause_ms(state: State, name: str) -> int:

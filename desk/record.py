@@ -103,6 +103,8 @@ class Record:
     is_settled: bool = False
     replies: list[Any] = field(default_factory=list)
     """Who waits for the outcome."""
+    logged: set[tuple[str, str]] = field(default_factory=set)
+    """What the log says of it already: status and message."""
 
     def copied(self) -> Record:
         """Return a copy that may be changed alone; who waits for the outcome waits for both."""

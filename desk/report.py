@@ -7,10 +7,11 @@ decided here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from desk.answers import OPEN, http_status, iso, write_alert, write_answer
-from desk.book import EXIT
+from desk.book import EXIT, Told
 from desk.duplicates import Duplicate
 from desk.evolve import evolve
 from desk.record import STORY, Record
@@ -224,6 +225,25 @@ def _row(record: Record, text: str) -> AlertRow:
 
 
 def log_outcomes(rendered: Rendered) -> None:
-    """Write one line for each alert that changed; one record carries them all."""
-    if rendered:
-        log.info("alerts", extra={"shapes": [answer.shape for _, answer in rendered.values()]})
+    """Write one line for each alert of which there is something new to say; one record carries them all.
+
+    An order that is tried again and again says the same by turns: each is one line.
+    """
+    rows = []
+    for record, answer in rendered.values():
+        said = (answer.shape["status"], answer.shape["message"])
+        if said not in record.logged:
+            rows.append((f"alert_{said[0]}", answer.shape))
+        record.logged.add(said)
+    if rows:
+        log.info("alerts", extra={"rows": rows})
+
+
+def log_told(told: Sequence[tuple[int, Told]]) -> None:
+    """Write one line for each thing the user must hear of; what was merely executed is no warning."""
+    fills = [(t.event, {"alert_id": t.alert_id, "text": t.message}) for _, t in told if t.is_fill]
+    if fills:
+        log.info("fills", extra={"rows": fills})
+    for _, each in told:
+        if not each.is_fill:
+            log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})

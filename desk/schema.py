@@ -51,6 +51,10 @@ CREATE TABLE events (
     alert_id TEXT);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+LATER = (
+    "CREATE INDEX IF NOT EXISTS trades_share ON trades (account, instrument, strategy, closed_at)",
+)
+"""What older states lack and can be given without being another version."""
 
 ROWS_AT_ONCE = 64
 INSERTS = {

@@ -97,6 +97,8 @@ class Silence:
     since: int
     problem: str
     told: bool = False
+    failures: int = 0
+    """How many reads have failed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,13 @@ class State:
             if record.alert_id in self.waiting:
                 self.put(self.waiting, record.alert_id, copy)
         return copy
+
+    def untouch(self, record: Record) -> None:
+        """Put an alert back as it was before `touch`: nothing about it has changed."""
+        for table in (self.records, self.waiting):
+            if record.alert_id in table:
+                self.put(table, record.alert_id, record)
+        self.drop(self.touched, record.alert_id)
 
     def undo(self) -> None:
         """Take back every change since the last commit."""

@@ -20,7 +20,7 @@ import pydantic_core
 from pydantic import TypeAdapter
 
 from brokers.protocol import Fill, Instrument
-from desk.book import Book, FillRow, LotsRow, Order, Row, Share, Told, TradeRow
+from desk.book import FILLS, Book, FillRow, LotsRow, Order, Row, Share, Told, TradeRow
 from desk.evolve import evolve
 from desk.ledger import Lot, Trade
 from desk.schema import (
@@ -29,6 +29,7 @@ from desk.schema import (
     FIND_BOOK,
     FIND_LOTS,
     FIND_SHARE,
+    LATER,
     ROWS_AT_ONCE,
     SCHEMA,
     VERSION,
@@ -43,6 +44,8 @@ INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
 CHUNK: TypeAdapter[tuple[Lot, ...]] = TypeAdapter(tuple[Lot, ...])
 BETWEEN: Any = {"position": {"lots": {"middle"}}}
 """What is not written with a share, because each chunk has a row of its own."""
+EVENTS_SEEN = 50
+"""How many events are looked through for each that is shown."""
 CONTRADICTIONS = ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 
@@ -108,20 +111,51 @@ class Reader:
         )
         return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
 
+    def find_executions(self, client_ids: Iterable[str]) -> dict[str, int]:
+        """Return when each order was last executed."""
+        found: dict[str, int] = {}
+        for client_id in client_ids:
+            row = self._db.execute("SELECT MAX(at) FROM fills WHERE client_id = ?", (client_id,))
+            if (at := row.fetchone()[0]) is not None:
+                found[client_id] = at
+        return found
+
+    def find_trade(
+        self, account: str, paper: int, instrument: str, strategy: str, at: int
+    ) -> TradeRow | None:
+        """Return the closed trade that a fill at a time belongs to, or None while it is open."""
+        rows = self._db.execute(
+            "SELECT data FROM trades WHERE account = ? AND paper = ? AND instrument = ? AND strategy = ? "
+            "AND closed_at >= ? ORDER BY closed_at, id LIMIT 2",
+            (account, paper, instrument, strategy, at),
+        )
+        for found in [TRADE.validate_json(data) for (data,) in rows]:
+            # A reversal opens in the millisecond in which it closes what was before.
+            is_before = found.trade.closed_at == at and found.trade.opened_at < at
+            if found.trade.opened_at <= at and not is_before:
+                return found
+        return None
+
     def load_trades(self, limit: int) -> list[TradeRow]:
         """Return the newest closed trades, newest first."""
         rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
         return [TRADE.validate_json(data) for (data,) in rows]
 
     def load_events(self, limit: int) -> list[dict[str, Any]]:
-        """Return what the user was last told, newest first."""
+        """Return what the user was last told, newest first; what was executed never crowds out the rest."""
         rows = self._db.execute(
-            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?", (limit,)
+            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?",
+            (limit * EVENTS_SEEN,),
         )
-        return [
-            {"at": at, "event": event, "message": message, "alert_id": alert_id}
-            for at, event, message, alert_id in rows
-        ]
+        left = {True: limit, False: limit}
+        found: list[dict[str, Any]] = []
+        for at, event, message, alert_id in rows:
+            is_fill = event in FILLS
+            if left[is_fill]:
+                left[is_fill] -= 1
+                row = {"at": at, "event": event, "message": message, "alert_id": alert_id}
+                found.append(row)
+        return found
 
 
 class Store(Reader):
@@ -160,6 +194,8 @@ class Store(Reader):
                 f"{self.path} was written by version {version} of the state, this program reads "
                 f"{VERSION}. Use the program that wrote it, or move the file away."
             )
+        for statement in LATER:
+            self._db.execute(statement)
 
     def _damaged(self, why: object) -> StoreDamaged:
         return StoreDamaged(

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from desk.logfile import start_logging
+from desk.logfile import LineFormatter, LogFile, start_logging
 from tests.running import SECRET, await_true, receivers
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ +\w+( \w+=.*)?")
@@ -74,9 +74,7 @@ def test_no_value_can_forge_a_line(write_log, nasty):
     def log_something(log):
         log.info("event", extra={"strategy": nasty, "text": f"x {nasty}"})
         log.info("event_%s", nasty)
-        log.info(
-            "alerts", extra={"shapes": [{"status": "filled", "message": nasty, "alert_id": "1"}]}
-        )
+        log.info("alerts", extra={"rows": [("alert_filled", {"message": nasty, "alert_id": "1"})]})
 
     lines = write_log(log_something)
     assert len(lines) == 3
@@ -159,7 +157,11 @@ def test_every_alert_leaves_a_line(start):
     answers = [receiver.buy(strategy="a").get_json(), receiver.buy(quantity=0).get_json()]
     answers.append(receiver.buy(account_group="nowhere").get_json())
     receiver.stop()
-    lines = [line for line in receiver.log().splitlines() if " alert_" in line]
+    lines = [
+        line
+        for line in receiver.log().splitlines()
+        if " alert_id=" in line and " trade " not in line
+    ]
     assert len(lines) == 3
     for line, answer in zip(lines, answers, strict=True):
         assert LINE.fullmatch(line)
@@ -173,5 +175,298 @@ def test_a_strategy_named_like_a_log_line_stays_a_name(start):
     name = 'x code=FORGED text="y'
     receiver.buy(strategy=name, comment="a\nb\x1b[2J")
     receiver.stop()
-    [line] = [line for line in receiver.log().splitlines() if " alert_" in line]
+    [line] = [
+        line
+        for line in receiver.log().splitlines()
+        if " alert_id=" in line and " trade " not in line
+    ]
     assert """strategy="x code=FORGED text='y\"""" in line
+
+
+# --- it grows no larger than asked --------------------------------------------------------------------
+
+
+class Log:
+    """A log file of two lines that is written by hand."""
+
+    def __init__(self, path, max_bytes=110, keep=2):
+        self.path = path
+        self.file = LogFile(path, max_bytes, keep)
+        self.file.setFormatter(LineFormatter())
+
+    def write(self, *numbers):
+        """Write lines as one batch."""
+        for number in numbers:
+            text = {"text": f"n{number}", "msg": "event", "levelname": "INFO"}
+            self.file.emit(logging.makeLogRecord(text))
+        self.file.flush()
+
+    def fill(self, numbers):
+        """Write lines, each a batch of its own; return the files there are then."""
+        for number in numbers:
+            self.write(number)
+        return sorted(each.name for each in self.path.parent.iterdir())
+
+    def older(self, number):
+        """Return the name of an older file."""
+        return self.path.with_name(f"{self.path.name}.{number}")
+
+
+@pytest.fixture
+def rotating(tmp_path):
+    """Begin log files, all of one name."""
+    logs = []
+
+    def begin(**how):
+        logs.append(Log(tmp_path / "events.log", **how))
+        return logs[-1]
+
+    yield begin
+    for each in logs:
+        each.file.close()
+
+
+def numbers(path):
+    """Return which lines a file holds."""
+    return [int(n) for n in re.findall(r"text=n(\d+)", path.read_text())]
+
+
+def test_a_log_that_has_grown_is_put_aside_and_the_oldest_goes(rotating):
+    """No line is lost or torn while it is kept; the newest of the older files is `.1`."""
+    log = rotating()
+    assert log.fill(range(9)) == ["events.log", "events.log.1", "events.log.2"]
+    files = [log.older(2), log.older(1), log.path]
+    assert [numbers(each) for each in files] == [[4, 5], [6, 7], [8]]
+    for each in files:
+        assert all(LINE.fullmatch(line) for line in each.read_text().splitlines())
+
+
+def test_lines_of_one_batch_are_parted_too(rotating):
+    """A burst is one batch, and may be larger than a file."""
+    log = rotating()
+    log.write(*range(6))
+    assert [numbers(each) for each in (log.older(2), log.older(1), log.path)] == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+    ]
+
+
+def test_who_follows_the_log_by_name_misses_nothing(rotating):
+    """As `tail -F` does: what is open is read to its end before the new file is opened."""
+    log = rotating(keep=1)
+    log.write(0)
+    with log.path.open() as follower:
+        seen = follower.read()
+        log.fill([1, 2, 3])
+        seen += follower.read()
+    seen += log.path.read_text()
+    assert [int(n) for n in re.findall(r"text=n(\d+)", seen)] == [0, 1, 2, 3]
+
+
+def test_without_older_files_the_log_begins_anew(rotating):
+    """`keep: 0`."""
+    log = rotating(keep=0)
+    assert log.fill(range(5)) == ["events.log"]
+    assert numbers(log.path) == [4]
+
+
+def test_a_log_of_any_size_is_never_put_aside(rotating):
+    """`max_bytes: 0`."""
+    log = rotating(max_bytes=0)
+    assert log.fill(range(20)) == ["events.log"]
+    assert numbers(log.path) == list(range(20))
+
+
+def test_a_log_that_was_there_before_counts(rotating):
+    """What an earlier run wrote is part of the size."""
+    rotating().fill([0, 1])
+    log = rotating()
+    log.write(2)
+    assert (numbers(log.older(1)), numbers(log.path)) == ([0, 1], [2])
+
+
+def test_a_log_deleted_or_moved_by_another_program_goes_on(rotating):
+    """It rotates the file too: nothing stops, and what it moved is left alone."""
+    log = rotating()
+    log.fill([0, 1])
+    log.path.unlink()
+    log.fill([2, 3, 4])
+    moved = log.path.rename(log.path.with_name("moved"))
+    log.write(5)
+    log.write(6)
+    assert numbers(log.path) == [6]
+    assert numbers(moved) == [4, 5]
+
+
+def test_where_it_cannot_be_put_aside_it_goes_on_in_the_same_file(rotating):
+    """Folders stand in the way of the new names."""
+    log = rotating()
+    for number in (1, 2):
+        log.older(number).mkdir()
+        (log.older(number) / "in-use").touch()
+    log.fill(range(7))
+    assert numbers(log.path) == list(range(7))
+
+
+def test_the_size_of_the_log_is_a_setting(start):
+    """`logging.max_bytes` and `logging.keep`."""
+    receiver = start("logging: {max_bytes: 600, keep: 1}\n")
+    for number in range(9):
+        assert receiver.buy(f"C{number}USDT").status_code == 200
+    receiver.stop()
+    names = {each.name for each in receiver.folder.glob("webhook_alerts.log*")}
+    assert names == {"webhook_alerts.log", "webhook_alerts.log.1"}
+
+
+# --- a venue that cannot be reached ---------------------------------------------------------------------
+
+
+def test_a_venue_that_cannot_be_reached_is_not_a_line_a_try(make_venue_bench, caplog):
+    """A hundred seconds with an entry and an exit under way: a handful of lines, and no traceback."""
+    caplog.set_level(logging.INFO, "desk")
+    bench = make_venue_bench()
+    bench.buy("2")
+    bench.tick(20)
+    caplog.clear()
+    bench.venue.is_gone = True
+    entry = bench.buy("1")
+    bench.tick(100)
+    assert len(lines_of(caplog)) < 14
+    assert not [each for each in caplog.records if each.exc_info]
+    assert bench.now(entry)["status"] == "expired"
+    caplog.clear()
+    bench.venue.is_gone = False
+    bench.tick(60)
+    [end] = bench.told("account_answers")
+    assert re.fullmatch(r"v answers again, after \d+ attempts in \d+ s\.", end["message"])
+    assert len(lines_of(caplog)) < 8
+
+
+def lines_of(caplog):
+    """Return what the log would hold: a record may be several lines."""
+    return [row for each in caplog.records for row in each.__dict__.get("rows", [each])]
+
+
+def test_an_instrument_that_is_not_told_is_not_a_line_a_try(make_venue_bench, caplog):
+    """Its alerts wait and say why; nothing is written or logged while nothing changes."""
+    caplog.set_level(logging.INFO, "desk")
+    bench = make_venue_bench()
+    bench.venue.is_gone = True
+    first = bench.buy("1")
+    assert "is being looked up" in first["message"] or "could not be reached" in first["message"]
+    bench.tick(5)
+    caplog.clear()
+    bench.tick(70)
+    assert len(lines_of(caplog)) <= 3
+    assert "v could not be reached: no route" in bench.now(first)["message"]
+    bench.tick(30)
+    answer = bench.now(first)
+    assert (answer["status"], answer["code"]) == ("denied", "EXPIRED")
+    assert answer["message"].startswith("v could not be reached: no route.")
+    assert "s old" in answer["message"]
+
+
+def test_a_fault_of_the_program_leaves_one_traceback_however_often_it_is_met(
+    make_venue_bench, caplog
+):
+    """An account is read every two seconds, an instrument looked up as often."""
+    bench = make_venue_bench()
+    bench.buy("1")
+    bench.tick(20)
+    bench.venue.fail("snapshot", *[KeyError("positions")] * 10)
+    bench.venue.fail("instrument", *[KeyError("symbols")] * 10)
+    bench.buy("1", symbol=bench.other)
+    bench.tick(20)
+    calls = [each.__dict__.get("call") for each in caplog.records if each.exc_info]
+    assert sorted(map(str, calls)) == ["None", "read"]
+
+
+def test_an_entry_that_never_left_says_what_stood_in_the_way(make_venue_bench):
+    """Not only that it is too old by now."""
+    bench = make_venue_bench()
+    bench.buy("1")
+    bench.tick(20)
+    bench.venue.is_gone = True
+    answer = bench.buy("1")
+    assert "v could not be reached: no route" in bench.now(answer)["message"]
+    bench.tick(100)
+    [line] = bench.now(answer)["orders"]
+    assert (line["status"], line["code"]) == ("expired", "EXPIRED")
+    assert line["message"].startswith(
+        "v could not be reached: no route. By then the order to buy 1"
+    )
+
+
+# --- what was executed ----------------------------------------------------------------------------------
+
+
+def test_every_fill_is_a_line_and_an_event(start):
+    """Entry and exit; what it was, how much, at which price, where."""
+    receiver = start()
+    buy = receiver.buy(strategy="a").get_json()
+    sell = receiver.send(action="close", symbol="BTCUSDT", price=110, strategy="a").get_json()
+    events = [e for e in receiver.get("/status")["events"] if e["event"] == "trade"]
+    assert [(e["message"], e["alert_id"]) for e in events] == [
+        ("a sold 1 BTCUSDT at 110 on paper_simulator (paper).", sell["alert_id"]),
+        ("a bought 1 BTCUSDT at 100 on paper_simulator (paper).", buy["alert_id"]),
+    ]
+    receiver.stop()
+    lines = [line for line in receiver.log().splitlines() if " trade " in line]
+    assert len(lines) == 2
+    assert f"alert_id={sell['alert_id']}" in lines[1]
+
+
+@pytest.mark.parametrize(("price", "kind"), [(89, "stop_loss"), (121, "take_profit")])
+def test_a_stop_or_target_that_filled_leaves_a_trace(start, price, kind):
+    """In the log, among the events, and with price and time in the story of the alert that opened."""
+    receiver = start()
+    opened = receiver.buy(strategy="a", stop_loss=90, take_profit=120).get_json()
+    receiver.buy(strategy="b", price=price)
+    event = "stop_filled" if kind == "stop_loss" else "target_filled"
+    at = "89" if kind == "stop_loss" else "120"
+    [told] = [e for e in receiver.get("/status")["events"] if e["event"] == event]
+    assert f"The {kind.replace('_', ' ')} of a sold 1 BTCUSDT at {at} on" in told["message"]
+    assert told["alert_id"] == opened["alert_id"]
+    story = receiver.get(f"/history/{opened['alert_id']}")
+    [leg] = [
+        each for each in story["requests"] if each["status"] == "filled" and each["kind"] == kind
+    ]
+    assert (leg["average_price"], leg["filled_quantity"]) == (at, "1")
+    [closed] = story["closed"]
+    assert (closed["closed_by"], closed["exit_price"]) == (kind, at)
+    assert leg["filled_at"] == closed["closed_at"]
+    name = kind.replace("_", " ")
+    assert closed["message"] == f"Closed by the {name} at {at} on {closed['closed_at']}."
+    receiver.stop()
+    assert any(f" {event} " in line for line in receiver.log().splitlines())
+
+
+def test_a_story_names_the_end_of_what_it_opened_and_of_nothing_else(start):
+    """A reversal closes the trade before it and opens another in the same millisecond."""
+    receiver = start("strategies: {a: {direction: both}}\n")
+    perpetual = {"symbol": "BTCUSDT.P", "strategy": "a"}
+    first = receiver.buy(**perpetual).get_json()
+    second = receiver.send(action="sell", quantity=2, price=105, **perpetual).get_json()
+    assert [c["exit_price"] for c in receiver.get(f"/history/{first['alert_id']}")["closed"]] == [
+        "105"
+    ]
+    assert receiver.get(f"/history/{second['alert_id']}")["closed"] == []
+    receiver.send(action="close", price=95, **perpetual)
+    [closed] = receiver.get(f"/history/{second['alert_id']}")["closed"]
+    assert (closed["side"], closed["message"].partition(" at ")[0]) == (
+        "short",
+        "Closed by an alert",
+    )
+
+
+def test_trades_never_crowd_other_events_out_of_status(start):
+    """Twenty of each kind are shown."""
+    receiver = start()
+    receiver.control("/halt", strategy="other")
+    for number in range(15):
+        receiver.buy(f"C{number}USDT")
+        receiver.send(action="close", symbol=f"C{number}USDT")
+    events = [each["event"] for each in receiver.get("/status")["events"]]
+    assert events.count("halted") == 1
+    assert events.count("trade") == 20

@@ -29,7 +29,7 @@ from brokers.protocol import (
     Unreachable,
 )
 from brokers.symbols import canonical
-from desk.book import Book, Share
+from desk.book import FILLS, Book, Share
 from desk.events import Answered, Ask
 from desk.evolve import evolve
 from desk.floor import Call
@@ -414,10 +414,11 @@ class VenueBench:
         )
 
     def told(self, event: str = "") -> list[dict[str, Any]]:
-        """Return what the user was told, oldest first; of one kind if so asked."""
+        """Return what the user was told, oldest first; of one kind if so asked, else all but the fills."""
         with self.store.reader() as reader:
             events = reader.load_events(1_000)
-        return [each for each in reversed(events) if event in ("", each["event"])]
+        found = [each for each in reversed(events) if event == each["event"]]
+        return found if event else [e for e in reversed(events) if e["event"] not in FILLS]
 
     def concerns(self) -> dict[str, list[dict[str, Any]]]:
         """Return what /status lists as wanting attention."""
