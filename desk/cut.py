@@ -58,6 +58,8 @@ class Rules:
     """What the account counts in, and the currencies of which one is worth one of it."""
     shorts: bool = False
     """Whether equities may be sold short here."""
+    spendable: Decimal | None = None
+    """What of the quote coin no strategy holds; None where none holds any of it."""
     limit_ms: int = 300_000
     day_ms: int = 86_400_000
     """How long the account's trading day still lasts."""

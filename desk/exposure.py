@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from desk.book import Book, Share
+from desk.book import ENTRY, Book, Order, Share
 from desk.codes import Denial
 from desk.floor import Floor
 from desk.hours import read_window
@@ -64,6 +64,42 @@ def find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
     """Return the currencies of which one is worth one of the account's."""
     known = (currency, *DOLLARS)
     return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
+
+
+def find_spendable(floor: Floor, book: Book) -> Decimal | None:
+    """Return how much of the coin a pair is paid in no strategy holds; None where none holds any of it.
+
+    Rules 3.9: what strategies hold is not cash for others. On paper a coin is never cash: what was bought has
+    left the one number that cash is there.
+    """
+    coin, state = book.instrument.quote, floor.state
+    if book.paper or book.instrument.kind != "spot":
+        return None
+    others = _books_of(floor, book.account, book.paper)
+    if not any(
+        other.instrument.kind == "spot" and other.instrument.base == coin and _holds(other)
+        for other in others
+    ):
+        return None
+    free = state.beyond.get(book.account, {}).get(coin, ZERO)
+    free -= sum((cost for name, _, cost in state.spent.get(book.account, ()) if name == coin), ZERO)
+    for other in others:
+        if other.instrument.kind == "spot" and other.instrument.quote == coin:
+            last = state.prices.get(other.instrument.symbol, ZERO)
+            free -= sum((_find_cost(order, last) for order in other.live(None, ENTRY)), ZERO)
+    return max(free, ZERO)
+
+
+def _holds(book: Book) -> bool:
+    """Whether strategies hold something here, or may by an order whose outcome is not known yet."""
+    return any(share.quantity > 0 for share in book.shares.values()) or bool(book.live(None, ENTRY))
+
+
+def _find_cost(order: Order, last: Decimal) -> Decimal:
+    """Return what an entry that may still fill is going to cost."""
+    if order.cash is not None:
+        return order.cash
+    return order.left * (order.limit_price or order.stop_price or last)
 
 
 def start_of_day(account: Account, now: int) -> int:

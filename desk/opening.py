@@ -136,6 +136,7 @@ def _reasons(
         smallest = max(book.instrument.step, book.instrument.min_quantity)
         text = f"{plain(cut.opens)} {symbol} is below the smallest order, {plain(smallest)}."
         yield "QUANTITY_TOO_SMALL", text
+    yield from _coin_reasons(book, order, rules)
     if missing := _missing_level(order):
         text = f"A {order.order_type.replace('_', '-')} order needs {missing}. Add it to the alert."
         yield "NO_PRICE", text
@@ -161,6 +162,22 @@ def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:
     if last is not None and datetime.fromtimestamp(rules.times.now / 1000, UTC).date() >= last:
         text = f"{symbol} stops trading on {last}: nothing is opened from then on."
         yield "CONTRACT_EXPIRED", text
+
+
+def _coin_reasons(book: Book, order: Order, rules: Rules) -> Iterator[tuple[str, str]]:
+    """Yield why a pair that is paid in a coin which strategies hold cannot be paid without theirs."""
+    coin, free = book.instrument.quote, rules.spendable
+    if free is None or order.side != "buy":
+        return
+    price = _worst_price(order, rules.price)
+    cost = order.cash if order.cash is not None or price is None else order.quantity * price
+    theirs = f"what strategies hold of {coin} on {book.account} pays for nothing else"
+    if cost is None:
+        text = f"The price of {book.instrument.symbol} is not known, and {theirs}. Add price."
+        yield "PRICE_UNKNOWN", text
+    elif cost > free:
+        text = f"{plain(cost)} {coin} is needed and {plain(free)} belongs to no strategy: {theirs}."
+        yield "INSUFFICIENT_BALANCE", text
 
 
 def _no_quantity(cut: Cut, rules: Rules) -> tuple[str, str]:

@@ -271,6 +271,8 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
         _keep(floor, book, now)
         _let_rest(state, book, reading.began)
     state.put(state.beyond, name, found.beyond)
+    unseen = tuple(each for each in state.spent.get(name, ()) if each[1] >= reading.began)
+    state.put(state.spent, name, unseen)
     if was_silent:
         _try_again(floor, name, now)
     return found

@@ -14,7 +14,7 @@ from desk.book import Book
 from desk.codes import Denial
 from desk.cut import Rules
 from desk.evolve import evolve
-from desk.exposure import find_stakes, find_worth
+from desk.exposure import find_spendable, find_stakes, find_worth
 from desk.floor import Floor
 from desk.options import Account
 from desk.risk import Stakes
@@ -170,6 +170,7 @@ def find_rules(
         day_ms=_left_of_day(account, times.now) if is_day else 0,
         price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
         worth=find_worth(account.currency, dollars_are_one=is_one),
+        spendable=find_spendable(floor, book) if alert.action == "buy" else None,
     )
 
 

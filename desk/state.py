@@ -139,6 +139,8 @@ class State:
         """The accounts that do not answer."""
         self.beyond: dict[str, dict[str, Decimal]] = {}
         """What each account holds beyond the shares, by holding, as it was last read."""
+        self.spent: dict[str, tuple[tuple[str, int, Decimal], ...]] = {}
+        """By account the coins that purchases have cost since it was read: coin, when, how much."""
         self.records: dict[str, Record] = {}
         self.waiting: dict[str, Record] = {}
         """The alerts that could not be decided on every account yet."""
@@ -324,6 +326,7 @@ class State:
             self.batch.journal.append((book, row))
             if isinstance(row, FillRow):
                 self._settle_cash(book, row)
+                self._note_spent(book, row, now)
             elif isinstance(row, TradeRow):
                 self.count_trade(row, book.instrument.quote)
             elif isinstance(row, Told):
@@ -476,6 +479,14 @@ class State:
             cash = self.cash.get(book.account, ZERO) + moved
             self.put(self.cash, book.account, cash)
             self.batch.cash[book.account] = str(cash)
+
+    def _note_spent(self, book: Book, row: FillRow, now: int) -> None:
+        """Note what a purchase on spot cost, until a read that began later shows it."""
+        fill = row.fill
+        if book.paper or book.instrument.kind != "spot" or fill.side != "buy":
+            return
+        cost = (book.instrument.quote, now, fill.quantity * fill.price)
+        self.put(self.spent, book.account, (*self.spent.get(book.account, ()), cost))
 
     def _index(self, key: Key, book: Book, strategy: str) -> None:
         index = self.active.setdefault(strategy, {})

@@ -33,7 +33,7 @@ from desk.store import ORDER, TRADE, Store
 from parsers.alert import Alert, Level
 from tests import naive_model
 from tests.fakes import FakeClock
-from tests.lying_venue import STEP, LyingVenue
+from tests.lying_venue import CROSS, STEP, LyingVenue
 from tests.referee import Referee
 
 ZERO = Decimal(0)
@@ -102,6 +102,9 @@ class Game:
         self.venues = {
             name: LyingVenue(self.chance, self.clock, self.chance.choice(kinds)) for name in "ab"
         }
+        if self.is_spot and self.chance.random() < 0.5:
+            for venue in self.venues.values():
+                venue.list_cross(STEP * self.chance.randint(0, 60))
         self.symbols = list(self.venues["a"].instruments)
         self.folder = Path(tempfile.mkdtemp(dir=MEMORY))
         self.settings, template = _prepare()
@@ -220,10 +223,11 @@ class Game:
         action = self.chance.choice(["buy", "buy", "sell"] if self.is_spot else ["buy", "sell"])
         up = 1 if action == "buy" else -1
         levels: dict[str, Any] = {}
-        if self.chance.random() < 0.6:
+        is_bare = symbol == CROSS.symbol
+        if self.chance.random() < 0.6 and not is_bare:
             away = Decimal(self.chance.randint(1, 8))
             levels["stop_loss"] = Level(percent=away)
-        if self.chance.random() < 0.6:
+        if self.chance.random() < 0.6 and not is_bare:
             levels["take_profit"] = Level(amount=Decimal(self.chance.randint(1, 10)))
         if kind < 0.1:
             size = STEP * self.chance.choice([0, self.chance.randint(1, steps)])
@@ -232,7 +236,8 @@ class Game:
         elif kind < 0.45:
             self.send(strategy, symbol, action=action, quantity=quantity, **levels)
         elif kind < 0.6:
-            at = price - up * Decimal(self.chance.randint(-5, 25)) / 10
+            away = up * Decimal(self.chance.randint(-5, 25)) / 10
+            at = price - (round(away / 100, 2) if is_bare else away)
             rests = {"order_type": "limit", "limit_price": at}
             self.send(strategy, symbol, action=action, quantity=quantity, **rests, **levels)
         elif kind < 0.75:
@@ -245,8 +250,12 @@ class Game:
         for venue in self.venues.values():
             for symbol in self.symbols:
                 if self.chance.random() < 0.4:
-                    moved = venue.prices[symbol] + Decimal(self.chance.randint(-30, 30)) / 10
-                    venue.move(symbol, max(moved, Decimal(20)))
+                    scale = 100 if symbol == CROSS.symbol else 1
+                    moved = Decimal(self.chance.randint(-30, 30)) / 10 / scale
+                    lowest = Decimal(20) / scale
+                    venue.move(symbol, max(round(venue.prices[symbol] + moved, 2), lowest))
+                elif symbol == CROSS.symbol:
+                    continue
                 elif self.chance.random() < 0.15:  # a spike that reaches stops and targets
                     for way in (12, -24):
                         venue.move(symbol, max(venue.prices[symbol] + way, Decimal(20)))
@@ -471,10 +480,11 @@ class Game:
             assert Decimal(size) < STEP, f"{size} was taken away"
             dust[(written[0], written[1], written[2])] += Decimal(size)
         for where, some in fills.items():
-            base = self.venues[where[0]].instruments[where[1]].base
+            instrument = self.venues[where[0]].instruments[where[1]]
+            base = instrument.base
             left = naive_model.position(some, base if self.is_spot else "")
             assert left == dust[where], f"{where}: {left} is left, {dust[where]} was written off"
-            want, got = naive_model.earned(some), booked[where]
+            want, got = naive_model.earned(some, instrument.quote), booked[where]
             assert abs(want - got) < Decimal("0.000001"), f"{where}: earned {want}, booked {got}"
 
     def end(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from brokers.protocol import (
@@ -47,6 +47,8 @@ SPOT = {
     )
     for symbol, base in (("BTCUSDT", "BTC"), ("ETHUSDT", "ETH"))
 }
+CROSS = replace(SPOT["BTCUSDT"], symbol="XRPBTC", base="XRP", quote="BTC", tick=ONE / 100)
+"""A pair that is paid in a coin which strategies hold."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ class LyingVenue:
         self.can = can
         self.instruments = SPOT if "locks_balance" in can else NETS
         self.prices = dict.fromkeys(self.instruments, HUNDRED)
+        self.coins: frozenset[str] = frozenset()
+        """The coins that are held and paid with."""
         self.orders: dict[str, Working] = {}
         self.executions: list[tuple[str, Fill]] = []
         """Every execution with its symbol, in order; by hand without a client id."""
@@ -93,6 +97,13 @@ class LyingVenue:
         self.seen: dict[str, Decimal] = {}
         """What the last snapshot said is held."""
         self.was_wrong = False
+
+    def list_cross(self, free: Decimal) -> None:
+        """Trade a pair that is paid in BTC too, of which `free` is nobody's."""
+        self.instruments = {**self.instruments, CROSS.symbol: CROSS}
+        self.prices[CROSS.symbol] = ONE
+        self.coins = frozenset({CROSS.quote})
+        self._hold(CROSS.quote, free)
 
     # --- what the desk asks ----------------------------------------------------------------------------
 
@@ -254,6 +265,12 @@ class LyingVenue:
         free = held - self._locked(first.instrument.holding)
         if "locks_balance" in self.can and first.side == "sell" and first.quantity > free:
             raise Refused("insufficient balance", "INSUFFICIENT_BALANCE")
+        if first.side == "buy" and first.instrument.quote in self.coins:
+            coin = first.instrument.quote
+            if first.quantity * self.prices[first.instrument.symbol] > self.positions.get(
+                coin, ZERO
+            ):
+                raise Refused("insufficient balance", "INSUFFICIENT_BALANCE")
         if "reduce_only" in self.can and first.reduces and self._room(first) <= 0:
             raise Refused("nothing to reduce", "NOTHING_LEFT")
 
@@ -285,7 +302,8 @@ class LyingVenue:
         if request.order_type == "limit" and self.chance.random() < 0.7:  # else at a better price
             price = request.limit_price or price
         is_bought_spot = request.instrument.kind == "spot" and request.side == "buy"
-        fee, coin = quantity * price * self.fee_rate, self.fee_coin
+        pays = request.instrument.quote
+        fee, coin = quantity * price * self.fee_rate, pays if pays in self.coins else self.fee_coin
         if is_bought_spot:
             fee, coin = quantity * self.fee_rate, request.instrument.base
         fill = Fill(
@@ -303,6 +321,8 @@ class LyingVenue:
         self.executions.append((request.instrument.symbol, fill))
         signed = quantity if request.side == "buy" else -quantity
         self._hold(request.instrument.holding, signed - (fee if is_bought_spot else ZERO))
+        if pays in self.coins:
+            self._hold(pays, -signed * price - (ZERO if is_bought_spot else fee))
         if order.left == 0:
             order.status = "filled"
             self._activate(order)

@@ -118,6 +118,12 @@ MUTATIONS = (
         "if True:",
     ),
     Mutation(
+        "an entry pays with the coins that another strategy holds",
+        "desk/opening.py",
+        "    elif cost > free:",
+        "    elif False:",
+    ),
+    Mutation(
         "an entry leaves without its stop loss",
         "desk/opening.py",
         "stop_loss=alert.stop_loss,",

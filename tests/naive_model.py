@@ -78,13 +78,13 @@ def lots(fills: Iterable[Fill], base: str) -> list[tuple[Decimal, Decimal]]:
     return found
 
 
-def earned(fills: Iterable[Fill]) -> Decimal:
+def earned(fills: Iterable[Fill], quote: str = "USDT") -> Decimal:
     """Add up the money that came in and went out, once nothing is held any more."""
     total = ZERO
     for fill in fills:
         worth = fill.quantity * fill.price
         total += worth if fill.side == "sell" else -worth
-        if fill.fee_coin == "USDT":
+        if fill.fee_coin == quote:
             total -= fill.fee
     return total
 

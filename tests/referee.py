@@ -92,9 +92,32 @@ class Referee:
             is_own = other.strategy == order.strategy
             assert not (is_own and other.kind == ENTRY), "an entry left beside the one it replaces"
             assert is_own or "locks_balance" in book.can, "an entry left beside another strategy's"
+        self._judge_payment(book, order)
         if "locks_balance" not in book.can:
             others = [s for s in book.shares.values() if s.strategy != order.strategy]
             assert not any(s.quantity for s in others), "two strategies in one netted position"
+
+    def _judge_payment(self, book: Book, order: Order) -> None:
+        """Check that a coin which strategies hold is not what an entry is paid with.
+
+        The price may have moved since the order was decided: only what is clearly more than is free is wrong.
+        """
+        venue, coin = self.venues[book.account], book.instrument.quote
+        if order.side != "buy" or coin not in venue.coins:
+            return
+        held = sum(
+            (
+                fill.quantity - fill.fee if fill.side == "buy" else -fill.quantity
+                for symbol, fill in venue.executions
+                if venue.instruments[symbol].holding == coin
+            ),
+            ZERO,
+        )
+        free = venue.positions.get(coin, ZERO) - held
+        cost = order.quantity * (order.limit_price or venue.prices[book.instrument.symbol])
+        assert held < STEP or cost * Decimal("0.7") <= free, (
+            f"{cost} {coin} is paid and {free} is nobody's"
+        )
 
     def _judge_reducing(self, book: Book, order: Order, request: OrderRequest) -> None:
         venue = self.venues[book.account]

@@ -474,6 +474,16 @@ def test_repeating_oneself_halts_the_strategy(make: Make) -> None:
     assert ask(bench, action="close")["status"] == "filled"
 
 
+def test_what_many_strategies_each_send_once_is_no_repeat(make: Make) -> None:
+    """Twelve strategies that follow one signal repeat nothing; each is counted by itself."""
+    bench = make(risk("max_repeats: 2"))
+    sent = [ask(bench, strategy=f"s{number}") for number in range(12)]
+    assert [answer["code"] for answer in sent] == [None] * 12
+    assert ask(bench, strategy="s0")["code"] is None
+    assert ask(bench, strategy="s0")["code"] == "MAX_REPEATS"
+    assert ask(bench, strategy="s1")["code"] is None
+
+
 def test_a_sell_or_another_symbol_is_no_repeat(make: Make) -> None:
     """Only the same side of the same symbol is counted, and only what came in a row."""
     bench = make(risk("max_repeats: 2"))
