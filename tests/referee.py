@@ -310,8 +310,9 @@ class Referee:
                 assert got == want, f"{share.strategy} on {book.account}: lots {got}, not {want}"
                 sizes = sum((size for size, _ in want), ZERO)
                 assert abs(share.quantity) == sizes, f"a share of {share.quantity}, lots of {sizes}"
-        for (_, symbol, strategy), some in fills.items():  # at rest, so no longer in memory
-            left = naive_model.lots(some, symbol.removesuffix("USDT"))
+        for (account, symbol, strategy), some in fills.items():  # at rest, so no longer in memory
+            traded = self.venues[account].instruments[symbol]
+            left = naive_model.lots(some, traded.base if traded.kind == "spot" else "")
             assert not left, f"the share of {strategy} in {symbol} was forgotten: {left}"
         for (account, cid), quantity in told.items():
             if cid:
