@@ -53,10 +53,10 @@ class Verdict:
 
     def owes(self, cause: Cause) -> bool:
         """Whether an exit that the alert asked for stays to be sent."""
-        ids = {
-            (share.keep is not None and share.owed.alert_id) for share in self.book.shares.values()
-        }
-        return cause.alert_id in ids
+        return any(
+            share.keep is not None and share.owed.alert_id == cause.alert_id
+            for share in self.book.restless.values()
+        )
 
 
 def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None = None) -> Verdict:

@@ -132,7 +132,7 @@ def _new_record(
 def _register(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     """Create a strategy on its first alert; one that config.yaml names is known already."""
     state, name = floor.state, record.strategy
-    if name in state.settings.strategies or name in state.strategies or alert.action == "halt":
+    if name in state.settings.strategies or state.knows_strategy(name) or alert.action == "halt":
         return
     state.put(state.strategies, name, now)
     state.batch.strategies[name] = now

@@ -48,6 +48,7 @@ from desk.report import (
 )
 from desk.restore import restore
 from desk.routing import is_paper
+from desk.schedule import Schedule
 from desk.state import Key, Lookups, Simulate, State
 from desk.store import Store, StoreUnavailable
 
@@ -97,7 +98,8 @@ class Desk:
         self.settings = settings
         self.store = store
         self._brokers = brokers
-        lookups = Lookups(store.find_share, store.find_instrument, symbol_key)
+        find = (store.find_share, store.find_instrument, store.find_strategy)
+        lookups = Lookups(*find, symbol_key)
         self.state = State(settings, simulate, self._can_of, lookups)
         self.clock = clock
         self._steps = Steps(clock, steady) if steady else None
@@ -118,7 +120,7 @@ class Desk:
             self.state, store, rates, self._catalogue.find, self._catalogue.problem, symbol_key
         )
         self.floor.awaits_price = self._feed.is_awaited
-        self._due: dict[Key, int] = {}
+        self._due = Schedule()
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
         self._stop_by = 0.0
@@ -137,7 +139,7 @@ class Desk:
         now = self.clock()
         with self.store.loading():
             restore(self.state, self.store, now)
-        self._due = dict.fromkeys(self.state.books, now)
+        self._due = Schedule(self.state.books, now)
         accounts = self.settings.accounts.items()
         real = [name for name, e in accounts if not (is_paper(self.settings, e) or e.missing)]
         self._readers.begin([name for name in real if name in self._brokers], now)
@@ -189,11 +191,11 @@ class Desk:
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
-        others = [self._readers.next_at(), self._feed.next_at()]
+        others = [self._due.next_at(), self._readers.next_at(), self._feed.next_at()]
         if self.state.waiting:
             others.append(self._catalogue.next_at(self.clock()))
         moments += [at for at in others if at is not None]
-        soonest = min([*moments, *self._due.values()], default=None)
+        soonest = min(moments, default=None)
         if soonest is None:
             return IDLE_SECONDS
         return min(max((soonest - self.clock()) / 1000, 0.001), IDLE_SECONDS)
@@ -271,9 +273,8 @@ class Desk:
             record.received_at += step
         for known in self.state.openings.values():
             known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
-        self._due = {key: at + step for key, at in self._due.items()}
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
-        for each in (self._readers, self._feed, self._catalogue):
+        for each in (self._due, self._readers, self._feed, self._catalogue):
             each.shift(step)
         self._clock_set = (
             f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
@@ -462,7 +463,7 @@ class Desk:
         if isinstance(event, Reading):
             self._readers.came_back(event, None, now)
         if isinstance(event, Due):
-            self._due[event.key] = now + FAULT_PAUSE_MS
+            self._due.set(event.key, now + FAULT_PAUSE_MS)
         denial = Denial("BOOK_BLOCKED", text)
         if isinstance(event, Again):
             give_up(self.floor, event.alert_id, denial, now)
@@ -478,7 +479,7 @@ class Desk:
         for call, at in self._out.values():
             if now - at >= CALL_DEADLINE_MS:
                 found.append(Answered(call, time_out(call)))
-        found += [Due(key) for key, at in self._due.items() if at <= now]
+        found += [Due(key) for key in self._due.due(now)]
         self.state.changed.update(
             dict.fromkeys(event.key for event in found if isinstance(event, Due))
         )
@@ -496,10 +497,7 @@ class Desk:
         """Note when books are to be looked at; only what was committed: else a moment could be lost."""
         for key, at in moments.items():
             self._feed.note(key, self.state.books.get(key))
-            if at is None:
-                self._due.pop(key, None)
-            else:
-                self._due[key] = at
+            self._due.set(key, at)
 
 
 def _wanted(events: Sequence[Event]) -> list[Event]:

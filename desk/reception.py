@@ -37,6 +37,8 @@ FOREIGN_PAGE = (
     'asks. From a terminal: curl -H "Authorization: Bearer $ADMIN_TOKEN" …'
 )
 ALERT_PATHS = ("/webhook", "/alert", "/webhook/tradingview", "/webhook/validate")
+NAMED_AT_MOST = 20
+"""How many names a message lists."""
 log = logging.getLogger("server")
 
 
@@ -339,11 +341,17 @@ class Reception:
 
     def _doubt_strategy(self, name: str | None) -> str:
         """Warn of a strategy that nobody has heard of: it may be misspelt, and the one meant trades on."""
-        created = list(self.desk.state.strategies)
-        known = dict.fromkeys([*self.settings.strategies, *created, "default"])
+        known = dict.fromkeys(
+            [*self.settings.strategies, *list(self.desk.state.strategies), "default"]
+        )
         if name is None or name in known:
             return ""
-        return f" But no strategy of that name is known; known: {', '.join(known)}."
+        with self.desk.store.reader() as reader:
+            if reader.find_strategy(name) is not None:
+                return ""
+        some = list(known)[:NAMED_AT_MOST]
+        more = f" and {len(known) - len(some)} more" if len(known) > len(some) else ""
+        return f" But no strategy of that name is known; known: {', '.join(some)}{more}."
 
     def flatten(self, options: Mapping[str, Any]) -> Sent:
         """Close every share on an account, or of one symbol there, once it was confirmed."""

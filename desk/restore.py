@@ -15,7 +15,7 @@ from desk.abandoned import find_abandonment, is_holding, name_holding
 from desk.book import Book, Share
 from desk.evolve import evolve
 from desk.record import STORY, Record
-from desk.state import COUNTED_MS, HistoryRow, State
+from desk.state import COUNTED_MS, KEPT_AT_REST, HistoryRow, State
 from desk.store import AlertRow, Store
 from desk.timing import until
 
@@ -25,7 +25,7 @@ def restore(state: State, store: Store, now: int) -> None:
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
     state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
-    state.strategies.update(store.load_facts("strategies"))
+    state.strategies.update(store.load_strategies(KEPT_AT_REST))
     window = state.settings.webhook.dedupe_seconds * 1000
     state.claims.update(store.load_identities(now, now + window))
     state.seq = store.last_seq()
@@ -43,6 +43,8 @@ def restore(state: State, store: Store, now: int) -> None:
                 state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
+    for name in state.active:
+        state.knows_strategy(name)
     for account, paper, instrument, strategy in store.load_traded(now - window):
         if share := store.find_share(account, paper, instrument, strategy):
             state.note_executed(share, instrument, now)

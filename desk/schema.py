@@ -108,7 +108,6 @@ FACTS = {
     "cash": "SELECT * FROM cash",
     "prices": "SELECT * FROM prices",
     "switches": "SELECT * FROM switches",
-    "strategies": "SELECT * FROM strategies",
 }
 
 

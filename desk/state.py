@@ -109,6 +109,8 @@ class Lookups:
     """Return the share of a strategy in a book as the store has it."""
     find_instrument: Callable[[str, bool, str], Instrument | None]
     """Return the instrument of a book as the store has it."""
+    find_strategy: Callable[[str], int | None]
+    """Return when a strategy was created by its first alert, as the store has it."""
     symbol_key: Callable[[str], str]
     """Make one spelling of the many that an instrument has."""
 
@@ -133,6 +135,7 @@ class State:
         """What fills have added to each account's configured cash, on paper."""
         self.halts: dict[str, tuple[str, int]] = {}
         self.strategies: dict[str, int] = {}
+        """The strategies that an alert created: those that hold something, and those heard of last."""
         self.blocked: dict[Key, tuple[str, int]] = {}
         """Where an internal error lets nothing be opened: why, and since when."""
         self.silent: dict[str, Silence] = {}
@@ -281,11 +284,29 @@ class State:
         ]
         return [book for book in found if book is not None]
 
+    def knows_strategy(self, name: str) -> bool:
+        """Whether an alert has created a strategy before."""
+        if name in self.strategies:
+            return True
+        created = self._lookups.find_strategy(name)
+        if created is not None:
+            self.strategies[name] = created  # as it is recorded: nothing to undo
+        return created is not None
+
+    def _forget_strategies(self) -> None:
+        """Let go of names that hold nothing, once many more are known than hold anything."""
+        spare = len(self.strategies) - len(self.active) - KEPT_AT_REST
+        for name in list(itertools.islice(self.strategies, max(0, 2 * spare))):
+            created = self.strategies.pop(name)
+            if name in self.active:
+                self.strategies[name] = created
+
     def forget_at_rest(self) -> None:
         """Let go of the shares that were used longest ago and hold nothing; of their books with the last one.
 
         Only after a commit: the store has to know them.
         """
+        self._forget_strategies()
         for _ in range(len(self.at_rest) - KEPT_AT_REST):
             key, strategy = next(iter(self.at_rest))
             del self.at_rest[(key, strategy)]

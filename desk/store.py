@@ -157,6 +157,21 @@ class Reader:
                 found.append(row)
         return found
 
+    def find_strategy(self, name: str) -> int | None:
+        """Return when a strategy was created by its first alert, or None where it never was."""
+        row = self._db.execute(
+            "SELECT created_at FROM strategies WHERE name = ?", (name,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def load_strategies(self, limit: int) -> list[tuple[str, int]]:
+        """Return the strategies that were created last, oldest first, and when."""
+        rows = self._db.execute(
+            "SELECT name, created_at FROM strategies ORDER BY created_at DESC, rowid DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+        return rows[::-1]
+
 
 class Store(Reader):
     """The state file. Opened by one process; the desk thread alone writes."""
@@ -365,7 +380,7 @@ class Store(Reader):
         return INSTRUMENT.validate_json(row[0]) if row else None
 
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
-        """Return the rows of one of the small tables: cash, prices, switches, strategies."""
+        """Return the rows of one of the small tables: cash, prices, switches."""
         return self._db.execute(FACTS[table]).fetchall()
 
     def load_venues(self) -> dict[str, str]:

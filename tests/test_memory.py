@@ -17,7 +17,9 @@ from brokers.protocol import Fill, Receipt
 from desk.layered import Layered
 from desk.ledger import CHUNK, Lot, Lots
 from desk.reading import take_late
+from desk.schedule import Schedule
 from desk.schema import VERSION
+from desk.state import Key
 from desk.store import Batch, Store, StoreDamaged
 from tests.fakes import DeskBench
 from tests.venue_bench import VenueBench
@@ -266,6 +268,54 @@ def test_strategies_that_hold_nothing_are_forgotten(forgetful):
     assert (set(state.active), state.open_books()) == ({"s17", "s18", "s19"}, [])
 
 
+def test_names_of_strategies_are_forgotten_too_and_found_again(forgetful):
+    """A strategy that was created long ago is not created a second time, nor does a halt of it warn."""
+    forgetful.send(strategy="holds", action="buy", symbol="BTCUSDT", quantity=1, price=100)
+    for number in range(20):
+        trade(forgetful, f"s{number}")
+    known = forgetful.desk.state.strategies
+    assert len(known) <= 10
+    assert {"holds", "s19"} <= set(known)
+    assert "s0" not in known
+    for _ in range(2):
+        again = forgetful.send(strategy="s0", action="buy", symbol="BTCUSDT", quantity=1, price=100)
+        assert again["warnings"] == []
+        forgetful.restart()
+    assert "holds" in forgetful.desk.state.strategies
+
+
+def test_an_alert_walks_no_other_strategy_and_no_other_symbol(bench, monkeypatch):
+    """With a hundred strategies and as many symbols open, only the alert's own share is looked at."""
+    for number in range(100):
+        bench.send(strategy=f"s{number}", action="buy", symbol="BTCUSDT", quantity=1, price=1)
+        bench.send(strategy="s", action="buy", symbol=f"A{number}USDT", quantity=1, price=1)
+    walked: list[int] = []
+    whole, books = Layered._whole, bench.desk.state.open_books
+
+    def walk(self: Layered[str, object]) -> dict[str, object]:
+        walked.append(len(self))
+        return whole(self)
+
+    monkeypatch.setattr(Layered, "_whole", walk)
+    monkeypatch.setattr(
+        bench.desk.state, "open_books", lambda *some: walked.append(len(books(*some)))
+    )
+    for side in ("buy", "sell", "close"):
+        bench.send(strategy="one", action=side, symbol="BTCUSDT", quantity=1, price=1)
+    assert max(walked) <= 1
+
+
+def test_what_is_read_grows_with_what_is_open(bench):
+    """Of fifty symbols that were traded and closed, no page, read or comparison looks at one."""
+    for number in range(50):
+        trade(bench, "s", f"A{number}USDT")
+    bench.send(strategy="s", action="buy", symbol="BTCUSDT", quantity=1, price=100)
+    [book] = bench.desk.state.open_books()
+    assert book.instrument.symbol == "BTCUSDT"
+    bench.restart()
+    assert list(bench.desk.state.books) == [("paper_simulator", True, "BTCUSDT")]
+
+
 def test_symbols_of_which_nothing_is_held_are_forgotten(forgetful):
     """Twenty symbols that were once traded leave three books; what is open stays, however old."""
     forgetful.send(strategy="s", action="buy", symbol="BTCUSDT", quantity=1, price=100)
@@ -368,6 +418,26 @@ def test_free_cash_is_what_a_walk_of_all_books_comes_to(bench):
         bench.send(strategy=name, action="close", symbol=symbol, price=100)
     assert not state.open_books()
     assert state.untied["paper_simulator"] == 0
+
+
+# --- moments -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.integers(0, 20)))))
+def test_a_schedule_tells_the_first_moment_and_what_is_due(moves):
+    """Moved, taken out and put in again, each book has one moment, and it stays until it is moved."""
+    schedule, plain = Schedule(), dict[Key, int]()
+    for number, at in moves:
+        key = ("a", True, str(number))
+        schedule.set(key, at)
+        plain.pop(key, None)
+        plain |= {} if at is None else {key: at}
+        assert schedule.next_at() == min(plain.values(), default=None)
+        for now in (5, 20):
+            due = sorted(schedule.due(now))
+            assert due == sorted(key for key, moment in plain.items() if moment <= now)
+    schedule.shift(100)
+    assert schedule.next_at() == min((at + 100 for at in plain.values()), default=None)
 
 
 # --- the dict behind it --------------------------------------------------------------------------
