@@ -10,14 +10,14 @@ import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from desk.book import ENTRY, Book, Order, Share
 from desk.codes import Denial
+from desk.day import start_of_day
 from desk.floor import Floor
 from desk.hours import read_window
-from desk.options import Account, Risk
+from desk.options import Risk
 from desk.risk import (
     DOLLARS,
     NO_LIMITS,
@@ -102,16 +102,6 @@ def _find_cost(order: Order, last: Decimal) -> Decimal:
     return order.left * (order.limit_price or order.stop_price or last)
 
 
-def start_of_day(account: Account, now: int) -> int:
-    """Return when the account's trading day began, in milliseconds since 1970."""
-    clock, zone = account.day_start
-    moment = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
-    start = datetime.combine(moment.date(), clock, zone)
-    if start > moment:
-        start = datetime.combine(moment.date() - timedelta(days=1), clock, zone)
-    return int(start.timestamp() * 1000)
-
-
 def _find_limits(floor: Floor, strategy: str, account: str) -> tuple[Applying, ...]:
     """Return the limits that are set: of an account, the top level included, and of a strategy."""
     found = floor.limits.get((strategy, account))
@@ -158,7 +148,7 @@ def _scope(
 ) -> Scope:
     """Count for one set of limits what it asks for when `strategy` opens."""
     limits, whose = applying
-    day = start_of_day(floor.state.settings.accounts[book.account], now)
+    day = start_of_day(floor.state.settings.accounts[book.account].day_start, now)
     openings = floor.state.openings.get((book.account, book.paper), {})
     last = _list_sent(openings, whose, now - MINUTE_MS + 1)
     counts_day = limits.max_orders_per_day is not None

@@ -7,16 +7,15 @@ is changed here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from brokers.protocol import Refused
 from desk.book import Book
 from desk.codes import Denial
 from desk.cut import Rules
+from desk.day import end_of_day
 from desk.evolve import evolve
 from desk.exposure import find_spendable, find_stakes, find_worth
 from desk.floor import Floor
-from desk.options import Account
 from desk.risk import Stakes
 from desk.routing import Target, map_symbol, strategy_settings, trades_on_paper
 from desk.state import Key
@@ -167,7 +166,7 @@ def find_rules(
         stakes=_find_stakes(floor, who, alert, target, book, times.now),
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
-        day_ms=_left_of_day(account, times.now) if is_day else 0,
+        day_ms=(end_of_day(account.day_start, times.now) - times.now) if is_day else 0,
         price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
         worth=find_worth(account.currency, dollars_are_one=is_one),
         spendable=find_spendable(floor, book) if alert.action == "buy" else None,
@@ -229,13 +228,3 @@ def _find_denial(floor: Floor, who: Who, alert: Alert, target: Target, book: Boo
     rate = state.settings.webhook.rate_limit
     text = f"Rate limit exceeded: {rate} opening alerts for {name} on {alert.symbol}. "
     return Denial("RATE_LIMITED", f"{text}Try again in {wait} s.", retry_after=wait)
-
-
-def _left_of_day(account: Account, now: int) -> int:
-    """Return the milliseconds until the account's trading day ends."""
-    clock, zone = account.day_start
-    moment = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
-    end = datetime.combine(moment.date(), clock, zone)
-    if end <= moment:
-        end = datetime.combine(moment.date() + timedelta(days=1), clock, zone)
-    return int((end - moment).total_seconds() * 1000)

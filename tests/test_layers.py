@@ -32,7 +32,7 @@ PURE = (
         "ledger",
         "identity",
     ),
-    *("routing", "codes", "evolve", "risk", "hours"),
+    *("routing", "codes", "evolve", "risk", "hours", "day"),
 )
 """The modules of the desk that turn values into values."""
 PURE_MODULES = [
