@@ -39,7 +39,7 @@ PAGES = {
     for path in [
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
         *sorted((ROOT / "docs").rglob("*.md")),
-        *(ROOT / name for name in ("deploy/README.md", "examples/README.md")),
+        *(ROOT / name for name in ("deploy/README.md", "examples/README.md", "findings/README.md")),
     ]
 }
 README = PAGES["README.md"]
@@ -357,6 +357,24 @@ def test_every_file_that_is_named_exists() -> None:
             headings = re.findall(r"^#+ (.+)$", there, re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
             assert not anchor or anchor in anchors, (name, target)
+
+
+def test_every_finding_has_its_form() -> None:
+    """A finding is listed, names exact versions, says what was seen, and does without this project."""
+    page = PAGES["findings/README.md"]
+    scripts = [path for path in (ROOT / "findings").glob("*.py") if path.name != "run.py"]
+    assert len(scripts) == len(re.findall(r"^\| \[", page, re.MULTILINE))
+    for path in scripts:
+        text = path.read_text(encoding="utf-8")
+        assert f"[{path.stem}]({path.name})" in page
+        packages = re.findall(r'"([\w-]+)==([\w.]+)"', text.partition("# ///\n")[0])
+        assert packages, path.name
+        for package, version in packages:
+            assert f"{package} {version}" in page, (path.name, package)
+            assert f"{package} {version}" in text, (path.name, package)
+        for part in ("Expected:", "Output seen:", "What to do:"):
+            assert part in text, (path.name, part)
+        assert not re.search(r"^(?:from|import) (?:desk|brokers|parsers)\b", text, re.MULTILINE)
 
 
 def test_every_page_is_linked_from_readme() -> None:
