@@ -24,7 +24,7 @@ from desk.book import (
 )
 from desk.codes import say_unreached
 from desk.evolve import evolve
-from desk.fills import mark_executed, take_fills, write_off
+from desk.fills import executed, take_fills, write_off
 from desk.plan import BARE_MS, HOPELESS_AFTER, is_protected
 from desk.sizing import plain
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
@@ -220,7 +220,7 @@ def _accept(book: Book, order: Order, now: int) -> Book:
     )
     book = book.with_order(order)
     share = book.share(order.strategy)
-    return book.with_share(evolve(share, marks=mark_executed(share.marks, order)))
+    return book.with_share(executed(share, order))
 
 
 def _doubt(book: Book, order: Order, now: int) -> Book:
@@ -320,7 +320,7 @@ def _judge_protection(book: Book, order: Order, code: str, now: int) -> Book:
             return book
         return book.telling("unprotected", f"{text} Nothing was closed.", order.cause.alert_id)
     # One number later than the entry: what this very entry still fills must not stay either.
-    owed = replace(order.cause, seq=order.cause.seq + 1)
+    owed = replace(order.cause, seq=order.cause.seq + 1, guard=order.kind)
     closing = evolve(share, keep=ZERO, owed=owed, owed_since=now, exit=None).calmed(KEEP)
     book = book.with_share(closing)
     for entry in book.live(order.strategy, ENTRY):

@@ -47,6 +47,8 @@ class Cause:
     body: int = 0
     fired_at: int | None = None
     stated: str | None = None
+    guard: str = ""
+    """stop_loss or take_profit where the desk closes because that one could not stand."""
 
 
 NOBODY = Cause()
@@ -138,6 +140,19 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Stopped:
+    """What stops and targets of ours closed since the strategy's last executed alert (rules 3.14).
+
+    `quantity` is signed as the share was; kind, price and time are those of the last one.
+    """
+
+    kind: str
+    quantity: Decimal
+    price: Decimal
+    at: int
+
+
+@dataclass(frozen=True)
 class RestingExit:
     """A reducing order that an alert gave a level of its own."""
 
@@ -224,6 +239,8 @@ class Share:
     bare_told: bool = False
     serial: int = 0
     marks: Marks = UNMARKED
+    stopped: Stopped | None = None
+    """What still counts as held for the exit that a signal sends after a stop."""
 
     @property
     def quantity(self) -> Decimal:

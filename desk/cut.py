@@ -23,6 +23,7 @@ from desk.sizing import (
     reducing_quantity,
     signal_before,
 )
+from desk.stopped import counted_as_held, less
 from desk.timing import Times
 from parsers.alert import Alert
 
@@ -81,6 +82,8 @@ class Cut:
     size: Size = NO_SIZE
     denial: Denial | None = None
     """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
+    counted: Decimal = ZERO
+    """How much of what it asks for a stop or target of ours has closed already."""
 
     @property
     def after(self) -> Decimal:
@@ -90,7 +93,26 @@ class Cut:
 
 
 def cut_at_zero(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
-    """Return what `alert` takes of `share` and what it opens, on its steps, before any denial."""
+    """Return what `alert` takes of `share` and what it opens, on its steps, before any denial.
+
+    What a stop of ours closed before it comes off first (rules 3.14).
+    """
+    cut = _cut_share(alert, share, book, rules)
+    stopped = ZERO if rules.sync or cut.denial else counted_as_held(alert, share)
+    if not stopped or (cut.size.percent is not None and cut.reduces > 0):
+        return cut
+    if cut.size.units is None:
+        # rules 3.7: without a quantity all goes that is held, and nothing is opened.
+        return replace(cut, opens=ZERO, counted=stopped)
+    asked = cut.size.units * rules.multiplier
+    counted = min(stopped, asked)
+    if asked - counted < book.instrument.smallest:
+        return replace(cut, reduces=ZERO, opens=ZERO, counted=counted)
+    rest = less(alert, (asked - counted) / asked, counted, rules.multiplier)
+    return replace(_cut_share(rest, share, book, rules), counted=counted)
+
+
+def _cut_share(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
     held = share.staying
     if alert.action == "cancel":
         return Cut("buy", held=held)

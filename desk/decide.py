@@ -25,6 +25,7 @@ from desk.evolve import evolve
 from desk.opening import bear
 from desk.plan import wanted_legs
 from desk.sizing import fits, floor_to, nearest_to, plain, signal_before
+from desk.stopped import consume, say_stop, stopped_for
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from parsers.alert import Alert
 
@@ -65,6 +66,17 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None
     `cut` is the alert cut at zero where that was done before: in several books together, for one.
     """
     cut = cut or cut_at_zero(alert, book.share(rules.strategy), book, rules)
+    verdict = _decide(book, alert, cause, rules, cut)
+    share = verdict.book.share(rules.strategy)
+    if share.stopped is None or (verdict.denials and not verdict.reduces):
+        return verdict  # what was denied as a whole may be sent again, and means the same then
+    counted = consume(share, alert, cut.counted)
+    if counted is share:
+        return verdict
+    return evolve(verdict, book=verdict.book.with_share(counted))
+
+
+def _decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut) -> Verdict:
     if late := too_late(book, alert, cause, rules, cut):
         return Verdict(book, denials=(late,), rejects=True)
     book, cancels = _cancel_working(book, alert, cut, cause, rules)
@@ -75,7 +87,8 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None
     marks = _said(share, alert, cut, cause, is_owed=is_owed)
     if share.symbol != alert.symbol or marks is not share.marks:
         share = evolve(share, symbol=alert.symbol, marks=marks)
-    verdict = Verdict(book, cancels=cancels, warnings=_warn(alert, cut, rules, book))
+    warnings = (*_warn(alert, cut, rules, book), *_warn_of_stop(share, cut, rules))
+    verdict = Verdict(book, cancels=cancels, warnings=warnings)
     if alert.action == "cancel":
         return _cancel(verdict, share)
     if cut.reduces > 0 or is_owed:
@@ -87,7 +100,7 @@ def decide(book: Book, alert: Alert, cause: Cause, rules: Rules, cut: Cut | None
     if cut.opens != 0 and rules.opens_here and not _is_rest(cut, book):
         return _open(verdict, alert, cut, cause, rules)
     if cut.reduces == 0:
-        code, text = _nothing(share, cut, rules, book)
+        code, text = _nothing(share, alert, cut, rules, book)
         return evolve(verdict, code=code, message=text)
     return verdict
 
@@ -272,13 +285,26 @@ def _warn(alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _nothing(share: Share, cut: Cut, rules: Rules, book: Book) -> tuple[str, str]:
+def _warn_of_stop(share: Share, cut: Cut, rules: Rules) -> tuple[str, ...]:
+    """Name the stop that had closed a part of what is now closed or turned round (rules 3.14)."""
+    if not cut.counted or share.stopped is None or not (cut.reduces or cut.opens):
+        return ()
+    text = f"{plain(cut.counted)} of it count as closed: {say_stop(share.stopped, rules.times.now)}"
+    return (text,)
+
+
+def _nothing(share: Share, alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, str]:
     symbol = book.instrument.symbol
+    stopped = stopped_for(alert, share)
+    by_stop = f": {say_stop(stopped, rules.times.now)}" if stopped else ""
     if rules.sync:
-        return "AT_TARGET", f"{rules.strategy} already holds {plain(share.staying)} {symbol}."
+        text = f"{rules.strategy} already holds {plain(share.staying)} {symbol}{by_stop}."
+        return "AT_TARGET", text
     where = f"{book.account}{' (paper)' if book.paper else ''}"
     text = f"{rules.strategy} holds no {symbol} on {where} that this could reduce"
     if share.staying != 0:
         held = "long" if share.staying > 0 else "short"
         text = f"{rules.strategy} is {held} {symbol} on {where}, which this does not reduce"
+    if by_stop:
+        return "NOTHING_TO_CLOSE", f"{text}{by_stop}."
     return "NOTHING_TO_CLOSE", f"{text}{'; ' + cut.note if cut.note else ''}."

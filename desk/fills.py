@@ -32,6 +32,7 @@ from desk.book import (
 from desk.evolve import evolve
 from desk.ledger import Execution, Lots, Position, Trade, book_fill
 from desk.sizing import place_level, plain
+from desk.stopped import note_stop
 
 ZERO = Decimal(0)
 _EVENTS = {STOP_LOSS: "stop_filled", TAKE_PROFIT: "target_filled"}
@@ -63,6 +64,16 @@ def mark_executed(marks: Marks, order: Order) -> Marks:
         opened=max(marks.opened, fired) if order.kind == ENTRY else marks.opened,
         stated=max(marks.stated, fired) if order.cause.stated else marks.stated,
     )
+
+
+def executed(share: Share, order: Order) -> Share:
+    """Return the share once an order of its strategy was accepted or filled.
+
+    What a stop closed counts until an order of a newer alert is executed (rules 3.14).
+    """
+    is_newer = order.kind in (ENTRY, EXIT) and order.cause.body > share.marks.executed
+    stopped = None if is_newer else share.stopped
+    return evolve(share, marks=mark_executed(share.marks, order), stopped=stopped)
 
 
 def shrink(book: Book, share: Share, gone: Decimal, price: Decimal | None, now: int) -> Book:
@@ -133,12 +144,13 @@ def _book_fill(book: Book, client_id: str, fill: Fill) -> Book:
     before = share.position
     execution = _execution(book, order, fill, abs(before.quantity))
     position, trade = book_fill(before, execution)
-    changed = evolve(share, position=position, marks=mark_executed(share.marks, order))
+    changed = evolve(executed(share, order), position=position)
     if order.kind == ENTRY:
         changed = _entered(changed, order, execution, book, before.quantity)
         changed = _closed_late(changed, order, before.quantity)
     else:
         changed = _reduced(changed, order, execution, before.quantity)
+        changed = note_stop(share, changed, order, fill.at)
     if position.quantity == 0 or trade:
         changed = changed.calmed(KEEP)
     book = _write_down(book.with_share(changed), share, position, fill, trade, _closed_by(order))

@@ -218,7 +218,15 @@ class Game:
             asked, stated = (alert.quantity or ZERO) * times, None
             if alert.position_size is not None or alert.market_position is not None:
                 stated = abs(alert.position_size or ZERO) * times
-            want = naive_model.cut(held, alert.action, asked, stated, may_short=not self.is_spot)
+            known = book.share(record.strategy).stopped if book else None
+            want = naive_model.cut(
+                held,
+                alert.action,
+                asked,
+                stated,
+                may_short=not self.is_spot,
+                stopped=known.quantity if known else ZERO,
+            )
             denied = sum((each.quantity or ZERO for each in part.denials), ZERO)
             assert part.reduces == want.takes, f"takes {part.reduces}, not {want.takes}"
             opens, found = floor_to(want.opens, STEP), floor_to(part.opens + denied, STEP)

@@ -31,15 +31,19 @@ def cut(
     stated: Decimal | None = None,
     *,
     may_short: bool,
+    stopped: Decimal = ZERO,
 ) -> Cut:
     """Cut an order at zero: first what is held on the other side goes, then the rest opens.
 
     `stated` is the size after the order where the alert says it: all on the other side goes, and no more
-    than that opens.
+    than that opens. `stopped` is what a stop closed since the last alert: it comes off first where nothing is
+    stated.
     """
     if action == "close":
         return Cut(abs(held), ZERO)
     way = 1 if action == "buy" else -1
+    if stated is None:
+        quantity = max(ZERO, quantity - max(ZERO, -stopped * way))
     against = max(ZERO, -held * way)
     takes = against if stated is not None else min(against, round_up(quantity, STEP))
     opens = max(ZERO, quantity - against)
