@@ -63,6 +63,15 @@ class Server:
         line = next(row for row in status.read_text().splitlines() if row.startswith("VmRSS"))
         return int(line.split()[1]) * 1024 / 1e6
 
+    def written_bytes(self) -> int | None:
+        """Return how many bytes the worker has written: to its state, its log and its connections."""
+        io = Path(f"/proc/{self.worker()}/io")
+        try:
+            lines = io.read_text().splitlines()
+        except OSError:
+            return None
+        return next(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
+
     def cpu_seconds(self) -> float | None:
         """Return the processor time that the worker has used."""
         stat = Path(f"/proc/{self.worker()}/stat")

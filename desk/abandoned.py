@@ -29,8 +29,8 @@ def check_abandoned(settings: Settings, store: Store) -> None:
         venues = store.load_venues()
         left = [
             book
-            for book in store.load_books()
-            if not book.paper and is_holding(book) and find_abandonment(settings, book)
+            for book in store.load_books(paper_too=False)
+            if is_holding(book) and find_abandonment(settings, book)
         ]
     if left:
         kinds = {book.account: venues.get(book.account, "live") for book in left}
@@ -56,7 +56,7 @@ def check_venues(settings: Settings, store: Store) -> None:
     }
     with store.loading():
         before = store.load_venues()
-        held = [book for book in store.load_books() if not book.paper and is_holding(book)]
+        held = [book for book in store.load_books(paper_too=False) if is_holding(book)]
     for book in held:
         was, is_now = before.get(book.account), now.get(book.account)
         if was and is_now and was != is_now:

@@ -438,9 +438,9 @@ class Book:
     def __post_init__(self) -> None:
         """Sort in the shares that a new book begins with."""
         if self.shares:
-            found = evolve(self, shares=Layered(), journal=())
+            found = evolve(self, shares=Layered())
             for share in self.shares.values():
-                found = found.with_share(share)
+                found = found.knowing(share)
             for name in ("shares", "restless", "totals"):
                 object.__setattr__(self, name, getattr(found, name))
 

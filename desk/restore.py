@@ -43,8 +43,6 @@ def restore(state: State, store: Store, now: int) -> None:
                 state.tell("position_abandoned", f"{name_holding(book)} is left alone: {why}.", now)
             continue
         state.put_book(_doubt_what_was_sent(state.furnish(book), now), now)
-    for name in state.active:
-        state.knows_strategy(name)
     for account, paper, instrument, strategy in store.load_traded(now - window):
         if share := store.find_share(account, paper, instrument, strategy):
             state.note_executed(share, instrument, now)

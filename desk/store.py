@@ -165,12 +165,13 @@ class Reader:
         return row[0] if row else None
 
     def load_strategies(self, limit: int) -> list[tuple[str, int]]:
-        """Return the strategies that were created last, oldest first, and when."""
-        rows = self._db.execute(
-            "SELECT name, created_at FROM strategies ORDER BY created_at DESC, rowid DESC LIMIT ?",
+        """Return the created strategies that hold something and those created last, and when."""
+        return self._db.execute(
+            "SELECT name, created_at FROM strategies "
+            "WHERE name IN (SELECT strategy FROM shares WHERE open = 1) "
+            "OR rowid > (SELECT MAX(rowid) FROM strategies) - ? ORDER BY rowid",
             (limit,),
         ).fetchall()
-        return rows[::-1]
 
 
 class Store(Reader):
@@ -326,18 +327,22 @@ class Store(Reader):
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from None
 
-    def load_books(self) -> Iterator[Book]:
+    def load_books(self, *, paper_too: bool = True) -> Iterator[Book]:
         """Yield every book in which something is held, wished or worked, with the shares it concerns."""
         shares: dict[tuple[str, int, str], dict[str, Share]] = {}
+        most = int(paper_too)
         for *key, data in self._db.execute(
-            "SELECT account, paper, instrument, data FROM shares WHERE open = 1"
+            "SELECT account, paper, instrument, data FROM shares WHERE open = 1 AND paper <= ?",
+            (most,),
         ):
             share = SHARE.validate_json(data)
             shares.setdefault((key[0], key[1], key[2]), {})[share.strategy] = share
         self._add_lots(shares)
         orders: dict[tuple[str, int, str], dict[str, Order]] = {}
         for *key, cid, data in self._db.execute(
-            "SELECT account, paper, instrument, client_id, data FROM orders WHERE live = 1"
+            "SELECT account, paper, instrument, client_id, data FROM orders "
+            "WHERE live = 1 AND paper <= ?",
+            (most,),
         ):
             order = ORDER.validate_json(data)
             orders.setdefault((key[0], key[1], key[2]), {})[cid] = order

@@ -129,6 +129,7 @@ def receivers(folder: Path) -> Iterator[Callable[..., Receiver]]:
             each.stop()
         root.handlers, root.level = handlers, level
         gc.unfreeze()
+        gc.enable()
         gc.set_threshold(*thresholds)
         os.umask(mask)
 
