@@ -25,6 +25,9 @@ ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
 SIDES = ("long", "short", "flat")
 
 _NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,24})?")
+_SCIENTIFIC = re.compile(_NUMBER.pattern + "[eE]([+-]?[0-9]{1,2})")
+_BEFORE, _AFTER = 12, 24
+"""How many digits a number has at most before and after its point."""
 _SYMBOL = re.compile(r"[A-Z0-9._:/!-]{1,32}")
 _NINJA = re.compile(r"[A-Z0-9]{1,5} (?:0[1-9]|1[0-2])-[0-9]{2}")
 
@@ -99,6 +102,9 @@ class Alert:
     cancel_first: bool = False
     test: bool = False
     comment: str | None = None
+    bare_size: str | None = None
+    """The quantity as it was written where it came as `size` or `amount` and nothing says of what:
+    contracts on futures, shares on equities; elsewhere it may be coins or money."""
     unsupported: tuple[str, ...] = ()
     """Instructions that were recognised and cannot be carried out, each in words that name its key."""
     warnings: tuple[str, ...] = ()
@@ -131,10 +137,18 @@ def read_number(text: str) -> Decimal | None:
     """Return the exact decimal that `text` spells, or None where it is not plainly a number.
 
     ASCII digits only, at most twelve before the point and 24 after it (`{{plot_0}}` gives
-    all digits of a double: 37774.433333333334), no exponent, no separators:
-    `Decimal` itself takes full-width digits, underscores and `1E+400`.
+    all digits of a double: 37774.433333333334), no separators: `Decimal` itself takes full-width
+    digits, underscores and `1E+400`. An exponent (`1e-5`) moves the point by up to twelve digits.
     """
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    if _NUMBER.fullmatch(text):
+        return Decimal(text)
+    match = _SCIENTIFIC.fullmatch(text)
+    if match is None or abs(int(match[1])) > _BEFORE:
+        return None
+    number = Decimal(format(Decimal(text), "f"))  # without the exponent: nobody prints 1E+5
+    exponent = number.as_tuple().exponent
+    is_long = number.adjusted() >= _BEFORE or not isinstance(exponent, int) or exponent < -_AFTER
+    return None if is_long else number
 
 
 def is_symbol(text: str) -> bool:

@@ -32,7 +32,21 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "strategy.order.action",
     ),
     # Words that are an action in some systems and a label in others: the value tells.
-    "hint": ("signal", "signal_type", "event", "type", "alert_type", "order", "command"),
+    "hint": (
+        *("signal", "signal_type", "event", "type", "alert_type", "order", "command", "cmd"),
+        *("trade_type", "position_direction"),
+    ),
+    # PickMyTrade's own: by zero they say "not set", by anything else they are instructions.
+    "zeroed": (
+        *("dollar_tp", "dollar_sl", "trail", "trail_stop", "trail_trigger", "trail_freq"),
+        *("breakeven", "risk_percentage", "order_strike", "lmt_to_market_wait"),
+    ),
+    "percent_take_profit": ("percentage_tp",),
+    "percent_stop_loss": ("percentage_sl",),
+    "update": ("update_tp", "update_sl"),
+    "adds": ("pyramid", "duplicate_position_allow"),
+    "order_class": ("order_class",),
+    "is_entry": ("is_entry",),
     "is_buy": ("is_buy",),
     "is_sell": ("is_sell",),
     "is_close": ("is_close",),
@@ -47,7 +61,15 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "tv_instrument",
         "ticker_id",
         "symbol_name",
+        "symbol_tv",
+        "tv_symbol",
+        "tv_ticker",
+        "trade_symbol",
+        "trading_symbol",
+        "tradingview_symbol",
     ),
+    # Said beside the symbol they must be the same; alone they do not say which pair or month.
+    "coin": ("coin", "asset", "underlying", "underlying_symbol", "base_asset"),
     "market": ("market",),
     "kind": (
         "inst_type",

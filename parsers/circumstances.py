@@ -12,6 +12,7 @@ from .claims import Claims
 from .labels import find_assigned, says_exit
 from .policies import read_first, take
 from .values import (
+    fold,
     is_off,
     judge,
     read_flag,
@@ -170,15 +171,15 @@ def _read_comment(claims: Claims, action: str) -> str | None:
 
 
 def _check_label(claims: Claims, key: str, value: str, action: str) -> None:
-    """Refuse to open on a word that elsewhere turns the side into an exit (`message: exit`).
+    """Refuse to open on a label that as a whole says an exit (`message: exit`, `TP1`).
 
-    With a stated position (`action` is then empty) the word can no longer mislead.
+    With a stated position (`action` is then empty) it can no longer mislead.
     """
     if action not in ("buy", "sell"):
         return
-    if says_exit(value, action):
+    if says_exit(value):
         reason = "send action close for an exit, market_position for an entry"
-        claims.refuse(key, value, f"contradicts action {action}: {reason}")
+        claims.refuse(key, value, f"says an exit, so {action} opens nothing: {reason}")
     elif value.lstrip().startswith("{"):
         claims.refuse(key, value, "a whole message inside a message: send it alone")
 
@@ -187,6 +188,8 @@ def _check_text(claims: Claims, key: str, text: str, action: str) -> None:
     """Refuse a message that holds fields of the order: nobody would read them."""
     before = len(claims.unsupported)
     _check_label(claims, key, text, action)
+    if fold(text) in ("buy", "sell") and action in ("buy", "sell") and fold(text) != action:
+        claims.refuse(key, text, f"contradicts action {action}: send one of the two")
     found = find_assigned(text, claims.keys) if len(claims.unsupported) == before else None
     if found:
         claims.refuse(key, text, f"{found} in a text is not read: send it as a key of its own")

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 
 from .aliases import is_secret, look_up
 from .placeholders import Unreadable
-from .values import Number, is_off, judge, read_flag, read_time, show, write
-from .vocabulary import find_theme, find_theme_of_value, names, normalise
+from .values import Number, fold, is_off, judge, read_flag, read_time, show, write
+from .vocabulary import (
+    find_effect,
+    find_theme,
+    find_theme_of_value,
+    names,
+    normalise,
+    turns,
+)
 
 Pairs = Iterable[tuple[str, object]]
 
@@ -29,6 +36,12 @@ class Claims:
     unsupported: list[str] = field(default_factory=list)
     amounts: list[str] = field(default_factory=list)
     """What of `unsupported` says how much: without it the size is not known."""
+    turned: list[str] = field(default_factory=list)
+    """What of `unsupported` makes a buy of a sell: no part of such an order can be carried out."""
+    voided: list[str] = field(default_factory=list)
+    """What of `unsupported` says that there is no order at all."""
+    bare_size: str | None = None
+    """A quantity called size or amount, which may be coins or money."""
     is_unit_unclear: bool = False
     """Whether a quantity is known and what it counts is not."""
     secrets: list[tuple[str, str]] = field(default_factory=list)
@@ -73,6 +86,14 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
     "data": (
         {"name": "note"},
         '{"symbol": "ETHUSDT", "data": {"action": "buy", "contracts": "1"}}',
+    ),
+    "general": (
+        {},
+        '{"general": {"ticker": "SOLUSD", "price": "150"}, "order": {"action": "buy"}}',
+    ),
+    "market": (
+        {"previouspositionsize": "previous_size"},
+        '{"symbol": "SOLUSD", "action": "buy", "market": {"position": "long"}}',
     ),
     "bar": (
         {"name": "note"},
@@ -134,16 +155,18 @@ def _sort_note(name: str, value: object, claims: Claims) -> None:
 def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
     """Refuse what may be an instruction, by its key or by its value; the rest is a note."""
     _collect_secrets(value, claims)
+    if _spoils(name, value, claims):
+        return
     if kind == "switch":
-        if not _is_on(value):
-            claims.refuse(name, value, "the alert is switched off")
-            return
+        pass
     elif kind in ("instruction", "amount", "letter"):
         is_number = kind == "amount" and isinstance(value, Number)
         if is_secret(name) and not is_number:
             claims.secrets.extend((name, text) for text in _leaves(value))
+            if isinstance(value, list):  # "tokens": ["…"] is how several are sent
+                return
         if not is_off(value) and not _is_time(name, value):
-            _refuse_unknown(name, value, claims, kind)
+            refuse_unknown(name, value, claims, is_amount=kind == "amount")
             return
     elif isinstance(value, list) and (found := _find_instruction(value)):
         claims.refuse(f"{name}.{found}", value, "this list is not known")
@@ -156,14 +179,40 @@ def _sort_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
     claims.note(name, "" if isinstance(value, Unreadable) else value)
 
 
-def _refuse_unknown(name: str, value: object, claims: Claims, kind: str) -> None:
+def _spoils(name: str, value: object, claims: Claims) -> bool:
+    """Refuse what turns the order round, or says that it is none: not even a part of it is meant."""
+    key = name.rpartition(".")[2]
+    effect = find_effect(key)
+    if effect == "confirms" and not _is_on(value):
+        claims.refuse(name, value, "says that there is nothing to do")
+        if value is False or is_off(value, zero=True) or fold(str(value)) in ("no", "off"):
+            claims.voided.append(claims.unsupported[-1])
+    elif effect == "voids" and not is_off(value, zero=True):
+        claims.refuse(name, value, 'says that this is no order; send "test": true to try an alert')
+        claims.voided.append(claims.unsupported[-1])
+    elif (effect == "turns" and not is_off(value, zero=True)) or (
+        isinstance(value, str) and turns(key, value)
+    ):
+        refuse_turned(name, value, claims)
+    else:
+        return False
+    return True
+
+
+def refuse_turned(name: str, value: object, claims: Claims) -> None:
+    """Keep what makes a buy of a sell."""
+    claims.refuse(name, value, "turns the order round; send the side that is meant, without it")
+    claims.turned.append(claims.unsupported[-1])
+
+
+def refuse_unknown(name: str, value: object, claims: Claims, *, is_amount: bool) -> None:
     """Name the key, and say what does the same here."""
     theme = find_theme(name.rpartition(".")[2])
     remedy = theme.remedy if theme else ""
     if is_off(value, zero=True):
         remedy = "where it means off, take it out or send null"
     reason = f"not supported; {remedy}" if remedy else "not supported"
-    claims.refuse(name, value, reason, is_amount=kind == "amount" or _is_part(name, value))
+    claims.refuse(name, value, reason, is_amount=is_amount or _is_part(name, value))
 
 
 def _is_part(name: str, value: object) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from .alert import ParseError
 from .aliases import look_up
-from .claims import Claims
-from .values import ACTION_WORDS, Number, fold, is_off, judge, show
-from .vocabulary import names, normalise
+from .claims import Claims, refuse_turned, refuse_unknown
+from .values import ACTION_WORDS, Number, fold, is_off, judge, read_flag, show
+from .vocabulary import names, normalise, turns
 
 FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     # keys that are only found together there, whose message it is, a sample of it
@@ -59,10 +59,25 @@ def refuse(message: str, field: str | None = None) -> ParseError:
     return ParseError(message, field=field, code="UNSUPPORTED", status=422)
 
 
+def refuse_state(key: str, value: object) -> ParseError:
+    """Return the error for a position where an order belongs: a partial exit leaves it `long`."""
+    return refuse(
+        f"{key} {show(value)} is a position's state ({{{{strategy.market_position}}}}), not an order: "
+        "send {{strategy.order.action}}, which is buy or sell.",
+        "action",
+    )
+
+
 def _settle_size(claims: Claims) -> None:
-    """Read `size` as a quantity; beside `stub` (tradingview-alerts-processor) it is dollars."""
+    """Read `size` as a quantity; beside `stub` (tradingview-alerts-processor) it is dollars.
+
+    Without a type it counts contracts or shares; of a coin it may be money, which the desk must know.
+    """
     if "stub" not in claims.keys:
-        claims.add("quantity", claims.take("size"))
+        sizes = claims.take("size")
+        if claims.fields.keys().isdisjoint(("quantity", "quantity_type")):
+            claims.bare_size = _say(sizes)
+        claims.add("quantity", sizes)
         return
     for key, value in claims.take("size"):
         closes = any(fold(str(said)) == "close" for _, said in claims.fields.get("action", ()))
@@ -77,18 +92,26 @@ def _settle_size(claims: Claims) -> None:
             claims.add("quantity_type", [(key, "cash")])
 
 
-_UNITS = {"base": "fixed", "quote": "cash"}
+def _say(claims: list[tuple[str, object]]) -> str | None:
+    """Return the first number among the claims, with its key, for a message."""
+    for key, value in claims:
+        if judge(value) is None:
+            return f"{key} {show(value)}"
+    return None
+
+
+_UNITS = {"base": "fixed", "quote": "cash", "positionpercent": "percent_of_position"}
 """3Commas `order.currency_type`, BloFin `investmentType`; their other units are of the balance."""
 
 
 def _settle_amount(claims: Claims) -> None:
-    """Read `amount` where a unit beside it says of what; alone it may be coins or dollars.
+    """Read `amount` by the unit beside it; alone it counts what `size` does.
 
     Beside another quantity such a unit would change what that means: it is refused.
     """
     stated = claims.take("amount_unit")
     units = {fold(str(unit)) for _, unit in stated}
-    unit = _UNITS.get(units.pop()) if len(units) == 1 else None
+    unit = _UNITS.get(next(iter(units))) if len(units) == 1 else None
     for key, value in stated if "amount" not in claims.fields else ():
         if unit != "fixed" and not is_off(value):
             reason = "a unit without an amount; send quantity, with quantity_type cash for money"
@@ -98,9 +121,15 @@ def _settle_amount(claims: Claims) -> None:
         if unit:
             claims.add("quantity", [(key, value)])
             claims.add("quantity_type", [(key, unit)])
-        elif not is_off(value):
+        elif is_off(value):
+            continue
+        elif units or "quantity" in claims.fields:
             reason = "coins or money? Send quantity, with quantity_type cash for money"
             claims.refuse(key, value, reason, is_amount=True)
+        else:
+            if "quantity_type" not in claims.fields:
+                claims.bare_size = _say([(key, value)])
+            claims.add("quantity", [(key, value)])
 
 
 def _settle_units(claims: Claims) -> None:
@@ -122,9 +151,103 @@ def _settle_data(claims: Claims) -> None:
         if "token" in claims.keys and word in ("buy", "sell", "close", "flat", "exit"):
             claims.add("action", [(key, value)])
         elif "token" in claims.keys and word in ("long", "short"):
-            raise refuse(f"{key} {show(value)} is a state, not an order: send buy or sell.", key)
+            raise refuse_state(key, value)
         else:
             claims.add("hint", [(key, value)])
+
+
+_PICKMYTRADE = names(
+    "dollartp dollarsl percentagetp percentagesl trailtrigger trailfreq updatetp updatesl"
+    " reverseorderclose duplicatepositionallow multipleaccounts advancetpsl lmttomarketwait"
+)
+_SHARED = names("trail breakeven")
+"""Keys that others have too: by zero they may mean something there."""
+
+
+def _is_pickmytrade(claims: Claims) -> bool:
+    if not claims.keys.isdisjoint(_PICKMYTRADE):
+        return True
+    sides = claims.fields.get("action", ()) if "data" in claims.keys else ()
+    return any(normalise(key) == "data" for key, _ in sides)
+
+
+def _settle_zeroed(claims: Claims) -> None:
+    """Leave out what PickMyTrade's generator sets to zero where it is not used; refuse the rest."""
+    is_theirs = _is_pickmytrade(claims)
+    for key, value in claims.take("zeroed"):
+        name = normalise(key.rpartition(".")[2])
+        if is_off(value, zero=is_theirs or name not in _SHARED):
+            claims.note(key, value)
+            continue
+        is_risk = name == "riskpercentage"
+        refuse_unknown(key, value, claims, is_amount=is_risk)
+        if is_risk:  # it goes before a quantity there, which is then often zero
+            claims.is_unit_unclear = True
+            stated = claims.take("quantity")
+            claims.add("quantity", [each for each in stated if not is_off(each[1], zero=True)])
+
+
+def _settle_levels(claims: Claims) -> None:
+    """Read PickMyTrade's percentages as levels, and a zero beside its keys as none."""
+    if not _is_pickmytrade(claims):
+        return
+    for concept in ("take_profit", "stop_loss"):
+        for key, value in claims.take(concept):
+            if is_off(value, zero=True):
+                claims.note(key, value)
+            else:
+                claims.add(concept, [(key, value)])
+    for concept in ("take_profit", "stop_loss"):
+        for key, value in claims.take(f"percent_{concept}"):
+            if is_off(value, zero=True):
+                claims.note(key, value)
+            else:
+                claims.add(concept, [(key, {"percent": value})])
+
+
+def _settle_update(claims: Claims) -> None:
+    """Refuse what only moves the levels of an open position: nothing is to be traded."""
+    for key, value in claims.take("update"):
+        if not is_off(value, zero=True):
+            raise refuse(
+                f"{key} {show(value)} moves a level of an open position: not supported, nothing was"
+                " traded. Send a stop_loss or take_profit with the entry.",
+                key,
+            )
+        claims.note(key, value)
+
+
+def _settle_adds(claims: Claims) -> None:
+    """Read whether an order may add to a position: here it always may."""
+    is_theirs = _is_pickmytrade(claims)
+    for key, value in claims.take("adds"):
+        is_pyramid = normalise(key.rpartition(".")[2]) == "pyramid"
+        try:
+            adds = None if value is None or value == "" else read_flag(value)
+        except ValueError:
+            adds = None if is_off(value) else not is_theirs
+        if adds is False and not is_pyramid:
+            claims.refuse(key, value, "an order here adds to a position; send position_size with it")
+        elif adds and not is_theirs:
+            refuse_unknown(key, value, claims, is_amount=False)
+        else:
+            claims.note(key, value)
+
+
+def _settle_class(claims: Claims) -> None:
+    """Read Alpaca's order class where the levels beside the order already say it."""
+    levels = [
+        bool(claims.fields.keys() & {concept, f"{concept}_price", f"percent_{concept}"})
+        for concept in ("take_profit", "stop_loss")
+    ]
+    said = {"simple": 0, "oto": 1, "bracket": 2}
+    for key, value in claims.take("order_class"):
+        word = fold(value) if isinstance(value, str) else "?"
+        if is_off(value) or said.get(word) == sum(levels):
+            claims.note(key, value)
+        else:
+            reason = "send order_class bracket with stop_loss and take_profit, or leave it out"
+            claims.refuse(key, value, reason)
 
 
 def _settle_trigger(claims: Claims) -> None:
@@ -175,6 +298,9 @@ def _settle_flags(claims: Claims) -> None:
                 claims.add("order_type", [(key, concept[3:] if is_true else value)])
 
 
+_STANCES = {"bullish": "buy", "bearish": "sell"}
+_OF_THE_TRADE = names("tradetype positiondirection")
+"""Keys that say whether a trade is begun or ended, and on which side the position is."""
 _NEUTRAL = names("place entry open enter alert webhook strategy signal trade order tradingview bot")
 
 
@@ -183,16 +309,30 @@ def _settle_hints(claims: Claims) -> None:
     for key, value in claims.take("hint"):
         word = fold(value) if isinstance(value, str) and judge(value) is None else ""
         name = normalise(key.rpartition(".")[2])
-        if word in ACTION_WORDS and ACTION_WORDS[word] != "open":
+        if isinstance(value, str) and turns(key, value):
+            refuse_turned(key, value, claims)
+        elif name in _OF_THE_TRADE and word in ("long", "short"):
+            claims.add("position_side", [(key, value)])
+        elif word in _STANCES and name not in _OF_THE_TRADE:
+            claims.add("action", [(key, _STANCES[word])])
+        elif word in ACTION_WORDS and ACTION_WORDS[word] != "open":
             claims.add("action", [(key, value)])
         elif name in ("type", "order") and word not in _NEUTRAL and "action" in claims.fields:
             _settle_type(claims, key, value, word)
-        elif name == "command" and word != "place" and not is_off(value):
-            raise refuse(f"{key} {show(value)} is not supported.", key)
-        elif "action" not in claims.fields and (word not in _NEUTRAL or judge(value)):
+        elif name in ("command", "cmd") and word != "place" and not is_off(value):
+            raise refuse(
+                f"{key} {show(value)} is not supported: send action buy, sell, close or cancel, and"
+                " market_position for the position after it.",
+                key,
+            )
+        elif _may_be_action(name, claims) and (word not in _NEUTRAL or judge(value)):
             claims.add("action", [(key, value)])
         elif not is_off(value):
             _keep_label(claims, key, value, word)
+
+
+def _may_be_action(name: str, claims: Claims) -> bool:
+    return name not in _OF_THE_TRADE and "action" not in claims.fields
 
 
 def _settle_type(claims: Claims, key: str, value: object, word: str) -> None:
@@ -276,6 +416,10 @@ def _check_volume(claims: Claims, bars: list[tuple[str, object]]) -> None:
 
 RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("data", _settle_data),
+    ("update", _settle_update),
+    ("zeroed", _settle_zeroed),
+    ("adds", _settle_adds),
+    ("order_class", _settle_class),
     ("is_buy", _settle_flags),
     ("is_sell", _settle_flags),
     ("is_close", _settle_flags),
@@ -288,6 +432,10 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("amount", _settle_amount),
     ("notional", _settle_notional),
     ("trigger_price", _settle_trigger),
+    ("percent_take_profit", _settle_levels),
+    ("percent_stop_loss", _settle_levels),
+    ("take_profit", _settle_levels),
+    ("stop_loss", _settle_levels),
     ("take_profit", _settle_distances),
     ("stop_loss", _settle_distances),
     ("take_profit_price", _settle_level_prices),

@@ -6,12 +6,13 @@ left. Nothing is defaulted, and nothing is decided about trading.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from .alert import Alert, ParseError, read_number
 from .circumstances import read_circumstances, read_delays
 from .claims import Claims
-from .dialects import refuse, settle
+from .dialects import refuse, refuse_state, settle
 from .levels import read_prices, read_protection, sort_seen_prices
 from .policies import take
 from .positions import read_positions
@@ -38,7 +39,8 @@ _QUANTITY_TYPES = {
 }
 _PERPETUALS = ("PERP", "-SWAP", "PERPETUAL")
 _ZERO = (
-    "quantity: is zero. Write how much to trade; zero is understood only with "
+    "quantity: is zero. Write how much to trade: {{strategy.order.contracts}}, where the size of the "
+    "position was sent instead; zero means all on close, exit and flat, and with "
     '"market_position": "flat".'
 )
 _TRADED_TYPES = "fixed (units), cash or percent_of_position"
@@ -47,11 +49,15 @@ _TRADED_TYPES = "fixed (units), cash or percent_of_position"
 
 def build(claims: Claims) -> Alert:
     """Return the alert, or raise `ParseError` where it cannot be read without guessing."""
+    if _says_halt(claims):
+        _keep_for_halt(claims, "action")
     settle(claims)
-    action = _read_action(claims)
+    action, takes_all = _read_action(claims)
     if action == "halt":
         _keep_for_halt(claims)
     symbol = _read_symbol(claims, action)
+    if "is_entry" in claims.fields:
+        _check_entry(claims, action)
     closes = action not in ("buy", "sell")
     narrowing = _find_narrowing(claims) if action == "cancel" else []
     positions = read_positions(claims, closes=closes)
@@ -59,7 +65,11 @@ def build(claims: Claims) -> Alert:
         action = f"close_{positions.hedge_side}"
     is_flat = positions.side == "flat"
     reduces = closes or is_flat
+    _refuse_spoiled(claims, action, opens=not reduces)
     quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
+    if action in _CLOSES and quantity is not None:
+        quantity = _read_all(claims, action, quantity, quantity_type, takes_all=takes_all)
+        quantity_type = quantity_type if quantity is not None else "fixed"
     if quantity == 0 and not is_flat:
         raise ParseError(_ZERO, field="quantity")
     is_size_known = quantity is not None and not claims.is_unit_unclear
@@ -97,10 +107,44 @@ def build(claims: Claims) -> Alert:
         cancel_first=circumstances.cancel_first,
         test=circumstances.test,
         comment=circumstances.comment,
+        bare_size=claims.bare_size if quantity and quantity_type == "fixed" else None,
         unsupported=tuple(claims.unsupported),
         warnings=tuple(claims.warnings),
         notes=tuple(claims.notes),
     )
+
+
+def _says_halt(claims: Claims) -> bool:
+    """Tell a halt before anything else is read: nothing beside it may keep it from working."""
+    for _, value in claims.fields.get("action", ()):
+        if isinstance(value, str) and value not in ("buy", "sell", "close") and fold(value) == "halt":
+            return True
+    return False
+
+
+def _check_entry(claims: Claims, action: str) -> None:
+    """Read `is_entry`: by false a buy or sell is no entry, and what else it is nobody says."""
+    for key, value in claims.take("is_entry"):
+        opens = action in ("buy", "sell")
+        is_off_word = is_off(value, zero=True)
+        if value is None or value == "" or is_off_word != opens:
+            claims.note(key, value)
+        elif opens:
+            claims.refuse(key, value, "no entry? Send action close for an exit")
+            claims.voided.append(claims.unsupported[-1])
+        else:
+            claims.refuse(key, value, f"contradicts action {action}")
+
+
+def _refuse_spoiled(claims: Claims, action: str, *, opens: bool) -> None:
+    """Refuse an alert as a whole where its order is turned round, or is said to be none."""
+    if not claims.voided and not claims.turned:
+        return
+    spoiled = claims.voided if action != "halt" else []
+    if opens:
+        spoiled = [*spoiled, *claims.turned]
+    if spoiled:
+        raise refuse(f"{'; '.join(spoiled)}. Nothing was traded.")
 
 
 def _account_for_all(claims: Claims, action: str, narrowing: list[str]) -> None:
@@ -144,9 +188,9 @@ _KEPT_FOR_HALT = names(
 )
 
 
-def _keep_for_halt(claims: Claims) -> None:
+def _keep_for_halt(claims: Claims, *kept: str) -> None:
     """Turn the order beside a halt into warnings: nothing in it may keep a halt from working."""
-    for concept in claims.fields.keys() - _KEPT_FOR_HALT:
+    for concept in claims.fields.keys() - _KEPT_FOR_HALT.union(kept):
         for key, value in claims.take(concept):
             claims.warnings.append(f"{key} {show(value)}: not used by a halt.")
     claims.warnings.extend(claims.unsupported)
@@ -154,25 +198,32 @@ def _keep_for_halt(claims: Claims) -> None:
     claims.amounts.clear()
 
 
-def _read_action(claims: Claims) -> str:
-    """Return the one action that every claim of it names."""
+_ALL = names("flat flatten flattenall closeall exitall")
+
+
+def _read_action(claims: Claims) -> tuple[str, bool]:
+    """Return the one action that every claim of it names, and whether its word means all of it."""
     said: list[tuple[str, str, str]] = []
     for key, value in claims.take("action"):
         if judge(value) is not None:
             raise ParseError(f"{key}: {explain(value)}", field="action")
         try:
-            said.append((key, *read_action(value)))
+            action, word = read_action(value)
+            if word in ("long", "short") and normalise(key).endswith("orderaction"):
+                raise refuse_state(key, value)
+            said.append((key, action, word))
         except ValueError as error:
             raise ParseError(f"{key}: {error}", field="action") from None
         except ParseError as error:
-            if normalise(key) != "action":
+            if normalise(key) != "action" and error.field == "action":
                 error.message = f"{error.message.removesuffix('.')}. It stands under {key}."
             raise
     if not said:
         raise ParseError("action is missing: send buy, sell or close.", field="action")
+    takes_all = any(word in _ALL for _, _, word in said)
     if len(said) == 1 and said[0][1] != "open":
-        return said[0][1]
-    return _combine(said)
+        return said[0][1], takes_all
+    return _combine(said), takes_all
 
 
 def _combine(said: list[tuple[str, str, str]]) -> str:
@@ -186,10 +237,17 @@ def _combine(said: list[tuple[str, str, str]]) -> str:
             return f"close_{side}"
         if actions == {"close", f"close_{side}"}:
             return f"close_{side}"
+    # "trade_type": "exit" beside "side": "sell": the order's side or the position's, either way it ends.
+    ends = {normalise(key.rpartition(".")[2]) for key, action, _ in said if action == "close"}
+    if ends and ends <= _ENDS and actions in ({"close", "buy"}, {"close", "sell"}):
+        return "close"
     if not actions:
         raise ParseError(f"{said[0][0]}: which side? Send buy or sell.", field="action")
     keys = " and ".join(key for key, _, _ in said)
     raise ParseError(f"{keys} disagree: send one action.", field="action")
+
+
+_ENDS = names("tradetype positiondirection signal signaltype event alerttype")
 
 
 def _read_symbol(claims: Claims, action: str) -> str:
@@ -201,16 +259,53 @@ def _read_symbol(claims: Claims, action: str) -> str:
     for claim in claims_of_it:
         claims.fields["symbol"] = [claim]
         symbol = take(claims, "symbol", "decides", read_symbol) or ""
-        if found and symbol.rpartition(":")[2] != found.rpartition(":")[2]:
-            raise ParseError("The symbols disagree: send one of them.", field="symbol")
+        if found and _strip(symbol) != _strip(found):
+            raise ParseError(
+                f"The symbols {found} and {symbol} disagree: send one of them.", field="symbol"
+            )
         found = max(found, symbol, key=len)
     if not found:
-        raise ParseError("symbol is missing: send symbol or ticker.", field="symbol")
+        raise _miss_symbol(claims)
+    if "coin" in claims.fields:
+        _check_coin(claims, found)
     _check_quote(claims, found)
     if found.endswith(_PERPETUALS):
         reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
         claims.refuse("symbol", found, reason)
     return found
+
+
+def _strip(symbol: str) -> str:
+    """Return a symbol as it is compared: without its exchange and what joins a pair."""
+    return symbol.rpartition(":")[2].replace("/", "").replace("-", "")
+
+
+def _miss_symbol(claims: Claims) -> ParseError:
+    """Say that the symbol is missing, and which key came near."""
+    near = [key for key, _ in claims.fields.get("coin", ())]
+    near += [key for key, _ in claims.notes if _NEAR.search(key.lower())]
+    hint = f" {show(near[0])} is not read as one." if near else ""
+    return ParseError(f"symbol is missing: send symbol or ticker.{hint}", field="symbol")
+
+
+_NEAR = re.compile("symbol|ticker|pair|instrument|coin|asset")
+_SORTS = names("crypto cryptocurrency stock stocks equity equities forex fx future futures spot")
+
+
+def _check_coin(claims: Claims, symbol: str) -> None:
+    """See that what a second key calls the instrument is the symbol, or the coin it begins with."""
+    name = _strip(symbol)
+    for key, value in claims.take("coin"):
+        text = value.strip().upper() if isinstance(value, str) else ""
+        if judge(value) is not None or text.lower() in _SORTS:
+            claims.note(key, None if judge(value) else value)
+        elif not text or not name.startswith(_strip(text)):
+            raise ParseError(
+                f"symbol {symbol} and {key} {show(value)} disagree: send one of them.",
+                field="symbol",
+            )
+        else:
+            claims.note(key, value)
 
 
 _QUOTES = names("quote quotecurrency currency syminfo.currency syminfocurrency")
@@ -230,8 +325,7 @@ def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decim
     """Return how much, and of what; without a quantity the type says nothing."""
     for key, value in claims.take("percent"):
         _read_percent(claims, key, value, closes=action not in ("buy", "sell"))
-    if action in _CLOSES:
-        _split_percents(claims)
+    _split_percents(claims, opens=not reduces)
     quantity = take(claims, "quantity", "decides", _read_number_of)
     quantity_type = take(claims, "quantity_type", "states", _read_quantity_type) or "fixed"
     if quantity is None and action == "partial":
@@ -246,7 +340,7 @@ def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decim
     return quantity, quantity_type
 
 
-_CLOSES = names("close close_long close_short partial")
+_CLOSES = names("close close_long close_short")
 
 
 def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> None:
@@ -265,22 +359,55 @@ def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> N
     claims.refuse(key, value, reason, is_amount=True)
 
 
-def _split_percents(claims: Claims) -> None:
-    """Read `quantity: "50%"` of a close as that percent of the position."""
-    stated = claims.take("quantity")
+def _split_percents(claims: Claims, *, opens: bool) -> None:
+    """Read `quantity: "50%"` and `"all"` as percent of the position: what they mean on what reduces.
+
+    What a buy or sell would open by them is refused: it may be a percent of anything.
+    """
+    stated = claims.fields.get("quantity", ())
+    for _, value in stated:
+        if type(value) is not Number and not str(value)[-1:].isdigit():
+            break
+    else:
+        return
+    types = claims.fields.get("quantity_type", ())
+    if any("percent" not in fold(str(value)) for _, value in types):
+        return
+    claims.take("quantity")
     for key, value in stated:
         text = value.strip() if isinstance(value, str) else ""
-        if text.endswith("%"):
-            claims.add("quantity", [(key, Number(text[:-1]))])
-            claims.add("quantity_type", [(key, "percent_of_position")])
-        else:
+        if text.lower() in _EVERYTHING:
+            text = "100%"
+        if not text.endswith("%"):
             claims.add("quantity", [(key, value)])
+            continue
+        claims.add("quantity", [(key, Number(text[:-1].strip()))])
+        if not types:
+            claims.add("quantity_type", [(key, "percent_of_position")])
+            if opens:
+                claims.refuse(key, value, f"percent of what? {_TYPES}")
+
+
+_EVERYTHING = names("all full")
+_TYPES = f"Send a plain number, with quantity_type {_TRADED_TYPES}"
+
+
+def _read_all(
+    claims: Claims, action: str, quantity: Decimal, quantity_type: str, *, takes_all: bool
+) -> Decimal | None:
+    """Return how much a close takes: zero of it, and `flat`, mean all (None)."""
+    if takes_all:
+        claims.warnings.append(f"quantity {quantity}: not used, the action closes all of it.")
+        return None
+    if quantity == 0 and quantity_type == "fixed":
+        claims.warnings.append(f"quantity 0 on a {action.replace('_', ' ')}: all of the position.")
+        return None
+    return quantity
 
 
 def _read_number_of(value: object) -> Decimal:
     if isinstance(value, str) and value.strip().endswith("%"):
-        reason = f"percent of what? Send a plain number, with quantity_type {_TRADED_TYPES}."
-        raise refuse(f"quantity {show(value)}: {reason}", "quantity")
+        raise refuse(f"quantity {show(value)}: percent of what? {_TYPES}.", "quantity")
     return read_amount(value)
 
 

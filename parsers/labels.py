@@ -9,44 +9,39 @@ from __future__ import annotations
 import re
 
 from .aliases import look_up
-from .values import ACTION_WORDS, fold
 from .vocabulary import names
 
-_ENDS = names("close close_long close_short cancel halt partial")
-_WHOLE = names("breakeven reverse reversal be")
-_FIRST = names(
-    "exit exited closed closing cover covered flat flatten liquidation liquidated stopped partial"
-    " partially reduce reduced trim"
+_WORDS = (
+    "all|full|part|partial|long|short|entry|position|trade|order|hit|reached|filled|triggered|exit"
+    "|tp|sl|[0-9]{1,2}|[0-9.]{1,6}%"
 )
-"""A label that begins with one of these ends or reduces a position."""
-_COMPARED = names("above below over under cross crossed crosses crossing")
-"""After `close` these speak of a bar's close."""
-_LEVEL = re.compile(
-    r"(?:tp|sl|t|(?:trailing |trail )?(?:stop|sl|tp)|stop ?loss|take ?profit|target|scale out)"
-    # A number behind it is a level: "SL 44000 TP 47000" describes an entry.
-    r"(?: [0-9])?(?: (?![0-9]|buy|sell|limit)|$)"
+"""What may stand behind the word that says it."""
+_EXIT = re.compile(
+    # The whole label, in lower case: "TP1", "SL hit", "Exit Long", "Trailing stop", "Margin call".
+    r"(?:(?:full|all|long|short) ){0,2}(?:"
+    r"(?:exit(?:ed)?|close[ds]?|closing|cover(?:ed)?|flat|flatten(?:ed)?|liquidat(?:ed|ion)|reduced?"
+    rf"|partial|(?:time|eod|session|signal) exit)(?: (?:buy|sell|{_WORDS}))*(?: [0-9.]+)?"
+    r"|(?:margin call|stopped(?: out)?|stop ?out|(?:(?:trailing|trail|hard|initial) )?"
+    r"(?:stop(?: ?loss)?|sl)|tsl|tp|take ?profits?|target)"
+    rf"(?:(?: |(?<=[a-z])(?=[0-9]))(?:{_WORDS}))*"
+    r"|t[0-9] (?:hit|reached|filled))"
 )
-"""What was reached: "TP1", "SL hit", "Stop loss", "Target 1 reached"."""
-_SPOKEN = re.compile(r"[a-z]+|[0-9.]+")
-_MAX = 200
-"""Letters of a label that are looked at."""
+_BY_NAME = re.compile(r"close (?:entry ?(?:\(s\)|s)?|position) order\b")
+"""What TradingView itself says where a script closes an entry: the entry's name follows."""
+_MARKS = re.compile(r"[^a-z0-9.%]+|\.(?![0-9])")
+_MAX = 60
+"""A longer label is prose."""
 
 
-def says_exit(label: str, action: str) -> bool:
-    """Tell whether a label names the end of a position, or the other side than `action`."""
-    word = fold(label)
-    if ACTION_WORDS.get(word) in _ENDS or word in _WHOLE:
+def says_exit(label: str) -> bool:
+    """Tell whether a label says as a whole that a position ends; prose that holds such a word does not.
+
+    `exit liquidity` and `stop run reversal` describe a market, `T1` and `BE` may be anything.
+    """
+    text = label.strip().lower()
+    if _BY_NAME.match(text):
         return True
-    if word in ("buy", "sell"):
-        return word != action
-    words = _SPOKEN.findall(label[:_MAX].lower())
-    if words[:1] in (["long"], ["short"]):
-        del words[0]
-    if not words:
-        return False
-    if words[0] == "close":
-        return words[1:2] == [] or words[1] not in _COMPARED
-    return words[0] in _FIRST or words[-1] == "exit" or bool(_LEVEL.match(" ".join(words)))
+    return len(text) <= _MAX and bool(_EXIT.fullmatch(_MARKS.sub(" ", text).strip()))
 
 
 _ASSIGNED = re.compile(

@@ -147,10 +147,37 @@ def _read_order_type(claims: Claims) -> str | None:
         return ORDER_TYPES.get(fold(value)) or f"?{value.strip()}"
 
     order_type = take(claims, "order_type", "states", read)
-    if order_type is not None and order_type.startswith("?"):
+    if order_type is None or not order_type.startswith("?"):
+        return order_type
+    word = fold(order_type[1:])
+    reason = f"order_type {show(order_type[1:])}"
+    if word in _TURNED:
+        message = f"{reason} turns the order round: not supported. Send the side that is meant."
+        raise ParseError(message, field="order_type", code="UNSUPPORTED", status=422)
+    if word in _WAITING:
+        message = f"{reason} is not supported: use market, limit, stop or stop_limit."
+        raise ParseError(message, field="order_type", code="UNSUPPORTED", status=422)
+    if word in _OTHER_TYPES:
         claims.refuse("order_type", order_type[1:], "use market, limit, stop or stop_limit")
         return None
-    return order_type
+    raise ParseError(
+        f"{reason} is not known: write market, limit, stop or stop_limit.", field="order_type"
+    )
+
+
+_TURNED = names("inverse invert inverted contrarian flip hedge")
+_WAITING = names(
+    "trailingstop trailing trail tsl trailingstoplimit trailingstopmarket trailstop trailstoplimit"
+    " takeprofit takeprofitmarket takeprofitlimit stoploss stoplossmarket stoplosslimit tp sl"
+    " marketiftouched limitiftouched mit lit oco oto otoco bracket conditional"
+)
+"""Types that wait for a price: an exit with one of them is not meant to leave at once."""
+_OTHER_TYPES = names(
+    "moc loc moo loo marketonclose limitonclose marketonopen limitonopen midprice midpoint pegged"
+    " peg relative iceberg twap vwap adaptive postonly limitmaker marketablelimit ioc fok auction"
+    " snapmid"
+)
+"""Other ways to trade now; an exit that asks for one leaves at the market, with a warning."""
 
 
 def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | None:
@@ -195,7 +222,7 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
     if not found and not stop_type:
         claims.warnings.append(f"{label}: the object is empty. Left out.")
         return None
-    return _check_level(Level(**found), stop_type)
+    return _check_level(claims, label, Level(**found), stop_type)
 
 
 def _read_member(key: str, value: object) -> Decimal:
@@ -207,7 +234,11 @@ def _read_member(key: str, value: object) -> Decimal:
         raise ValueError(f"{key} {error}") from None
 
 
-def _check_level(level: Level, stop_type: str) -> Level:
+def _check_level(claims: Claims, label: str, level: Level, stop_type: str) -> Level:
+    if label == "stop_loss" and level.price is not None and level.percent is not None:
+        # TradersPost's own script writes the percent beside the prices it computed from it.
+        claims.warnings.append(f"{label}: the price counts, percent {level.percent} is a note.")
+        level = replace(level, percent=None)
     stated = [part for part in (level.price, level.percent, level.amount) if part is not None]
     if len(stated) != 1:
         raise ValueError("send exactly one of price, percent and amount.")

@@ -38,6 +38,8 @@ FOREIGN: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("a licence-first", re.compile(r"[^|]{1,60}\|[^|]{0,60}\|[^|]{3,12}\|"), "k|My|sell|ETHUSDT"),
 )
 
+_SPELLED_OUT = re.compile(r"\b(?:symbol|ticker|side|action) ?[=:]", re.IGNORECASE)
+
 _EMPTY = (
     "The body is empty. Where the message is {{strategy.order.alert_message}}, the script must give "
     "each order an alert_message."
@@ -67,6 +69,8 @@ def read(text: str) -> Members:
 
 def _refuse_foreign(text: str) -> None:
     for owner, pattern, _ in FOREIGN:
+        if owner == "Autoview's" and _SPELLED_OUT.search(text):
+            continue  # single letters beside whole words are no command of theirs
         if (pattern.search if pattern.pattern.startswith("(?:^") else pattern.match)(text):
             raise refuse(f"This is {owner} command language: not supported. {SHAPES}")
 
@@ -210,11 +214,9 @@ def _strip_marks(word: str) -> str:
 
 _FIRST_OF_TWO = names("close exit enter open go")
 _SECOND_OF_TWO = names("long short")
-_PRICED = names("long short exit")
-"""A bare number after these is a price; after BUY it may as well be a quantity."""
 _BARE = names("at price qty quantity contracts tp sl")
 _NUMBER_LIKE = re.compile(r"[0-9.]\S*|\{\{\S+\}\}|NaN")
-_PRICE_LIKE = re.compile(r"[0-9][0-9.,]*|\{\{\S+\}\}|NaN")
+_PRICE_LIKE = re.compile(r"[0-9][0-9.,]*(?:[eE][+-]?[0-9]{1,2})?|\{\{\S+\}\}|NaN")
 """`5%`, `10x` and `100USDT` say how much: they are no price."""
 _PROSE = names(
     "SIGNAL NOW ALERT ALERTS ENTRY ENTER EXIT LONG SHORT BUY SELL CLOSE ORDER ORDERS POSITION STOP"
@@ -248,11 +250,11 @@ def _place_words(words: list[str]) -> Members:
     members.append(("action", action))
     if len(said) > 1 and re.fullmatch(r"[0-9]{2}-[0-9]{2}", said[1]):
         said[:2] = [" ".join(said[:2])]
-    has_price = len(said) == 2 and fold(action) in _PRICED and _PRICE_LIKE.fullmatch(said[1])
-    if has_price and left[left.index(said[1]) - 1] != _FIELD:
-        members.append(("price", said.pop()))
-        has_fields = True
-    if any(fold(word) in ACTION_WORDS for word in said[1:]):
+    if len(said) > 1 and _PRICE_LIKE.fullmatch(said[1]):
+        number = said[1][:40]
+        reason = f"is it the price (@ {number}) or the quantity (qty={number})?"
+        raise ValueError(f"{number!a} after {said[0][:40]!a}: {reason} Write one of the two.")
+    if len(said) > 1 and fold(said[1]) in ACTION_WORDS:
         raise ValueError("Two orders in one text? Send each in an alert of its own.")
     if len(said) > 1:
         raise ValueError(f"{said[1][:40]!a} has no place in an order: write qty=0.1, tp=47000.")

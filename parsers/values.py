@@ -24,8 +24,9 @@ class Number(str):
 
 _NOTHING = names("nan na n/a null none undefined nil inf -inf infinity -infinity")
 _ACTIONS = {
-    "buy": "buy long enterlong entrylong longentry openlong golong buytoopen bto",
-    "sell": "sell short entershort entryshort shortentry openshort goshort selltoopen sto sellshort",
+    "buy": "buy long enterlong entrylong longentry openlong longopen golong buytoopen bto",
+    "sell": "sell short entershort entryshort shortentry openshort shortopen goshort selltoopen sto"
+    " sellshort",
     "close": "close exit flat flatten closeall exitall flattenall closeposition exitposition",
     "close_long": "closelong exitlong longexit longclose selltoclose stc",
     "close_short": "closeshort exitshort shortexit shortclose buytoclose buytocover cover",
@@ -155,7 +156,7 @@ def _why_no_number(text: str) -> str:
             '{"percent": 2}, counted from the fill.'
         )
     if re.fullmatch(r"\s*[+-]?[0-9.]+[eE][+-]?[0-9]+\s*", text):
-        return "is in exponent form: write all its digits."
+        return "has an exponent of more than twelve digits: write all its digits."
     if "{" in text:
         return "is a placeholder with one brace: write {{…}} with two."
     return "is not a plain number: write it like 0.1 or 45000."

@@ -151,6 +151,35 @@ THEMES: tuple[Theme, ...] = (
     ),
 )
 
+_TURNS = names("inverse invert inverted inverting contrarian flip flipped hedge hedged hedging")
+_VOIDS = names("validate validateonly dryrun simulate simulated simulation noop preview backtest")
+
+
+@lru_cache(maxsize=4096)
+def find_effect(key: str) -> str | None:
+    """Return what a foreign key would do to the order as a whole, None where it only adds to it.
+
+    `turns`: by anything but false it makes a buy of a sell. `voids`: by true there is no order.
+    `confirms`: by false there is none.
+    """
+    words = split_words(key)
+    if words & _MARKET_WORDS:
+        return None
+    if words & _TURNS:
+        return "turns"
+    folded = normalise(key)
+    if folded in _VOIDS or folded.removeprefix("is") in _VOIDS:
+        return "voids"
+    return "confirms" if folded in SWITCHES or "confirmed" in words else None
+
+
+def turns(key: str, value: str) -> bool:
+    """Tell whether a word turns the order round where it says a type or a mode."""
+    return normalise(value) in _TURNS and bool(split_words(key) & _KINDS_OF)
+
+
+_KINDS_OF = names("type mode")
+
 SWITCHES = names(
     "enabled active enable isenabled isactive live islive execute trade tradeenabled tradingenabled"
     " trading autotrade autotrading sendorder placeorder enabletrading enabletrade allowtrade"

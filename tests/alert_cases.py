@@ -602,12 +602,12 @@ CASES = (
     (
         "168",
         '{\n"symbol": "EURUSD",\n"order_action": "closeall",\n"trade_type": "hedge",\n"comment": "Close all EURUSD positions"\n}',
-        reads(action="close", symbol="EURUSD"),
+        reads(action="close", symbol="EURUSD", unsupported=("trade_type",)),
     ),
     (
         "169",
         '{\n"symbol": "EURUSD",\n"order_action": "buy",\n"order_type": "market",\n"volume": 0.1,\n"trade_type": "hedge",\n"sl_price": {{strategy.order.stop_loss}},\n"tp_price": {{strategy.order.take_profit}},\n"comment": "TradingView alert via AlgoWay"\n}',
-        refused(422, "How much? volume 0.1: a quantity? Send quantity."),
+        refused(422, 'trade_type "hedge": turns the order round'),
     ),
     (
         "170",
@@ -648,7 +648,7 @@ CASES = (
     (
         "178",
         '{"token": "tok-9f8e7d", "symbol": "ES", "quantity": "2", "data": "long", "platform": "RITHMIC", "order_type": "MKT", "inst_type": "FUT", "date": "2025-06-17T14:30:01Z", "price": "6120.25"}',
-        refused(422, 'data "long" is a state, not an order: send buy or sell.'),
+        refused(422, "data \"long\" is a position's state ({{strategy.market_position}}), not an"),
     ),
     (
         "179",

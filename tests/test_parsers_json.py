@@ -39,6 +39,14 @@ PROOFS = {
     "is_market": (BUY, True, {"order_type": "market"}),
     "is_limit": (BUY, True, {"order_type": "limit"}),
     "symbol": ({"action": "buy"}, "NYSE:IBM", {"symbol": "NYSE:IBM"}),
+    "coin": (BUY, "BTC", {"unsupported": (), "warnings": ()}),
+    "zeroed": (BUY | {"dollar_tp": 0}, 0, {"unsupported": (), "warnings": ()}),
+    "percent_take_profit": (BUY, 2, {"take_profit": Level(percent=Decimal(2))}),
+    "percent_stop_loss": (BUY, 0.5, {"stop_loss": Level(percent=Decimal("0.5"))}),
+    "update": (BUY, False, {"unsupported": (), "warnings": ()}),
+    "adds": (BUY | {"dollar_sl": 0}, True, {"unsupported": (), "warnings": ()}),
+    "order_class": (BUY | {"sl": 1, "tp": 9}, "bracket", {"unsupported": ()}),
+    "is_entry": (BUY, True, {"unsupported": (), "warnings": ()}),
     "market": ({"action": "buy"}, "BTC-USD", {"symbol": "BTC-USD"}),
     "kind": (BUY, "spot", {"symbol": "BTCUSDT"}),
     "quantity": (BUY, "0.1", {"quantity": Decimal("0.1"), "quantity_type": "fixed"}),
@@ -224,9 +232,8 @@ def test_a_name_that_may_be_several_fields_says_which():
     [
         ({"stop_loss": "2%"}, 'send {"percent": 2}'),
         ({"take_profit": "5 %"}, 'send {"percent": 5}'),
-        ({"quantity": "10%"}, "quantity_type fixed (units), cash or percent_of_position"),
         ({"quantity": 1, "quantity_type": "odd"}, "use fixed (units), cash or percent_of_position"),
-        ({"quantity": 0}, 'zero is understood only with "market_position": "flat"'),
+        ({"quantity": 0}, "{{strategy.order.contracts}}, where the size of the position was sent"),
         ({"quantity": -1}, "write it without the minus sign; the action says which side"),
     ],
 )
@@ -265,12 +272,14 @@ def test_a_delay_of_nothing_is_no_delay(value):
             "+1",
             ".5",
             "5.",
-            "1e3",
+            "1e13",
+            "1e-13",
+            "123456789012e1",
             "0x1",
             "-1",
             "-0",
         ),
-        *("1 000", "$5", "nan", "NaN", "Infinity", "{{strategy.order.contracts}}", "", None, "all"),
+        *("1 000", "$5", "nan", "NaN", "Infinity", "{{strategy.order.contracts}}", "", None, "some"),
     ],
 )
 def test_a_quantity_that_is_not_plainly_a_number_is_refused(value):
@@ -280,7 +289,7 @@ def test_a_quantity_that_is_not_plainly_a_number_is_refused(value):
 
 
 @pytest.mark.parametrize(
-    "literal", ["NaN", "Infinity", "1e400", "1E-7", "9" * 5000, "-1", "1e-400"]
+    "literal", ["NaN", "Infinity", "1e400", "1E-17", "9" * 5000, "-1", "1e-400"]
 )
 def test_a_json_number_is_read_by_its_digits(literal):
     """What JSON calls a number and we cannot write out is refused, not rounded."""
@@ -494,14 +503,25 @@ def test_a_foreign_member_makes_the_level_unsupported(key):
         {"order_type": "market", "limit_price": 5},
         {"order_type": "limit", "stop_price": 5, "price": 4},
         {"order_type": "stop", "limit_price": 5},
-        {"order_type": "trailing_stop"},
-        {"type": "TAKE_PROFIT_MARKET"},
+        {"order_type": "midprice"},
         {"time_in_force": "ioc"},
     ],
 )
 def test_a_price_or_type_that_would_be_ignored_is_named(said):
     """A level that the order type does not use may have been meant as protection."""
     assert len(read(BUY | said).unsupported) == 1
+
+
+@pytest.mark.parametrize("key", ["order_type", "orderType"])
+@pytest.mark.parametrize("base", [BUY, CLOSE, CLOSE | {"market_position": "flat"}])
+def test_a_type_that_waits_or_is_no_type_is_refused_on_an_exit_too(key, base):
+    """`abc` is as unreadable as a placeholder; a trailing stop is no order to leave at once."""
+    for word in ("abc", "{{x}}", "MOVEBE"):
+        assert refuse(base | {key: word}).status == 400
+    for word in ("trailing_stop", "TAKE_PROFIT_MARKET", "inverse"):
+        error = refuse(base | {key: word})
+        assert (error.status, error.code) == (422, "UNSUPPORTED")
+    assert read(CLOSE | {key: "MarketableLimit"}).unsupported
 
 
 def test_an_exit_never_fails_because_of_its_decoration():
@@ -521,7 +541,7 @@ def test_an_exit_never_fails_because_of_its_decoration():
 @pytest.mark.parametrize("key", ["comment", "message", "reason", "order_id"])
 def test_a_label_that_says_exit_opens_nothing(key):
     """Elsewhere the label turns the side into an exit; a stated position settles it."""
-    for label in ("exit", "Close", "breakeven", "SL", "Exit Long"):
+    for label in ("exit", "Close", "margin call", "SL", "Exit Long"):
         assert len(read({"action": "sell", "symbol": "X", key: label}).unsupported) == 1
         stated = {"action": "sell", "symbol": "X", key: label, "market_position": "short"}
         assert read(stated).unsupported == ()
@@ -539,7 +559,7 @@ def test_a_dialect_is_told_by_its_keys():
     """The same key means another thing beside another."""
     assert read(BUY | {"size": 75, "stub": "main"}).quantity_type == "cash"
     assert refuse(BUY | {"size": "5%", "stub": "main"}).code == "UNSUPPORTED"
-    assert refuse(BUY | {"amount": 5}).code == "UNSUPPORTED"
+    assert read(BUY | {"amount": 5}).bare_size == "amount 5"
     assert refuse(BUY | {"units": 5, "unitsType": "percent"}).code == "UNSUPPORTED"
     assert refuse({"data": "long", "token": "tok-000", "symbol": "X"}).code == "UNSUPPORTED"
     assert read({"order_action": "buy", "symbol": "X", "sl": 15}).unsupported
@@ -548,7 +568,7 @@ def test_a_dialect_is_told_by_its_keys():
     assert (len(mixed.unsupported), mixed.stop_loss) == (1, Level(price=Decimal(3)))
     assert read({"strategy": {"order_action": "buy"}, "symbol": "X", "sl": 15}).stop_loss
     assert refuse({"action": "buy", "market": "NASDAQ", "stock": "AAPL"}).field == "symbol"
-    assert read(BUY | {"enabled": False}).unsupported
+    assert refuse(BUY | {"enabled": False}).code == "UNSUPPORTED"
     assert read(BUY | {"enabled": None}).unsupported == ()
     assert read({"order_action": "buy", "symbol": "X", "sl_price": 15}).stop_loss
     assert read(BUY | {"pricetype": "stop", "trigger_price": 5}).stop_price == 5

@@ -42,9 +42,10 @@ def test_the_fields_of_an_order_stand_in_any_order(fields):
 @pytest.mark.parametrize(
     ("text", "action", "symbol", "price", "quantity"),
     [
-        ("LONG ETHUSDT 4211.3", "buy", "ETHUSDT", "4211.3", None),
-        ("SHORT BINANCE:ETHUSDT.P 4211.3", "sell", "BINANCE:ETHUSDT.P", "4211.3", None),
-        ("EXIT ES1! 6120.25", "close", "ES1!", "6120.25", None),
+        ("LONG ETHUSDT @ 4211.3", "buy", "ETHUSDT", "4211.3", None),
+        ("SHORT BINANCE:ETHUSDT.P @ 4211.3", "sell", "BINANCE:ETHUSDT.P", "4211.3", None),
+        ("EXIT ES1! @ 6120.25", "close", "ES1!", "6120.25", None),
+        ("BUY SHIBUSDT @ 1e-5 qty=1e6", "buy", "SHIBUSDT", "0.00001", "1000000"),
         ("Long *#ETHUSDT* at `4211.3`", "buy", "ETHUSDT", "4211.3", None),
         ("buy BTCUSDT QTY:0.02", "buy", "BTCUSDT", None, "0.02"),
         ("sell btcusdt @45000 qty = 0.1", "sell", "BTCUSDT", "45000", "0.1"),
@@ -283,7 +284,7 @@ def test_a_key_of_a_line_may_be_two_words():
     ("text", "words"),
     [
         ("BTCUSDT BUY", "'BTCUSDT' is no action"),
-        ("BUY BTCUSDT 0.1", "'0.1' has no place"),
+        ("BUY BTCUSDT 0.1", "is it the price (@ 0.1) or the quantity (qty=0.1)?"),
         ("BUY AAPL", "'AAPL' may be a word of prose: add a field"),
         ("EXIT BTCUSDT @ 50%", "'50%' is no price"),
         ("BUY BTCUSDT qty=1\nSELL ETHUSDT", "Two orders in one text"),

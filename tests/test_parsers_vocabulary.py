@@ -124,7 +124,6 @@ INSTRUCTIONS = (
         "intent",
         "operation",
         "purpose",
-        "cmd",
         "effect",
         "isexit",
         "is_exit",
@@ -144,7 +143,7 @@ INSTRUCTIONS = (
     *("cooldown", "schedule", "sell"),
     # not in earnest
     *("is_test", "istest", "testmode", "test_alert", "test_order", "testing", "testnet", "sim"),
-    *("is_test_net", "simulation", "simulated", "papertrade", "env", "environment", "backtest"),
+    *("is_test_net", "papertrade", "env", "environment"),
     *("skip", "ignore", "paused", "disable"),
     # where
     *(
@@ -160,7 +159,7 @@ INSTRUCTIONS = (
     *("destination", "route", "bot", "system", "user"),
     # of what
     *("maturity", "perp", "futures", "right", "cp", "symbols", "lev", "lever", "isolated"),
-    *("hedgemode", "leverge", "inverse", "opposite", "square_off", "next"),
+    *("hedgemode", "leverge", "opposite", "square_off", "next"),
     # long words inside longer ones
     *(
         "tradingaccount",
@@ -225,7 +224,7 @@ def test_a_word_about_the_market_is_no_instruction(key):
     "said",
     [
         *({"state": "exit"}, {"status": "closed"}, {"kind": "limit"}, {"method": "LMT"}),
-        *({"trade_type": "exit"}, {"trade": "close"}, {"label": "reverse"}, {"which": "stops"}),
+        *({"trade": "close"}, {"label": "reverse"}, {"which": "stops"}),
         *({"info": {"state": "closed"}}, {"trade_mode_": "flat"}, {"how": "trailing stop"}),
     ],
 )
@@ -251,12 +250,61 @@ def test_ts_is_a_time_or_an_instruction():
 @pytest.mark.parametrize("key", sorted(vocabulary.SWITCHES))
 def test_a_switch_that_is_off_refuses_and_one_that_is_on_says_nothing(key):
     """By false the sender wants no order; by true nothing is said."""
-    for off in (False, "false", "off", 0, "no", "maybe"):
-        alert = read(BUY | {key: off})
-        assert isinstance(alert, Alert)
-        assert alert.unsupported[0].startswith(f"{key} ")
+    for off in (False, "false", "off", 0, "no"):
+        for said in (BUY, CLOSE):
+            error = read(said | {key: off})
+            assert isinstance(error, ParseError)
+            assert (error.code, error.message.split()[0]) == ("UNSUPPORTED", key)
+    assert not opens(BUY | {key: "maybe"})
     for on in (True, "true", 1, "on", None):
         assert opens(BUY | {key: on})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"trade_type": "inverse"}, {"inverse": True}, {"invert": 1}, {"contrarian": "yes"}),
+        *({"flip": True}, {"hedge": True}, {"strategy_mode": "contrarian"}, {"type": "invert"}),
+        *({"order_type": "inverse"}, {"mode": "hedge"}, {"invert_signals": "true"}),
+    ],
+)
+def test_what_turns_an_order_round_refuses_all_of_it(said):
+    """Not even its reducing part may go: the sell may be meant as a buy."""
+    error = read(SELL | said)
+    assert isinstance(error, ParseError)
+    assert (error.status, error.code) == (422, "UNSUPPORTED")
+    assert next(iter(said)) in error.message
+
+
+@pytest.mark.parametrize("key", ["inverse", "invert", "contrarian", "flip", "hedge"])
+def test_what_would_turn_an_order_round_and_is_off_changes_nothing(key):
+    """By false it says nothing, and a close cannot be turned round."""
+    assert opens(SELL | {key: False})
+    assert isinstance(read(CLOSE | {key: True}), Alert)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"confirmed": False}, {"is_confirmed": "false"}, {"validate": True}, {"dry_run": True}),
+        *({"simulated": 1}, {"simulation": True}, {"backtest": "true"}, {"bar_confirmed": 0}),
+    ],
+)
+def test_what_makes_an_order_none_refuses_all_of_it(said):
+    """Neither an entry nor an exit was meant to be sent."""
+    for body in (BUY, SELL, CLOSE):
+        error = read(body | said)
+        assert isinstance(error, ParseError)
+        assert (error.status, error.code) == (422, "UNSUPPORTED")
+    said = {key: not value for key, value in said.items() if isinstance(value, (bool, int))}
+    assert opens(BUY | said)
+
+
+def test_what_is_no_entry_opens_nothing():
+    """`is_entry: false` on a sell may be an exit of anything; on a close it says the same."""
+    assert isinstance(read(SELL | {"is_entry": False}), ParseError)
+    assert opens(SELL | {"is_entry": True})
+    assert opens(CLOSE | {"is_entry": False})
 
 
 def test_what_a_theme_says_helps():
@@ -384,7 +432,7 @@ LABELS = (
     *("TP1", "TP 2", "tp", "SL hit", "exit \u2705", "Close entry(s) order Long", "take profit hit"),
     *("Exit Long", "Exit long @ 20000", "TP/SL", "Stop loss", "Stopped out", "Long exit", "closed"),
     *("Trailing stop", "Target 1 reached", "Short TP1", "Close", "Partial", "Time exit", "T1 hit"),
-    *("trail stop", "Trailing SL", "Stop", "BE", "Reduce long", "\U0001f3af TP1"),
+    *("trail stop", "Trailing SL", "Stop", "Margin call", "Reduce long", "\U0001f3af TP1"),
 )
 
 
@@ -408,6 +456,7 @@ def test_a_label_that_begins_with_an_exit_opens_nothing(label, key):
             "Closer look",
         ),
         *("Breakout", "Expected exit 5", "TPO profile", "slow turn", "Take the trade", "Stop buy"),
+        *("exit liquidity", "stop run reversal", "t1", "BE", "sell", "Exit the range, go long"),
         *("stop limit entry", "t2000", "Target: 47000", "TP1: 47000 TP2: 48000", "reversal up"),
     ],
 )
@@ -487,7 +536,7 @@ def test_a_percent_of_a_close_is_of_the_position(said):
 def test_a_part_that_may_be_two_things_is_refused(said):
     """0.5 may be a half or half a percent."""
     assert isinstance(read(CLOSE | said), ParseError)
-    assert isinstance(read({"action": "buy", "symbol": "X", "quantity": "5%"}), ParseError)
+    assert not opens({"action": "buy", "symbol": "X", "quantity": "5%"})
 
 
 def test_a_percent_beside_a_stated_flat_changes_nothing():
