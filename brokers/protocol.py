@@ -109,6 +109,11 @@ class Instrument:
         return self.base if self.kind == "spot" and self.base else self.symbol
 
     @property
+    def counts_units(self) -> bool:
+        """Whether a bare size can only be contracts or shares, never money."""
+        return self.kind in ("futures", "equity")
+
+    @property
     def may_short(self) -> bool:
         """Whether a position below zero is possible: never on spot and equities."""
         return self.kind not in ("spot", "equity")

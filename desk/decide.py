@@ -269,6 +269,8 @@ def _warn(alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, ...]:
     warnings = list(rules.times.warnings)
     if alert.unsupported and cut.opens == 0:
         warnings += [f"ignored on an order that only reduces: {text}" for text in alert.unsupported]
+    if alert.bare_size and cut.reduces > 0 and not book.instrument.counts_units:
+        warnings.append(f"{alert.bare_size} was taken as units of what is held")
     both = alert.stop_loss is not None and alert.take_profit is not None
     if both and cut.opens != 0 and "locks_balance" in book.can and "oco" not in book.can:
         warnings.append("take_profit is not placed: this account cannot work it beside a stop")

@@ -120,6 +120,9 @@ def _reasons(
     symbol = book.instrument.symbol
     if alert.unsupported:
         yield "UNSUPPORTED", f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
+    if alert.bare_size and not book.instrument.counts_units:  # rules 16.3
+        text = f"{alert.bare_size}: coins or money? Send quantity, or quantity_type cash for money."
+        yield "UNSUPPORTED", text
     if rules.times.expired:
         yield "EXPIRED", rules.times.expired
     if is_stale_opening(book.share(rules.strategy).marks, order.cause, cut.side):

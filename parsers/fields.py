@@ -268,6 +268,8 @@ def _read_symbol(claims: Claims, action: str) -> str:
         raise _miss_symbol(claims)
     if "coin" in claims.fields:
         _check_coin(claims, found)
+    if "exchange" in claims.fields:
+        found = _place(claims, found)
     _check_quote(claims, found)
     if found.endswith(_PERPETUALS):
         reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
@@ -286,6 +288,26 @@ def _miss_symbol(claims: Claims) -> ParseError:
     near += [key for key, _ in claims.notes if _NEAR.search(key.lower())]
     hint = f" {show(near[0])} is not read as one." if near else ""
     return ParseError(f"symbol is missing: send symbol or ticker.{hint}", field="symbol")
+
+
+_DERIVED = re.compile(
+    "CME|CBOT|NYMEX|COMEX|CFE|EUREX|ICEUS|ICEEUR|NFO|BFO|MCX|BITMEX|DERIBIT|DYDX|FUT|PERP|SWAP|LINEAR"
+    "|USD_?M|COIN_?M|INVERSE|NSE_FO"
+)
+"""Where derivatives are listed: there a plain name is neither a coin nor a share."""
+_SPELLED = re.compile(r".*(?:!|\.P|[0-9])")
+
+
+def _place(claims: Claims, symbol: str) -> str:
+    """Return the symbol with the exchange beside it, where that changes what a plain name is."""
+    if ":" in symbol or _SPELLED.fullmatch(symbol):
+        return symbol
+    for _, value in claims.fields["exchange"]:
+        text = value.strip().upper() if isinstance(value, str) else ""
+        exchange = text.replace(" ", "_").replace("-", "_")
+        if _DERIVED.search(exchange) and re.fullmatch("[A-Z0-9_]{1,20}", exchange):
+            return f"{exchange}:{symbol}"
+    return symbol
 
 
 _NEAR = re.compile("symbol|ticker|pair|instrument|coin|asset")

@@ -442,7 +442,12 @@ CASES = (
     (
         "128",
         '{"action": "long",\n  "symbol": "SOLUSDT",\n"exchange": "binance_future",\n"price":"142.10",\n"close": "142.08",\n"passphrase": "hunter2x",\n"strategy_name": "SOLUSDT_15min",\n"some other key": "some other value you need"\n}',
-        reads(action="buy", symbol="SOLUSDT", strategy="SOLUSDT_15min", price="142.10"),
+        reads(
+            action="buy",
+            symbol="BINANCE_FUTURE:SOLUSDT",
+            strategy="SOLUSDT_15min",
+            price="142.10",
+        ),
     ),
     (
         "129",

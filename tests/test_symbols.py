@@ -109,7 +109,7 @@ def test_a_name_and_its_canonical_name_are_one_instrument(text: str, market: str
     assert read(text, market) == read(canonical(text), market)
 
 
-@given(KNOWN, st.sampled_from(["BINANCE", "CME_MINI", "NASDAQ"]), st.sampled_from(MARKETS))
+@given(KNOWN, st.sampled_from(["BINANCE", "SMART", "NASDAQ"]), st.sampled_from(MARKETS))
 def test_the_exchange_never_makes_another_instrument(
     name: str, exchange: str, market: str | None
 ) -> None:
@@ -122,7 +122,7 @@ def test_the_exchange_never_makes_another_instrument(
     [
         ("BTCUSDT.P", "linear BTC/USDT"),
         ("BTC.P", "linear BTC/USD"),
-        ("SOL-PERP", "linear SOL/USD"),
+        ("SOL-PERP", "SYMBOL_UNKNOWN"),
         ("BTC-USDT-SWAP", "linear BTC/USDT"),
         ("EURUSD", "forex EUR/USD"),
         ("EUR/USD", "forex EUR/USD"),
@@ -154,8 +154,8 @@ def test_the_exchange_never_makes_another_instrument(
         ("MES", "equity MES/USD"),
         ("F", "equity F/USD"),
         ("RELIANCE", "spot RELIANCE/USD"),
-        ("US100", "spot US100/USD"),
-        ("ESX50", "spot ESX50/USD"),
+        ("US100", "SYMBOL_UNKNOWN"),
+        ("ESX50", "SYMBOL_UNKNOWN"),
         ("005930", "spot 005930/USD"),
         ("ES1!", "futures /USD"),
         ("ES2!", "futures /USD"),
@@ -178,7 +178,8 @@ def test_without_a_market_the_name_decides(symbol: str, expected: str) -> None:
     [
         ("BTCUSDT", "spot", "linear", "SYMBOL_UNKNOWN", "equity"),
         ("BTCUSDT.P", "MARKET_MISMATCH", "linear", "MARKET_MISMATCH", "MARKET_MISMATCH"),
-        ("SOL-PERP", "MARKET_MISMATCH", "linear", "MARKET_MISMATCH", "MARKET_MISMATCH"),
+        ("BTC-USDT-SWAP", "MARKET_MISMATCH", "linear", "MARKET_MISMATCH", "MARKET_MISMATCH"),
+        ("SOL-PERP", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN"),
         ("ES1!", "MARKET_MISMATCH", "MARKET_MISMATCH", "futures", "MARKET_MISMATCH"),
         ("MESZ6", "MARKET_MISMATCH", "MARKET_MISMATCH", "futures", "MARKET_MISMATCH"),
         ("MES", "spot", "linear", "futures", "equity"),
@@ -193,6 +194,77 @@ def test_the_market_says_what_a_plain_name_is(
     """A plain name is what the account trades; a name that says otherwise openly is refused."""
     kinds = [read(symbol, market).split()[0] for market in MARKETS[1:]]
     assert kinds == [spot, linear, future, equity]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "spelled"),
+    [
+        # contract ids, other venues' spellings, and coins on venues that list none
+        ("CON.F.US.MES.Z26", "MESZ2026"),
+        ("CON.F.US.EP.H27", "ESH2027"),
+        ("F.US.ENQ", "NQ1!"),
+        ("NIFTY25DEC26FUT", "ES1! or ESZ2026"),
+        ("BANKNIFTYFUT", "ES1! or ESZ2026"),
+        ("ETHUSDTM", "ETHUSDT.P"),
+        ("XBTUSDTM", "BTCUSDT.P"),
+        ("XBTUSDM", "BTCUSD.P"),
+        ("BTC-PERP", "BTCUSDT.P"),
+        ("SOLPERP", "SOLUSDT.P"),
+        ("BTCUSDTZ26", "BTCUSDT.P"),
+        ("BINANCE_FUTURES:BTCUSDT", "BTCUSDT.P"),
+        ("BYBIT_LINEAR:ETHUSDT", "ETHUSDT.P"),
+        ("BINANCEUSDM:ETHUSDT", "ETHUSDT.P"),
+        ("BITMEX:XBTUSD", "XBTUSD.P"),
+        ("CME_MINI:ES", "ES1!"),
+        ("CME:ES", "ES1!"),
+        ("COMEX_DL:GC", "GC1!"),
+        ("NFO:RELIANCE", "ES1!"),
+        # indices and contracts for difference
+        ("NAS100", "symbols"),
+        ("OANDA:US30", "symbols"),
+        ("SPX", "symbols"),
+        ("EURUSD.R", "write EURUSD"),
+        ("XAUUSDM", "write XAUUSD"),
+        # a future of a product that is not in the table
+        ("ZCZ6", "no contract that is known"),
+        ("HGH27", "no contract that is known"),
+    ],
+)
+def test_a_derivative_in_another_spelling_is_never_a_coin_or_a_share(
+    symbol: str, spelled: str
+) -> None:
+    """It is refused, with the spelling to use."""
+    with pytest.raises(Refused) as caught:
+        symbols.classify(symbol, None, TODAY)
+    assert caught.value.code == "SYMBOL_UNKNOWN"
+    assert spelled in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "market", "kind"),
+    [
+        *(("CME_MINI:ES1!", None, "futures"), ("CME:ES", "futures", "futures")),
+        *(("NYMEX:CLZ2026", None, "futures"), ("BINANCE_FUTURES:BTCUSDT", "linear", "linear")),
+        *(("BYBIT:BTCUSDT", None, "spot"), ("BITMEX:XBTUSD.P", None, "linear")),
+        *(("FUT", None, "equity"), ("GDX", None, "equity"), ("USDM", None, "equity")),
+        *(("ALGOUSDT", None, "spot"), ("ARBUSDT", None, "spot"), ("C98USDT", None, "spot")),
+        *(("C98", "spot", "spot"), ("HK", None, "equity"), ("EURUSDT", None, "spot")),
+    ],
+)
+def test_what_only_looks_like_one_stays_what_it_is(
+    symbol: str, market: str | None, kind: str
+) -> None:
+    """An exchange that fits, a market that says it, a ticker with such letters."""
+    assert symbols.classify(symbol, market, TODAY).kind == kind
+
+
+@pytest.mark.parametrize("market", [None, "equity"])
+def test_a_share_with_the_name_of_a_future_says_so(market: str | None) -> None:
+    """`ES` is a share, and the warning names `ES1!`."""
+    item = symbols.classify("ES", market, TODAY)
+    assert (item.kind, item.symbol) == ("equity", "ES")
+    assert "ES1!" in item.note
+    assert symbols.classify("AAPL", market, TODAY).note == ""
 
 
 def test_a_plain_name_on_a_linear_account_is_the_perpetual_with_a_warning() -> None:
