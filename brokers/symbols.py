@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from brokers import futures
+from brokers import futures, spellings
 from brokers.protocol import Instrument, Refused
 
 _COINS = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB")
@@ -45,36 +45,6 @@ _SHARE_CLASS = re.compile(r"([A-Z]{1,5})[/-]([A-OQ-Z])")
 _EQUITY = re.compile(r"[A-Z]{1,5}(?:[./][A-Z]{1,2})?")
 _FUTURE_SHAPE = re.compile(rf".+!|[A-Z0-9]+[{futures.MONTHS}]20[0-9]{{2}}")
 _DELAYED = ("_DL", "_DLY")
-
-_FUTURES_ONLY = frozenset(
-    "CME CME_MINI CBOT CBOT_MINI NYMEX NYMEX_MINI COMEX COMEX_MINI CFE EUREX ICEUS ICEEUR NFO BFO MCX"
-    " NSE_FO".split()
-)
-"""Exchanges that list nothing but futures, as TradingView and Indian brokers write them."""
-_PERPETUALS_ONLY = frozenset("BITMEX DERIBIT DYDX".split())
-_DERIVED = re.compile("FUT|PERP|SWAP|LINEAR|USD_?M(?![A-Z])|COIN_?M(?![A-Z])|INVERSE")
-"""What gives away a venue of derivatives in the name of an exchange: `BINANCE_FUTURES`."""
-
-_PROJECTX = re.compile(rf"(?:CON\.)?F\.[A-Z]{{2}}\.([A-Z0-9]+)(?:\.([{futures.MONTHS}])([0-9]{{2}}))?")
-_PROJECTX_ROOTS = {
-    **{"EP": "ES", "ENQ": "NQ", "CLE": "CL", "MCLE": "MCL", "GCE": "GC", "SIE": "SI"},
-    **{"NGE": "NG", "USA": "ZB", "TYA": "ZN", "EU6": "6E"},
-}
-_KUCOIN = re.compile(r"([A-Z0-9]{2,}?)(USDT|USDC|USD)M")
-_FUT = re.compile(r"([A-Z0-9]{2,}?)(?:[0-9]{2}[A-Z]{3}(?:[0-9]{2})?)?FUT(?:URES?)?")
-_COIN_FUTURE = re.compile(rf"[A-Z0-9]{{2,}}(?:USDT|USDC|USD)[{futures.MONTHS}](?:20)?[0-9]{{2}}")
-_DATED = re.compile(rf"[A-Z0-9]{{1,3}}[{futures.MONTHS}]([0-9]{{1,2}})")
-_YEARS_AHEAD = 8
-
-_INDICES = frozenset(
-    "SPX SPX500 SP500 US500 US30 US100 US2000 NAS100 NASDAQ100 USTEC NDX NDX100 DJI DJIA DJ30 WS30 RUT"
-    " VIX DXY USDX DAX GER30 GER40 DE30 DE40 UK100 FTSE FTSE100 FRA40 CAC40 EU50 EUSTX50 ESX50 STOXX50"
-    " ESP35 IT40 SUI20 JP225 JPN225 NI225 NIKKEI HK50 HSI CHN50 CN50 AUS200 NIFTY NIFTY50 BANKNIFTY"
-    " SENSEX USOIL UKOIL USOUSD UKOUSD WTI BRENT XTIUSD XBRUSD WTICOUSD BCOUSD NATGAS".split()
-)
-"""Indices, and what brokers of contracts for difference call them."""
-_CFD = re.compile(r"([A-Z0-9]{6,10}?)(?:[.#+]|\.?(?:[MRCZI]|PRO|ECN|RAW|STD|CASH)|\.[A-OQ-Z])")
-"""A pair with a broker's own suffix: `EURUSD.r`, `XAUUSDm`."""
 
 
 def canonical(symbol: str, today: date | None = None) -> str:
@@ -166,9 +136,10 @@ def _is_forex(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _classify(symbol: str, market: str | None, today: date) -> Instrument:
     name = _canonical(symbol, today)
-    _refuse_foreign(name, market, today)
+    _refuse(name, spellings.find_remedy(name, market, today, _is_pair))
     kind = _read_kind(name, today)
-    _check_exchange(symbol.strip().upper().rpartition(":")[0], name, kind or market)
+    exchange = symbol.strip().upper().rpartition(":")[0]
+    _refuse(exchange, spellings.find_contradiction(exchange, name, kind or market))
     if market is None:
         found = _build(name, kind or _guess_kind(name))
         return _warn_of_root(found, name)
@@ -199,58 +170,13 @@ def _warn_of_root(found: Instrument, name: str) -> Instrument:
     return replace(found, note=note)
 
 
-def _check_exchange(exchange: str, name: str, kind: str | None) -> None:
-    """Refuse a coin or a share on an exchange that lists only derivatives."""
-    for suffix in _DELAYED:
-        exchange = exchange.removesuffix(suffix)
-    if exchange in _FUTURES_ONLY and kind != "futures":
-        root = name if len(name) < 2 * _CODE and name.isalnum() else "ES"
-        message = f"{exchange} lists futures and {name} names no month: write {root}1!, or like ESZ2026"
-        raise Refused(message, "SYMBOL_UNKNOWN")
-    is_derived = exchange in _PERPETUALS_ONLY or bool(_DERIVED.search(exchange))
-    if is_derived and exchange not in _FUTURES_ONLY and kind not in ("linear", "futures"):
-        message = f"{exchange} lists derivatives and {name} is none: write {name}.P for the perpetual"
-        raise Refused(message, "SYMBOL_UNKNOWN")
+def _is_pair(name: str) -> bool:
+    return _split(name) is not None
 
 
-def _refuse_foreign(name: str, market: str | None, today: date) -> None:
-    """Refuse what surely means a derivative or an index in another's spelling."""
-    if remedy := _find_remedy(name, market, today):
-        raise Refused(f"{name} {remedy}", "SYMBOL_UNKNOWN")
-
-
-def _find_remedy(name: str, market: str | None, today: date) -> str | None:
-    if name in _INDICES:
-        return (
-            "is an index or a CFD: not tradable here. Send a future like MES1! or a fund, or map it "
-            f'under the account: symbols: {{"{name}": "MES1!"}}'
-        )
-    if projectx := _PROJECTX.fullmatch(name):
-        root = _PROJECTX_ROOTS.get(projectx[1], projectx[1])
-        spelled = f"{root}{projectx[2]}20{projectx[3]}" if projectx[2] else f"{root}1!"
-        return f"is a contract id of ProjectX: write {spelled}"
-    if _split(name):
-        return None
-    perpetual = _PERPETUAL.fullmatch(name)
-    if perpetual and perpetual[2]:  # with a quote `canonical` made it a .P
-        return f"is a perpetual that does not say its quote: write it like {perpetual[2]}USDT.P"
-    if kucoin := _KUCOIN.fullmatch(name):
-        coin = "BTC" if kucoin[1] == "XBT" else kucoin[1]
-        return f"is a perpetual as KuCoin writes it: write {coin}{kucoin[2]}.P"
-    if (fut := _FUT.fullmatch(name)) and len(name) >= _SHORTEST_FUT:
-        return f"is a future in another spelling: write it like ES1! or ESZ2026, not {fut[1]}…FUT"
-    if _COIN_FUTURE.fullmatch(name):
-        return "is a dated future of a coin, which is not known here: write BTCUSDT.P for a perpetual"
-    if (cfd := _CFD.fullmatch(name)) and _split(cfd[1]):
-        return f"is a CFD broker's name of {cfd[1]}: write {cfd[1]}"
-    if market is None and (dated := _DATED.fullmatch(name)) and not futures.read_contract(name, today):
-        digits = dated[1]
-        if len(digits) == 1 or today.year - 1 <= 2000 + int(digits) <= today.year + _YEARS_AHEAD:
-            return "is no contract that is known; what a point is worth is never guessed"
-    return None
-
-
-_SHORTEST_FUT = 5
+def _refuse(name: str, reason: str | None) -> None:
+    if reason:
+        raise Refused(f"{name} {reason}", "SYMBOL_UNKNOWN")
 
 
 def _read_kind(name: str, today: date) -> str | None:

@@ -118,11 +118,8 @@ def _reasons(
 ) -> Iterator[tuple[str, str]]:
     """Yield every reason of ours against an opening part, the weightiest first."""
     symbol = book.instrument.symbol
-    if alert.unsupported:
-        yield "UNSUPPORTED", f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
-    if alert.bare_size and not book.instrument.counts_units:  # rules 16.3
-        text = f"{alert.bare_size}: coins or money? Send quantity, or quantity_type cash for money."
-        yield "UNSUPPORTED", text
+    if unclear := _not_understood(alert, book):
+        yield "UNSUPPORTED", unclear
     if rules.times.expired:
         yield "EXPIRED", rules.times.expired
     if is_stale_opening(book.share(rules.strategy).marks, order.cause, cut.side):
@@ -145,6 +142,15 @@ def _reasons(
         yield "NO_PRICE", text
     if wrong := _wrong_levels(alert, order, rules.price):
         yield "STOP_SIDE", wrong
+
+
+def _not_understood(alert: Alert, book: Book) -> str | None:
+    """Say what of an alert was not understood, or may mean two things on this instrument."""
+    if alert.unsupported:
+        return f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
+    if alert.bare_size and not book.instrument.counts_units:  # rules 16.3
+        return f"{alert.bare_size}: coins or money? Send quantity, or quantity_type cash for money."
+    return None
 
 
 def _book_reasons(book: Book, rules: Rules) -> Iterator[tuple[str, str]]:

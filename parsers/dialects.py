@@ -64,7 +64,7 @@ def refuse_state(key: str, value: object) -> ParseError:
     return refuse(
         f"{key} {show(value)} is a position's state ({{{{strategy.market_position}}}}), not an order: "
         "send {{strategy.order.action}}, which is buy or sell.",
-        "action",
+        key,
     )
 
 
@@ -227,7 +227,9 @@ def _settle_adds(claims: Claims) -> None:
         except ValueError:
             adds = None if is_off(value) else not is_theirs
         if adds is False and not is_pyramid:
-            claims.refuse(key, value, "an order here adds to a position; send position_size with it")
+            claims.refuse(
+                key, value, "an order here adds to a position; send position_size with it"
+            )
         elif adds and not is_theirs:
             refuse_unknown(key, value, claims, is_amount=False)
         else:

@@ -117,7 +117,11 @@ def build(claims: Claims) -> Alert:
 def _says_halt(claims: Claims) -> bool:
     """Tell a halt before anything else is read: nothing beside it may keep it from working."""
     for _, value in claims.fields.get("action", ()):
-        if isinstance(value, str) and value not in ("buy", "sell", "close") and fold(value) == "halt":
+        if (
+            isinstance(value, str)
+            and value not in ("buy", "sell", "close")
+            and fold(value) == "halt"
+        ):
             return True
     return False
 
@@ -219,11 +223,29 @@ def _read_action(claims: Claims) -> tuple[str, bool]:
                 error.message = f"{error.message.removesuffix('.')}. It stands under {key}."
             raise
     if not said:
-        raise ParseError("action is missing: send buy, sell or close.", field="action")
+        raise _miss_action(claims)
     takes_all = any(word in _ALL for _, _, word in said)
     if len(said) == 1 and said[0][1] != "open":
         return said[0][1], takes_all
     return _combine(said), takes_all
+
+
+def _miss_action(claims: Claims) -> ParseError:
+    """Say that the action is missing, and which value looks like one."""
+    near = [
+        f" {key} {show(text)} is not read as one." for key, text in claims.notes if _looks(text)
+    ]
+    text = f"action is missing: send buy, sell or close.{near[0] if near else ''}"
+    return ParseError(text, field="action")
+
+
+def _looks(text: str) -> bool:
+    word = re.split("[-_ ]", text.strip().lower(), maxsplit=1)[0]
+    return len(text) <= _LONGEST and (word in _VERBS)
+
+
+_VERBS = names("buy sell long short enter exit close flat")
+_LONGEST = 64
 
 
 def _combine(said: list[tuple[str, str, str]]) -> str:

@@ -653,7 +653,7 @@ CASES = (
     (
         "178",
         '{"token": "tok-9f8e7d", "symbol": "ES", "quantity": "2", "data": "long", "platform": "RITHMIC", "order_type": "MKT", "inst_type": "FUT", "date": "2025-06-17T14:30:01Z", "price": "6120.25"}',
-        refused(422, "data \"long\" is a position's state ({{strategy.market_position}}), not an"),
+        refused(422, 'data "long" is a position\'s state ({{strategy.market_position}}), not an'),
     ),
     (
         "179",

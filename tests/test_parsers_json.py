@@ -279,7 +279,17 @@ def test_a_delay_of_nothing_is_no_delay(value):
             "-1",
             "-0",
         ),
-        *("1 000", "$5", "nan", "NaN", "Infinity", "{{strategy.order.contracts}}", "", None, "some"),
+        *(
+            "1 000",
+            "$5",
+            "nan",
+            "NaN",
+            "Infinity",
+            "{{strategy.order.contracts}}",
+            "",
+            None,
+            "some",
+        ),
     ],
 )
 def test_a_quantity_that_is_not_plainly_a_number_is_refused(value):
