@@ -247,6 +247,27 @@ def test_a_page_without_a_secret_uses_none() -> None:
                 assert "TRADINGVIEW_WEBHOOK_SECRET" not in command.text, (name, command.text)
 
 
+def test_each_command_of_the_shell_works(tmp_path: Path) -> None:
+    """What a page tells to type beside a curl and a make works in a folder with the .env as shipped."""
+    (tmp_path / ".env").write_text(read_shipped(".env.example") + f"ADMIN_TOKEN={TOKEN}\n")
+    typed = [
+        block.text
+        for page in PAGES.values()
+        for block in blocks(page)
+        if block.kind == "sh" and not re.search(r"\b(curl|make)\b", block.text)
+    ]
+    assert len(typed) > 2
+    shown = 'printf "%s\\n" "$TRADINGVIEW_WEBHOOK_SECRET" "$ADMIN_TOKEN"'
+    done = subprocess.run(
+        ["sh", "-ec", "\n".join([*typed, shown])], cwd=tmp_path, capture_output=True, check=True
+    )
+    secret, token = done.stdout.decode().splitlines()
+    assert len(secret) > 16
+    assert token == TOKEN
+    (tmp_path / "config.yaml").write_text(read_shipped("config.yaml"))
+    assert secret in load(tmp_path / "config.yaml", {}, list(BROKERS)).known_secrets
+
+
 MADE = re.compile(r'^make (\w+)(?: ARGS="([^"]*)")?$', re.MULTILINE)
 
 
