@@ -48,7 +48,7 @@ from desk import accounts, overview
 from desk.abandoned import LiveAbandoned, check_abandoned, check_venues
 from desk.answers import OUTCOMES
 from desk.banner import write_banner
-from desk.clock import steady_clock
+from desk.clock import steady_clock, steady_seconds
 from desk.feed import AskPrice
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
@@ -111,8 +111,8 @@ def create_app(
             log_writer = start_logging(settings.log_path, how.level, how.max_bytes, how.keep)
     except (StateLocked, StoreDamaged, CannotWrite) as error:
         _give_up(error)
-    gate = Gate(settings, time.monotonic)
-    rates = Rates(settings.webhook.rate_limit, time.monotonic)
+    gate = Gate(settings, steady_seconds)
+    rates = Rates(settings.webhook.rate_limit, steady_seconds)
     real = connect_brokers(settings, brokers)
     desk = Desk(
         settings,

@@ -56,6 +56,8 @@ log = logging.getLogger("desk")
 CALL_DEADLINE_MS = 8_500
 """When a call counts as unanswered; a broker's own deadline is a little shorter."""
 IDLE_SECONDS = 30.0
+AWAKE_SECONDS = 5.0
+"""The longest rest while a moment is waited for: a rest stands still while the machine sleeps."""
 ENDING_SECONDS = 0.05
 """How often the end of what is on its way is looked for while stopping."""
 FORGET_EVERY_MS = 3_600_000
@@ -198,7 +200,7 @@ class Desk:
         soonest = min(moments, default=None)
         if soonest is None:
             return IDLE_SECONDS
-        return min(max((soonest - self.clock()) / 1000, 0.001), IDLE_SECONDS)
+        return min(max((soonest - self.clock()) / 1000, 0.001), AWAKE_SECONDS)
 
     def turn(self, events: Sequence[Event]) -> None:
         """Take one batch of events in and what is due, commit it, then answer and call."""
@@ -237,7 +239,8 @@ class Desk:
         self, events: Sequence[Event], now: int
     ) -> tuple[Rendered, dict[Key, int | None]] | None:
         """Take events in and what is due, and record it all; None where one who asked has given up."""
-        self._handle_all([*events, *self._find_due(now)], now)
+        # What time has ended is ended first: no price of this batch fills an entry that is over.
+        self._handle_all([*self._find_due(now), *events, *self._find_lost(events, now)], now)
         if self._clock_set:
             self.state.tell("clock_set", self._clock_set, now)
         moments = self._find_moments(now)
@@ -474,12 +477,8 @@ class Desk:
     # --- time ----------------------------------------------------------------------------------------
 
     def _find_due(self, now: int) -> list[Event]:
-        """Return what time alone brings: calls that never came back, and books whose moment has come."""
-        found: list[Event] = []
-        for call, at in self._out.values():
-            if now - at >= CALL_DEADLINE_MS:
-                found.append(Answered(call, time_out(call)))
-        found += [Due(key) for key in self._due.due(now)]
+        """Return the books whose moment has come."""
+        found: list[Event] = [Due(key) for key in self._due.due(now)]
         self.state.changed.update(
             dict.fromkeys(event.key for event in found if isinstance(event, Due))
         )
@@ -487,6 +486,12 @@ class Desk:
             self._forgot_at = now
             self.store.forget_identities(now)
         return found
+
+    def _find_lost(self, events: Sequence[Event], now: int) -> list[Event]:
+        """Return the calls that never came back, unless they do in this very batch."""
+        back = {id(event.call) for event in events if isinstance(event, Answered)}
+        out = [call for call, at in self._out.values() if now - at >= CALL_DEADLINE_MS]
+        return [Answered(call, time_out(call)) for call in out if id(call) not in back]
 
     def _find_moments(self, now: int) -> dict[Key, int | None]:
         """Return when each book that changed is to be looked at next."""

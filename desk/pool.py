@@ -11,11 +11,11 @@ import heapq
 import itertools
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from brokers.protocol import KEYS_REFUSED, Broker, Receipt, Refused, Uncertain, Unreachable
+from desk.clock import steady_seconds
 from desk.floor import Call
 
 log = logging.getLogger("desk")
@@ -100,7 +100,7 @@ class _Lane:
         """Queue a call: reducing before opening, else in order."""
         rank = 0 if call.is_urgent else 1
         with self._changed:
-            entry = (rank, next(self._numbers), time.monotonic(), call)
+            entry = (rank, next(self._numbers), steady_seconds(), call)
             heapq.heappush(self._waiting, entry)
             self._changed.notify_all()
 
@@ -121,13 +121,13 @@ class _Lane:
 
     def _pop(self) -> tuple[Call, float]:
         _, _, since, call = heapq.heappop(self._waiting)
-        return call, time.monotonic() - since
+        return call, steady_seconds() - since
 
     def _waited_seconds(self) -> float | None:
         """Return how long the first reducing call has waited, or None where none does."""
         if not self._waiting or self._waiting[0][0] != 0:
             return None
-        return time.monotonic() - self._waiting[0][2]
+        return steady_seconds() - self._waiting[0][2]
 
 
 def carry_out(broker: Broker, call: Call) -> Receipt:

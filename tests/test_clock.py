@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
 
 from brokers.protocol import Uncertain, Unreachable
-from desk.clock import Steps
+from desk.clock import Steps, find_sleepless, steady_clock
 from tests.fakes import DeskBench, FakeClock
 from tests.game import Game
 
@@ -123,3 +124,85 @@ def test_orders_of_the_last_hour_are_no_repeats_whatever_the_clock_says(tmp_path
     bench.turn()
     assert bench.send(**buy)["status"] == "filled"
     assert not bench.desk.state.halts
+
+
+@pytest.mark.parametrize(
+    ("clocks", "platform", "found"),
+    [
+        ({"CLOCK_MONOTONIC": 1, "CLOCK_BOOTTIME": 7}, "linux", 7),
+        ({"CLOCK_MONOTONIC": 6, "CLOCK_UPTIME_RAW": 8}, "darwin", 6),
+        ({"CLOCK_MONOTONIC": 4}, "freebsd14", None),
+        ({}, "win32", None),
+    ],
+)
+def test_the_steady_clock_is_one_that_runs_on_while_the_machine_sleeps(clocks, platform, found):
+    """Where the system has such a clock it is the one that the wall clock is compared with."""
+    assert find_sleepless(clocks, platform) == found
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux names it so")
+def test_the_steady_clock_counts_since_the_start_of_the_machine():
+    """The one that Linux goes on counting in while it sleeps."""
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+    told = steady_clock()
+    assert before <= told <= time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+@pytest.fixture
+def make_sleeper(tmp_path):
+    """Make a desk on paper whose two clocks are driven by hand; what it fills goes by alerts' prices."""
+    made = []
+
+    def make():
+        bench, steady = DeskBench(tmp_path, "prices: alerts"), FakeClock()
+        bench.desk._steps = Steps(bench.clock, steady)
+        made.append(bench)
+        return bench, steady
+
+    yield make
+    for bench in made:
+        bench.store.close()
+
+
+def test_an_entry_does_not_outlive_a_sleep_of_the_machine(make_sleeper):
+    """Lid closed for eight hours: the first price afterwards fills no limit entry of five minutes."""
+    bench, steady = make_sleeper()
+    about = {"strategy": "s", "symbol": "BTCUSDT"}
+    rests = bench.send(
+        action="buy", quantity="1", order_type="limit", limit_price="90", price="100", **about
+    )
+    for clock in (bench.clock, steady):
+        clock.tick(8 * HOUR)
+    bench.send(action="buy", quantity="1", price="80", strategy="t", symbol="BTCUSDT")
+    assert bench.status_of(rests["alert_id"]) == "expired"
+    assert (bench.held("s", "BTCUSDT"), bench.held("t", "BTCUSDT")) == (0, 1)
+
+
+def test_an_alert_that_waited_through_a_sleep_is_too_old(make_venue_bench):
+    """Its age is the time that passed, eight hours of it with the lid closed."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.venue.fail("instrument", Unreachable("no route"))
+    waits = bench.buy("1")
+    assert waits["status"] == "pending"
+    for clock in (bench.clock, steady):
+        clock.tick(8 * HOUR)
+    bench.go()
+    row = bench.now(waits)
+    assert (row["status"], row["code"], bench.held()) == ("denied", "EXPIRED", 0)
+
+
+def test_an_order_that_came_back_late_is_not_taken_for_lost_beside_its_answer(make_venue_bench):
+    """After a sleep the answer lies in the inbox: it counts, and not that its time is over."""
+    bench, steady = make_venue_bench(), FakeClock()
+    bench.desk._steps = Steps(bench.clock, steady)
+    bench.learn()
+    bench.is_held = True
+    answer = bench.send(action="buy", quantity="1", order_type="limit", limit_price="90")
+    [call], bench.is_held = bench.pool.calls, False
+    bench.pool.calls.clear()
+    for clock in (bench.clock, steady):
+        clock.tick(60)
+    bench.carry_out(call)
+    assert bench.now(answer)["status"] == "accepted"
+    assert not bench.told("order_unknown")
