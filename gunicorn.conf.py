@@ -21,6 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 sys.path.insert(0, str(Path(__file__).parent))
 
 import webhook_server
+from desk.options import is_loopback
 
 
 class Worker(ThreadWorker):
@@ -104,8 +105,47 @@ control_socket_disable = True
 
 
 def on_starting(server):
-    """Keep gunicorn quiet about a worker that ended with code 3: it has already said why, and what to do."""
+    """Refuse what cannot work before anything is forked, and let no reload end what works.
+
+    gunicorn ends altogether when a reload finds a mistake in its configuration, and a further worker would
+    wait for the state until gunicorn gives up on all of them.
+    """
+    # It stays quiet about a worker that ended with code 3: that has already said why, and what to do.
     server.log.error_log.addFilter(_is_news)
+    asked = max(server.cfg.workers, _read_count(os.environ.get("WEB_CONCURRENCY")))
+    if asked != 1:
+        sys.stderr.write(
+            f"{asked} workers were asked for (--workers, GUNICORN_CMD_ARGS or WEB_CONCURRENCY), and one "
+            "process owns the state: two would trade every alert twice. Take that setting out; one "
+            "worker with its threads serves a thousand alerts a second.\n"
+        )
+        raise SystemExit(3)
+    _check_addresses(server.cfg.address)
+    reload = server.reload
+
+    def reload_if_right():
+        fault = webhook_server.find_fault(os.environ.get("CONFIG"), server.cfg.address)
+        if fault:
+            webhook_server.tell_refused_reload(_settings, fault)
+        else:
+            reload()
+
+    server.reload = reload_if_right
+    server.handle_ttin = server.handle_ttou = lambda: sys.stderr.write(
+        "One process owns the state: the number of workers stays one.\n"
+    )
+
+
+def _read_count(text):
+    return int(text) if text and text.isascii() and text.isdigit() else 1
+
+
+def _check_addresses(addresses):
+    """Ask for a secret where --bind lets others reach what the settings keep on this machine."""
+    for address in addresses:
+        if isinstance(address, tuple) and not is_loopback(address[0]):
+            os.environ["HOST"] = address[0]
+            webhook_server.load_settings_or_exit(os.environ.get("CONFIG"))
 
 
 def _is_news(record):

@@ -14,10 +14,11 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
@@ -47,19 +48,20 @@ from brokers.symbols import canonical
 from desk import accounts, overview
 from desk.abandoned import LiveAbandoned, check_abandoned, check_venues
 from desk.answers import OUTCOMES
+from desk.backup import CannotBackUp, back_up
 from desk.banner import write_banner
 from desk.clock import steady_clock, steady_seconds
 from desk.feed import AskPrice
 from desk.gate import Gate
 from desk.lock import StateLock, StateLocked
-from desk.logfile import start_logging
+from desk.logfile import start_logging, write_line
 from desk.loop import Desk
 from desk.options import Settings
 from desk.port import CannotListen, check_port
 from desk.rates import Rates
 from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
 from desk.settings import SettingsError, config_hash, describe, load, warnings
-from desk.store import Store, StoreDamaged, StoreUnavailable, to_json
+from desk.store import Glimpse, Store, StoreDamaged, StoreUnavailable, to_json
 from parsers import glance, parse
 
 VERSION = "0.1.0"
@@ -565,13 +567,51 @@ def load_settings_or_exit(
     brokers: Mapping[str, type[Broker]] = BROKERS,
 ) -> Settings:
     """Return the settings, or print every problem and exit with code 2."""
-    beside = HERE / "config.yaml"
-    path = Path(config) if config else beside if beside.exists() else None
     try:
-        return load_settings(path, os.environ, brokers, overrides or {})
+        return load_settings(_find_config(config), os.environ, brokers, overrides or {})
     except SettingsError as error:
         print(f"The receiver cannot start:\n{error}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _find_config(config: str | None) -> Path | None:
+    beside = HERE / "config.yaml"
+    return Path(config) if config else beside if beside.exists() else None
+
+
+def find_fault(config: str | None, listening: Collection[object]) -> str:
+    """Return why a reload would not start, in words; empty where it would.
+
+    What only a worker finds out (a file that cannot be written, live positions that would be abandoned)
+    is looked for too: the old worker is gone by the time a new one finds it. `listening` are the
+    addresses that are listened at already.
+    """
+    try:
+        settings = load_settings(_find_config(config), os.environ)
+        webhook = settings.webhook
+        if (webhook.host, webhook.port) not in listening:
+            check_port(webhook.host, webhook.port)
+        for setting, path in (("state", settings.state_path), ("logging.file", settings.log_path)):
+            with _blame(setting, path):
+                if path.exists():
+                    path.open("ab").close()
+                else:
+                    tempfile.TemporaryFile(dir=path.parent).close()
+        if settings.state_path.exists():
+            with closing(Glimpse(settings.state_path)) as store:
+                if os.environ.get("ABANDON_LIVE") not in ("1", "true"):
+                    check_abandoned(settings, store)
+                check_venues(settings, store)
+    except (SettingsError, CannotListen, CannotWrite, StoreDamaged, LiveAbandoned) as error:
+        return str(error)
+    return ""
+
+
+def tell_refused_reload(settings: Settings, fault: str) -> None:
+    """Say at the terminal and in the log that the old settings go on."""
+    text = "The reload was refused and the old settings go on. Mend this, then reload again:"
+    print(f"{text}\n{fault}", file=sys.stderr, flush=True)
+    write_line(settings.log_path, "reload_refused", f"{text} {fault}")
 
 
 def print_banner(settings: Settings) -> None:
@@ -596,6 +636,9 @@ def main(arguments: list[str] | None = None) -> None:
         action="store_true",
         help="start although live positions are open and their accounts are not live any more",
     )
+    parser.add_argument(
+        "--backup", metavar="FILE", help="copy the state into a new file, also while it is in use"
+    )
     options = parser.parse_args(arguments)
     if options.connect and not options.check:
         parser.error("--connect goes with --check")
@@ -607,6 +650,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(_sum_up(settings))
         if options.connect:
             _check_connections(settings)
+        return
+    if options.backup:
+        try:
+            print(back_up(settings.state_path, Path(options.backup)))
+        except CannotBackUp as error:
+            _give_up(error)
         return
     if options.abandon_live:
         os.environ["ABANDON_LIVE"] = "1"

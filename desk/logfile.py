@@ -186,5 +186,13 @@ def start_logging(file: Path, level: str, max_bytes: int = 0, keep: int = 0) -> 
     return gathering
 
 
+def write_line(file: Path, event: str, text: str) -> None:
+    """Add a warning to a log that another process writes; what cannot be written is dropped."""
+    record = logging.LogRecord("server", logging.WARNING, "", 0, event, None, None)
+    record.text = text
+    with contextlib.suppress(OSError), file.open("a", encoding="utf-8") as log:
+        log.write(LineFormatter().format(record) + "\n")
+
+
 def _quote(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else '"' + text.replace('"', "'") + '"'

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from desk.schema import (
     write_insert,
 )
 from desk.upgrades import upgrade
+from desk.wholeness import IN_USE, Marker, NotWhole, check_files, check_newest, wal_of
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 SHARE: TypeAdapter[Share] = TypeAdapter(Share)
@@ -136,6 +138,10 @@ class Reader:
                 return found
         return None
 
+    def last_seq(self) -> int:
+        """Return the number of the newest alert."""
+        return self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM alerts").fetchone()[0]  # type: ignore[no-any-return]
+
     def load_trades(self, limit: int) -> list[TradeRow]:
         """Return the newest closed trades, newest first."""
         rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
@@ -179,29 +185,48 @@ class Store(Reader):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        _create_private(path)
+        self._is_cut = False
+        self._is_marked = False
+        self._marker: Marker | None = None
         try:
-            super().__init__(
-                sqlite3.connect(
-                    path, isolation_level=None, check_same_thread=False, cached_statements=512
-                )
-            )
+            mark = check_files(path)
+            if not path.exists():
+                _create(path)
+            super().__init__(_connect(path))
             self._prepare()
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA wal_autocheckpoint=2000")
-        except sqlite3.DatabaseError as error:
+            self._newest = self.last_seq()
+            check_newest(mark, self._newest)
+        except (sqlite3.DatabaseError, NotWhole) as error:
             raise self._damaged(error) from None
         self._inode = path.stat().st_ino
+        self._wal = _stat_wal(path)
+
+    def _take(self) -> None:
+        """Mark the state as in use before the first change, in the file itself and beside it.
+
+        While somebody reads, the file itself cannot be written: then nothing is compared the next time.
+        """
+        if self._marker:
+            return
+        token = secrets.token_hex(8)
+        marker = Marker(self.path, token)
+        self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (IN_USE, token))
+        self._db.execute("PRAGMA busy_timeout=200")  # an alert is waiting behind this
+        self._is_marked = not self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        self._db.execute("PRAGMA busy_timeout=5000")
+        if self._is_marked:
+            marker.note(self._newest)
+        self._marker = marker
+        self._wal = _stat_wal(self.path)
 
     def _prepare(self) -> None:
-        """Create the tables in an empty file, or check the version of a full one."""
+        """Check that it is a state, and of a version that is read."""
         found = self._db.execute("SELECT name FROM sqlite_master WHERE name = 'meta'").fetchone()
         if found is None:
-            if self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise self._damaged("it is a database of another program")
-            self._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
-            self._db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
+            raise self._damaged("it is a database of another program")
         version = self._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
         with self.loading():
             is_ours = int(version) == VERSION or upgrade(self._db, int(version), VERSION)
@@ -229,7 +254,14 @@ class Store(Reader):
 
     def close(self) -> None:
         """Close the file; what was committed is in it."""
+        is_clean = False
+        if self._marker and not self._is_cut:
+            with suppress(sqlite3.Error):
+                self._db.execute("UPDATE meta SET value = '' WHERE name = ?", (IN_USE,))
+                is_clean = not self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self._db.close()
+        if self._marker:
+            self._marker.close(is_clean=is_clean)
 
     def write(self, batch: Batch, may_commit: Callable[[], bool] = lambda: True) -> bool:
         """Write one batch, all of it or nothing, and return whether it was. Raises `StoreUnavailable`.
@@ -239,8 +271,8 @@ class Store(Reader):
         if batch.is_empty():
             return True
         try:
-            if self.path.stat().st_ino != self._inode:
-                raise StoreUnavailable(f"{self.path} was replaced while running")
+            self._check_files()
+            self._take()
             self._db.execute("BEGIN IMMEDIATE")
             self._write(batch)
             is_wanted = may_commit()
@@ -253,7 +285,39 @@ class Store(Reader):
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        if is_wanted:
+            self._note(batch)
         return is_wanted
+
+    def _check_files(self) -> None:
+        """Raise `StoreUnavailable` where the files are not the ones that were written."""
+        if self.path.stat().st_ino != self._inode:
+            raise StoreUnavailable(f"{self.path} was replaced while running")
+        now = _stat_wal(self.path)
+        if now[0] == self._wal[0] and now[1] >= self._wal[1] and not self._is_cut:
+            return
+        # Another program may have moved everything into the file itself, which is well.
+        try:
+            with self.reader() as found:
+                newest = found.last_seq()
+        except (sqlite3.Error, StoreUnavailable):
+            newest = -1
+        self._is_cut = newest < self._newest or now[0] != self._wal[0]
+        if self._is_cut:
+            raise StoreUnavailable(
+                f"{self.path}-wal was cut, removed or replaced while running: stop the receiver, and put "
+                "the file or a backup back"
+            )
+        self._wal = now
+
+    def _note(self, batch: Batch) -> None:
+        """Remember what was committed, to notice if it goes."""
+        self._wal = _stat_wal(self.path)
+        newest = max(batch.alerts, default=0)
+        if newest > self._newest:
+            self._newest = newest
+            if self._marker and self._is_marked:
+                self._marker.note(newest)
 
     def _write(self, batch: Batch) -> None:
         shares, orders, fills, trades = _sort(batch.journal)
@@ -316,6 +380,7 @@ class Store(Reader):
     def shift_identities(self, step: int) -> None:
         """Let every claim end as much later as the clock was set by. Raises `StoreUnavailable`."""
         try:
+            self._take()
             self._db.execute("UPDATE identities SET until = until + ?", (step,))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from None
@@ -323,6 +388,7 @@ class Store(Reader):
     def forget_identities(self, now: int) -> None:
         """Drop the claims that have run out."""
         try:
+            self._take()
             self._db.execute("DELETE FROM identities WHERE until <= ?", (now,))
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from None
@@ -396,6 +462,7 @@ class Store(Reader):
     def note_venues(self, venues: Mapping[str, str], forget: Iterable[str]) -> None:
         """Note what each account is, and drop those to forget. Raises `StoreUnavailable`."""
         try:
+            self._take()
             for name in forget:
                 self._db.execute("DELETE FROM meta WHERE name = ?", (f"venue:{name}",))
             for name, value in venues.items():
@@ -413,10 +480,6 @@ class Store(Reader):
         for row in self._db.execute("SELECT * FROM alerts WHERE settled = 0"):
             rows.setdefault(row[0], AlertRow(*row))
         return [rows[seq] for seq in sorted(rows)]
-
-    def last_seq(self) -> int:
-        """Return the number of the newest alert."""
-        return self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM alerts").fetchone()[0]  # type: ignore[no-any-return]
 
     def load_entries(self, since: int) -> list[tuple[str, bool, str, Order]]:
         """Return account, paper, instrument and opening order of the alerts since a time, oldest first."""
@@ -470,10 +533,51 @@ class Store(Reader):
             raise StoreUnavailable(f"{self.path}: {error}") from None
 
 
-def _create_private(path: Path) -> None:
-    """Create the file for its owner alone: it may hold what an account trades."""
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+class Glimpse(Store):
+    """A state that is only looked at: nothing is created, and another process may be using it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            Reader.__init__(self, sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(error) from None
+
+    def note_venues(self, venues: Mapping[str, str], forget: Iterable[str]) -> None:
+        """Note nothing."""
+
+    def close(self) -> None:
+        """Look away."""
+        self._db.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+
+
+def _create(path: Path) -> None:
+    """Create an empty state for its owner alone: it may hold what an account trades.
+
+    It gets its name when its tables are in it: a file of no bytes is never ours.
+    """
+    made = path.with_name(path.name + "-new")
+    made.unlink(missing_ok=True)
+    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with closing(_connect(made)) as db:
+        db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
+        db.execute("INSERT INTO meta VALUES ('version', ?)", (str(VERSION),))
+    made.replace(path)
+
+
+def _stat_wal(path: Path) -> tuple[int, int]:
+    """Return inode and size of the -wal file; without one both are zero."""
+    try:
+        found = wal_of(path).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_ino, found.st_size
 
 
 def _with_chunks(share: Share, chunks: Iterable[str]) -> Share:

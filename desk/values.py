@@ -154,9 +154,17 @@ def is_currency(value: str) -> bool:
     return bool(re.fullmatch("[A-Za-z0-9]{2,10}", value))
 
 
+MAX_FILE_NAME = 240
+"""File systems take 255 bytes, and SQLite adds its own endings."""
+
+
 def is_state(value: str) -> bool:
     """Tell whether `value` names a state file."""
-    return bool(re.fullmatch("sqlite:///[^?#]+", value))
+    path = value.removeprefix("sqlite:///")
+    names = path.split("/")
+    is_file = path != value and names[-1] not in ("", ".", "..", ":memory:")
+    is_short = all(len(name.encode("utf-8", "surrogatepass")) <= MAX_FILE_NAME for name in names)
+    return is_file and is_short and value.isprintable() and not {"?", "#"} & {*value}
 
 
 def is_level(value: str) -> bool:

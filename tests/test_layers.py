@@ -119,9 +119,10 @@ def test_only_the_server_knows_the_web_and_wires():
 
 
 def test_only_the_store_speaks_sql():
-    """Nothing else imports the database but what upgrades a state, and only its schema holds statements."""
+    """But for what upgrades a state, copies it and looks whether it is whole; and its schema."""
+    state = ("desk.store", "desk.upgrades", "desk.backup", "desk.wholeness")
     for name, tree in TREES.items():
-        assert ("sqlite3" in imports_of(name)) is (name in ("desk.store", "desk.upgrades"))
+        assert ("sqlite3" in imports_of(name)) is (name in state)
         texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
         statements = [
             text
@@ -129,7 +130,7 @@ def test_only_the_store_speaks_sql():
             if isinstance(text, str)
             and text.lstrip().startswith(("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE "))
         ]
-        assert name in ("desk.store", "desk.schema", "desk.upgrades") or not statements, name
+        assert name in (*state, "desk.schema") or not statements, name
 
 
 @pytest.mark.parametrize("name", PURE_MODULES)

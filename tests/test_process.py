@@ -301,6 +301,94 @@ def test_a_reload_hands_the_state_over(tmp_path):
     assert len(read_fills(server.state)) == 2
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("webhook: {threads: 0}\ndefault_quantity: 10k\n", "webhook.threads"),
+        ("webhook: [", "config.yaml: line 1"),
+        ("logging: {file: /proc/nope/alerts.log}", "cannot be written"),
+        ("state: sqlite:////proc/nope/state.db", "cannot be written"),
+        ("webhook: {host: 192.0.2.77}", "192.0.2.77 is not an address of this machine"),
+    ],
+)
+def test_a_reload_with_a_mistake_keeps_the_old_settings_running(tmp_path, config, says):
+    """SIGHUP with what cannot start: the same worker goes on, and the terminal and the log say why."""
+    with running(tmp_path) as server:
+        worker = server.worker()
+        (tmp_path / "config.yaml").write_text(config)
+        server.process.send_signal(signal.SIGHUP)
+        await_true(lambda: "The reload was refused and the old settings go on" in server.said(), 30)
+        assert says in server.said()
+        assert "Traceback" not in server.said()
+        await_true(lambda: says in (tmp_path / "webhook_alerts.log").read_text())
+        assert server.worker() == worker
+        assert server.post(**BUY)[1]["status"] == "filled"
+        (tmp_path / "config.yaml").write_text("")
+        server.process.send_signal(signal.SIGHUP)
+        await_true(lambda: _is_new(server, worker), 30)
+        assert server.post(**BUY)[1]["duplicate"] is True
+        assert server.terminate() == 0
+
+
+def _is_new(server, worker):
+    """Whether another worker answers."""
+    try:
+        return server.worker() != worker and server.request("GET", "/webhook/test")[0] == 200
+    except (OSError, IndexError):
+        return False
+
+
+def test_a_further_worker_is_refused_while_running(tmp_path):
+    """SIGTTIN would start one, which ends gunicorn when it does not get the state: nothing happens."""
+    with running(tmp_path) as server:
+        server.process.send_signal(signal.SIGTTIN)
+        await_true(lambda: "the number of workers stays one" in server.said())
+        assert server.post(**BUY)[1]["status"] == "filled"
+        assert server.terminate() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (("--workers", "4"), {}),
+        ((), {"WEB_CONCURRENCY": "4"}),
+        ((), {"GUNICORN_CMD_ARGS": "--workers=4"}),
+    ],
+)
+@pytest.mark.parametrize("command", [PROGRAM, ("-m", "gunicorn")])
+def test_several_workers_are_refused_at_the_start(tmp_path, arguments, variables, command):
+    """Exit code 3 and a sentence: one process owns the state."""
+    if arguments and command is PROGRAM:
+        pytest.skip("the program itself has no such option")
+    server = launch(tmp_path, *arguments, command=command, environ={**GUARDED, **variables})
+    assert server.process.wait(20) == 3
+    (said,) = server.said().splitlines()
+    assert said.startswith("4 workers were asked for")
+    assert "one process owns the state" in said
+    assert not server.state.exists()
+
+
+def test_binding_to_the_world_by_gunicorns_own_option_wants_a_secret_too(tmp_path):
+    """`--bind 0.0.0.0:…` is judged like HOST=0.0.0.0."""
+    arguments = ("--bind", f"0.0.0.0:{find_port()}")
+    server = launch(tmp_path, *arguments, environ={"ADMIN_TOKEN": "short"})
+    assert server.process.wait(20) == 2
+    assert "TRADINGVIEW_WEBHOOK_SECRET=" in server.said()
+    assert "ADMIN_TOKEN: is shorter than 16 characters" in server.said()
+    assert "Traceback" not in server.said()
+
+
+@pytest.mark.parametrize("state", ["sqlite:////tmp", "postgres://me:pass-w0rd@host/db"])
+def test_a_state_that_cannot_be_one_is_a_sentence(tmp_path, state):
+    """A folder, another database: no start, no traceback, no password."""
+    server = launch(tmp_path, environ={**GUARDED, "DATABASE_URL": state})
+    assert server.process.wait(20) in (2, 3)
+    said = server.said()
+    assert "Traceback" not in said
+    assert "DATABASE_URL" in said
+    assert "pass-w0rd" not in said
+
+
 def test_after_a_kill_everything_is_there_again(tmp_path):
     """Kill -9 of all processes, then a start: positions, working orders, cash and history are complete."""
     with running(tmp_path) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -847,3 +848,35 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     for name in names:
         environ = {name: values.get(name, GOOD)}
         assert describe(read(tmp_path, text, environ, dotenv="", needs=NEEDS)) != plain
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "x",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:////",
+        "sqlite:///.",
+        "sqlite:///..",
+        "sqlite:///folder/",
+        "sqlite:///folder/..",
+        "sqlite:///:memory:",
+        "sqlite:///a\0b",
+        "sqlite:///a\nb",
+        "sqlite:///state.db?mode=ro",
+        "mysql://me:pass-w0rd@host/db",
+        "sqlite:///" + "x" * 300,
+        "sqlite:///bad\udc80name",
+    ],
+)
+@pytest.mark.parametrize("where", ["environment: DATABASE_URL", "config.yaml: state"])
+def test_a_malformed_state_is_a_sentence(tmp_path, state, where):
+    """Whatever stands in `state:` or DATABASE_URL is refused in words that show no password."""
+    in_file = "" if "DATABASE" in where else f"state: {json.dumps(state)}\n"
+    (tmp_path / "config.yaml").write_text(in_file)
+    environ = {} if in_file else {"DATABASE_URL": state}
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path / "config.yaml", environ, ["paper"])
+    assert where in str(caught.value)
+    assert "pass-w0rd" not in str(caught.value)
