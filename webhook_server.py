@@ -376,11 +376,11 @@ def _add_account_route(app: Flask, reception: Reception, real: Mapping[str, Brok
             raise Refusal(400, "UNREADABLE", "connect must be 0 or 1.")
         if found == "0":
             reception.require_reader(_caller(request.environ))
-            return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.cash)})
+            return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.shown.cash)})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
         reception.require_admin(_caller(request.environ))
-        symbols = accounts.list_symbols(desk.settings, desk.state.open_books())
-        rows = accounts.show_accounts(desk.settings, desk.state.cash)
+        symbols = accounts.list_symbols(desk.settings, desk.state.shown.open_books())
+        rows = accounts.show_accounts(desk.settings, desk.state.shown.cash)
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 
 

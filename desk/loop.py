@@ -279,6 +279,7 @@ class Desk:
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
         for each in (self._due, self._readers, self._feed, self._catalogue):
             each.shift(step)
+        self.state.show_all()
         self._clock_set = (
             f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
         )
@@ -315,6 +316,7 @@ class Desk:
                 # As if it never came back: at the deadline the order is unknown and looked up.
                 self._out[event.call.request.client_id] = (event.call, now)
                 self.state.blocked[event.call.key] = (f"{text} while recording a receipt", now)
+                self.state.show_all()
         time.sleep(RETRY_SECONDS)
 
     def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
@@ -456,7 +458,7 @@ class Desk:
             text = (
                 f"{text[:-1]} concerning {key[2]} on {key[0]}: it opens nothing before a restart."
             )
-            state.blocked[key] = (text, now)
+            state.put(state.blocked, key, (text, now))
         if isinstance(fault, InvariantBroken):
             halt(self.floor, "all", f"INVARIANT_BROKEN: {fault}", now)
         state.tell("internal_error", text, now)

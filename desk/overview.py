@@ -40,7 +40,7 @@ def show_status(desk: Desk, started_at: int, version: str, *, private: bool) -> 
         "uptime": max(0, (desk.clock() - started_at) // 1000),
         "mode": "live" if desk.settings.live_accounts else "paper",
         "counts": {
-            "alerts": desk.state.seq,
+            "alerts": desk.state.shown.alerts,
             "history": dict(Counter(row.status for row in history)),
             "accounts": len(desk.settings.accounts),
             "strategies": len(desk.settings.strategies),
@@ -74,7 +74,7 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
         "blocked": [],
         "not_recording": [],
     }
-    for book in desk.state.open_books():
+    for book in desk.state.shown.open_books():
         where = {"account": book.account, "paper": book.paper, "symbol": book.instrument.symbol}
         for order in book.orders.values():
             if order.status == "unknown":
@@ -82,12 +82,12 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
                 found["unknown_orders"].append({**where, **since})
         for share in book.restless.values():
             _add_share(found, share, where)
-    for scope, (reason, at) in list(desk.state.halts.items()):
+    for scope, (reason, at) in list(desk.state.shown.halts.items()):
         found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
-    for key, (reason, at) in list(desk.state.blocked.items()):
+    for key, (reason, at) in list(desk.state.shown.blocked.items()):
         where = {"account": key[0], "symbol": key[2], "reason": reason}
         found["blocked"].append({**where, "since": iso(at)})
-    for name, silence in list(desk.state.silent.items()):
+    for name, silence in list(desk.state.shown.silent.items()):
         where = {"account": name, "reason": silence.problem}
         found["silent_accounts"].append({**where, "since": iso(silence.since)})
     if desk.failure:
@@ -179,9 +179,9 @@ def _find_closed(
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
     """Return every share that is held or worked, and the trades that were closed."""
-    books = desk.state.open_books()
+    books = desk.state.shown.open_books()
     rows = [
-        write_position(book, share, desk.state.prices.get(book.instrument.symbol))
+        write_position(book, share, desk.state.shown.prices.get(book.instrument.symbol))
         for book in books
         for share in book.shares.values()
         if share.quantity != 0 or book.live(share.strategy)
@@ -194,7 +194,7 @@ def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
     rows.sort(key=lambda row: (row["account"], row["instrument"], row["paper"], row["strategy"]))
     rows += [
         write_manual(account, name, quantity)
-        for account, beyond in list(desk.state.beyond.items())
+        for account, beyond in list(desk.state.shown.beyond.items())
         for name, quantity in beyond.items()
         if quantity and desk.state.nets(account)
     ]
@@ -212,7 +212,7 @@ def show_strategies(desk: Desk) -> list[dict[str, Any]]:
     ]
     shapes += [
         _strategy(settings, name, [settings.default_account], True, is_registered=False)
-        for name in list(desk.state.strategies)
+        for name in list(desk.state.shown.strategies)
         if name not in settings.strategies
     ]
     return shapes

@@ -342,7 +342,7 @@ class Reception:
     def _doubt_strategy(self, name: str | None) -> str:
         """Warn of a strategy that nobody has heard of: it may be misspelt, and the one meant trades on."""
         known = dict.fromkeys(
-            [*self.settings.strategies, *list(self.desk.state.strategies), "default"]
+            [*self.settings.strategies, *list(self.desk.state.shown.strategies), "default"]
         )
         if name is None or name in known:
             return ""

@@ -30,6 +30,7 @@ from desk.book import (
 from desk.evolve import evolve
 from desk.options import Risk, Settings
 from desk.record import Record
+from desk.shown import NAMES, Shown
 from desk.store import Batch, to_json
 
 ZERO = Decimal(0)
@@ -37,6 +38,7 @@ Simulate = Callable[[Terms, Rows, date], LocalBroker]
 """Make the simulator of one account at one moment."""
 Key = tuple[str, bool, str]
 """Account, paper, instrument."""
+KEY_PARTS = 3
 _MISSING = object()
 KEPT_AT_REST = 1_000
 """How many shares that hold and wish nothing stay in memory: those last used. The store has them all."""
@@ -170,6 +172,9 @@ class State:
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
         self.counts_results = any(each.max_daily_loss for each in levels)
+        self.shown = Shown()
+        """What other threads read: the desk's own memory holds what is only tried, too."""
+        self._copies = {id(getattr(self, n)): getattr(self.shown, n) for n in NAMES}
 
         self._begin_indices()
 
@@ -232,19 +237,60 @@ class State:
                 table.pop(key, None)
             else:
                 table[key] = old
-        self.committed()
+        self._begin_batch()
 
     def committed(self) -> None:
-        """Forget the way back: what was done is on disk."""
+        """Forget the way back: what was done is on disk, and may be seen."""
+        self._show_changes()
         self._undo.clear()
+        self._begin_batch()
+
+    def _begin_batch(self) -> None:
         self.touched = {}
         self.changed.clear()
         self.batch = Batch()
 
     def loaded(self) -> None:
         """Forget the way back to an empty memory: what was loaded is on disk already."""
+        self.show_all()
         self._undo.clear()
         self.batch.books.clear()
+
+    def show_all(self) -> None:
+        """Let everything be seen as it is now: only where nothing is merely tried."""
+        for name in NAMES:
+            shown, table = getattr(self.shown, name), getattr(self, name)
+            shown.update(table)
+            for key in shown.keys() - table.keys():
+                del shown[key]
+        for key in [*self.books, *self.shown.books]:
+            self._show_book(key)
+        self.shown.alerts = self.seq
+
+    def _show_changes(self) -> None:
+        """Let what this batch has changed be seen."""
+        keys: dict[Key, None] = {}
+        for table, key, _ in self._undo:
+            copy = self._copies.get(id(table))
+            if copy is None:
+                if (
+                    type(key) is tuple and len(key) == KEY_PARTS
+                ):  # of the books, or of an index of them
+                    keys[key] = None
+            elif key in table:
+                copy[key] = table[key]
+            else:
+                copy.pop(key, None)
+        for each in keys:
+            self._show_book(each)
+        self.shown.alerts = self.seq
+
+    def _show_book(self, key: Key) -> None:
+        book = self.books.get(key)
+        if book is not None and key in self.open.get(key[:2], ()):
+            self.shown.books[key] = book
+        else:
+            self.shown.books.pop(key, None)
 
     def book(self, account: str, paper: bool, instrument: Instrument, strategy: str) -> Book:
         """Return the book of an instrument as a strategy needs it, a new one where there was none."""
@@ -300,6 +346,8 @@ class State:
             created = self.strategies.pop(name)
             if name in self.active:
                 self.strategies[name] = created
+            else:
+                self.shown.strategies.pop(name, None)
 
     def forget_at_rest(self) -> None:
         """Let go of the shares that were used longest ago and hold nothing; of their books with the last one.
