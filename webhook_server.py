@@ -398,7 +398,7 @@ def _add_control_routes(app: Flask, reception: Reception) -> None:
     @app.post("/flatten")
     def flatten() -> Response:
         reception.require_admin(_caller(request.environ))
-        return _send(reception.flatten(_read_options({"account", "symbol", "confirm"})))
+        return _send(reception.flatten(_read_options({"account", "strategy", "symbol", "confirm"})))
 
     @app.post("/orders/<client_order_id>/resolve")
     def resolve(client_order_id: str) -> Response:

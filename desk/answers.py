@@ -310,10 +310,9 @@ def _say(record: Record, told: list[Told], *, would: bool) -> str:
     said = [f"Recorded; {story.waits_for}."] if story.todo else []
     for part, orders in told:
         said += _say_part(part, orders, would=would)
-    nothing = "Nothing to do."
-    if story.action == "flatten":
-        nothing = f"Nothing to do: no strategy holds or works {record.symbol or 'anything'} there."
-    return " ".join(said) or nothing
+    if said and story.advice:
+        said.append(story.advice)
+    return " ".join(said) or story.nothing
 
 
 def _say_part(part: Part, orders: list[Order], *, would: bool) -> list[str]:

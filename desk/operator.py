@@ -1,25 +1,26 @@
 """Carry out what an operator asks for: halt, resume, flatten, and the word on an unknown order.
 
-A flatten is an exit wish on every share of an account, as if one alert had asked for it; it never touches
+A flatten is an exit wish on every share that it names, as if one alert had asked for it; it never touches
 what no strategy opened. Each command is one event of the desk thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from brokers.protocol import Receipt
 from desk.apply import settle_by_hand
-from desk.book import ENTRY, KEEP, Cause
+from desk.book import ENTRY, KEEP, Book, Cause
 from desk.codes import Denial
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.pursue import pursue
 from desk.record import Part, Record, Story
 from desk.reply import Reply
+from desk.routing import map_symbol
 from desk.state import Key
 
 ZERO = Decimal(0)
@@ -38,6 +39,15 @@ class Command:
     record: Record | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be flattened; None: all of it."""
+
+    account: str | None = None
+    symbol: str | None = None
+    strategy: str | None = None
+
+
 def obey(floor: Floor, command: Command, now: int) -> None:
     """Carry out one command; `said` or `record` then tell what came of it."""
     if command.name == "halt":
@@ -45,8 +55,7 @@ def obey(floor: Floor, command: Command, now: int) -> None:
     elif command.name == "resume":
         command.said = _resume(floor, str(command.options["scope"]), now)
     elif command.name == "flatten":
-        symbol = command.options.get("symbol")
-        command.record = _flatten(floor, str(command.options["account"]), symbol, now)
+        command.record = _flatten(floor, Wanted(**command.options), now)
     elif command.name == "resolve":
         outcome = _resolve(floor, command.options, now)
         if isinstance(outcome, Denial):
@@ -55,15 +64,50 @@ def obey(floor: Floor, command: Command, now: int) -> None:
             command.said = outcome
 
 
-def shares_to_flatten(floor: Floor, account: str, symbol: str | None) -> list[Key]:
-    """Return the books on an account in which a strategy holds or works something."""
-    name = floor.symbol_key(symbol) if symbol else None
+def find_to_flatten(floor: Floor, wanted: Wanted, books: Iterable[Book]) -> list[Book]:
+    """Return the books of which something of a strategy is to be closed, or an entry cancelled.
+
+    A symbol is any that `/positions` shows there: the spelling of the last alert, or the venue's.
+    """
     return [
-        (book.account, book.paper, book.instrument.symbol)
-        for book in floor.state.open_books(account)
-        if (name is None or name == book.instrument.symbol)
-        and (book.totals.size or book.live(None, ENTRY))
+        book
+        for book in books
+        if wanted.account in (None, book.account)
+        and _is_named(floor, wanted.symbol, book)
+        and any(
+            wanted.strategy in (None, name)
+            for name in [
+                *(share.strategy for share in book.shares.values() if share.quantity),
+                *(order.strategy for order in book.live(None, ENTRY)),
+            ]
+        )
     ]
+
+
+def say_next(wanted: Wanted) -> str:
+    """Return what happens after a flatten, and what to do where that is not wanted."""
+    names = {"strategy": wanted.strategy, "account": wanted.account}
+    body = next((f'{{"{kind}": "{name}"}}' for kind, name in names.items() if name), "{}")
+    return f"The next alert opens again: POST /halt with {body} first if it must not."
+
+
+def _say_nothing(wanted: Wanted) -> str:
+    what = f"{wanted.symbol or 'anything'} on {wanted.account or 'any account'}"
+    if wanted.strategy:
+        return f"Nothing to do: {wanted.strategy} does not hold or work {what}."
+    return f"Nothing to do: no strategy holds or works {what}."
+
+
+def _is_named(floor: Floor, symbol: str | None, book: Book) -> bool:
+    if symbol is None:
+        return True
+    account = floor.state.settings.accounts.get(book.account)
+    asked = symbol.strip().upper()
+    names = {asked, floor.symbol_key(asked)}
+    if account is not None:
+        names.add(floor.symbol_key(map_symbol(account, asked)))
+    shown = {book.instrument.symbol, *(share.symbol for share in book.shares.values())}
+    return bool(names & {each for name in shown for each in (name, floor.symbol_key(name))})
 
 
 def halt(floor: Floor, scope: str, reason: str, now: int) -> str:
@@ -96,15 +140,32 @@ def _scope_name(scope: str) -> str:
 def _resume(floor: Floor, scope: str, now: int) -> str:
     state = floor.state
     ended = list(state.halts) if scope == "all" else [each for each in state.halts if each == scope]
-    if not ended:
-        return "Nothing was halted there."
     for each in ended:
         state.drop(state.halts, each)
         state.batch.switches[each] = None
-    names = [_scope_name(each) for each in ended]
-    text = f"{', '.join(names)}: resumed, opening orders are allowed again."
+    still = _say_still_halted(list(state.halts))
+    if not ended:
+        text = "Nothing is halted." if scope == "all" else f"{_scope_name(scope)} was not halted."
+        return f"{text}{still}"
+    names = ", ".join(_scope_name(each) for each in ended)
+    text = f"{names}: resumed, opening orders are allowed again."
+    if still:
+        text = f"{names}: this halt has ended.{still}"
     state.tell("resumed", text, now)
     return text
+
+
+def _say_still_halted(scopes: list[str]) -> str:
+    """Return what is still halted, and what ends that; nothing where nothing is."""
+    if "all" in scopes:
+        return (
+            " But everything is still halted, so nothing is opened: POST /resume with {} ends that."
+        )
+    if not scopes:
+        return ""
+    bodies = [f'{{"{kind}": "{name}"}}' for kind, _, name in (s.partition(":") for s in scopes)]
+    names = ", ".join(_scope_name(each) for each in scopes)
+    return f" Still halted: {names}. POST /resume with {' or '.join(bodies)} ends that."
 
 
 def _resolve(floor: Floor, options: Mapping[str, Any], now: int) -> str | Denial:
@@ -135,30 +196,35 @@ def _resolve(floor: Floor, options: Mapping[str, Any], now: int) -> str | Denial
     return text
 
 
-def _flatten(floor: Floor, account: str, symbol: str | None, now: int) -> Record:
+def _flatten(floor: Floor, wanted: Wanted, now: int) -> Record:
     state = floor.state
     state.seq += 1
     story = Story(action="flatten", number=state.seq)
+    story.advice, story.nothing = say_next(wanted), _say_nothing(wanted)
     name = f"flatten_{now:x}{state.seq:x}"
-    record = Record(name, state.seq, now, "", symbol or "", "", story)
+    record = Record(name, state.seq, now, wanted.strategy or "", wanted.symbol or "", "", story)
     state.follow(record)
     cause = Cause(record.alert_id, record.seq, record.seq, None, "flat")
-    for key in shares_to_flatten(floor, account, symbol):
+    for book in find_to_flatten(floor, wanted, state.open_books(wanted.account)):
+        key = (book.account, book.paper, book.instrument.symbol)
         floor.at = key
-        _flatten_book(floor, key, record, cause, now)
+        _flatten_book(floor, key, record, cause, wanted.strategy, now)
     return record
 
 
-def _flatten_book(floor: Floor, key: Key, record: Record, cause: Cause, now: int) -> None:
+def _flatten_book(
+    floor: Floor, key: Key, record: Record, cause: Cause, strategy: str | None, now: int
+) -> None:
     book = floor.state.books[key]
-    live = book.live(None, ENTRY)
-    reduces = sum((abs(share.quantity) for share in book.shares.values()), ZERO)
+    live = book.live(strategy, ENTRY)
+    shares = [each for each in book.shares.values() if strategy in (None, each.strategy)]
     for order in live:
         book = book.with_order(evolve(order, ends="cancelled", due_at=None))
-    for share in list(book.shares.values()):
+    for share in shares:
         if share.quantity or any(order.strategy == share.strategy for order in live):
             owed = evolve(share, keep=ZERO, owed=cause, owed_since=now, exit=None)
             book = book.with_share(owed.calmed(KEEP))
+    reduces = sum((abs(share.quantity) for share in shares), ZERO)
     part = Part(*key, tick=book.instrument.tick, reduces=reduces, cancels=len(live))
     record.story.parts.append(part)
     pursue(floor, book, now)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from desk.answers import combine_statuses
 from desk.gate import REFUSAL, Gate, is_basic
 from desk.loop import Desk
-from desk.operator import Command, shares_to_flatten
+from desk.operator import Command, Wanted, find_to_flatten, say_next
 from desk.options import Settings
 from desk.reply import Answer, Delivery, Reply
 from desk.settings import is_loopback
@@ -354,24 +354,26 @@ class Reception:
         return f" But no strategy of that name is known; known: {', '.join(some)}{more}."
 
     def flatten(self, options: Mapping[str, Any]) -> Sent:
-        """Close every share on an account, or of one symbol there, once it was confirmed."""
+        """Close the shares that a body names by account, strategy and symbol, once it was confirmed.
+
+        Without any of these it means everything, as `/halt` and `/resume` do.
+        """
         self._refuse_secrets(options)
-        if "account" not in options:
-            known = list(self.settings.accounts)
-            text = f'Name the account, e.g. {{"account": "{known[0]}"}}. Configured: {", ".join(known)}.'
-            raise Refusal(422, "UNREADABLE", text)
-        account, symbol = self._find_account(options["account"]), options.get("symbol")
-        books = shares_to_flatten(self.desk.floor, account, symbol)
+        names = {name: options.get(name) for name in ("account", "strategy", "symbol")}
+        if names["account"] is not None:
+            names["account"] = self._find_account(names["account"])
+        wanted = Wanted(**names)
         if options.get("confirm") is not True:
-            what = ", ".join(key[2] for key in books) or "nothing, no strategy holds or works any"
-            text = f'This would close on {account}: {what}. Send "confirm": true to do it.'
+            books = find_to_flatten(self.desk.floor, wanted, self.desk.state.shown.open_books())
+            places = dict.fromkeys(
+                f"{book.instrument.symbol} on {book.account}{' (paper)' if book.paper else ''}"
+                for book in books
+            )
+            what = ", ".join(places) or "nothing, no strategy holds or works any of it"
+            text = f'This would close: {what}. Send "confirm": true to do it. {say_next(wanted)}'
             raise Refusal(422, "NOT_CONFIRMED", text)
-        command = self._command("flatten", {"account": account, "symbol": symbol})
+        command = self._command("flatten", names)
         answer = command.reply.answers[0]
-        if answer.shape["status"] == "nothing_to_do" and not answer.shape["orders"]:
-            what = f"{symbol or 'anything'} on {account}"
-            text = f"Nothing to do: no strategy holds or works {what}."
-            return Sent(answer.http, to_json({**answer.shape, "message": text}))
         return Sent(answer.http, answer.text)
 
     def resolve(self, client_id: str, options: Mapping[str, Any]) -> Sent:

@@ -65,6 +65,10 @@ class Story:
     waits_for: str | None = None
     done: str | None = None
     """What a `halt` did, in words."""
+    nothing: str = "Nothing to do."
+    """What is said where nothing came of it."""
+    advice: str = ""
+    """What is to be known besides, where something did."""
     is_authenticated: bool = True
     mark: str = ""
     """What it claims while it waits, to be let go of where nothing comes of it."""

@@ -61,7 +61,7 @@ def test_a_resume_of_another_scope_ends_nothing(make_venue_bench):
     bench = make_venue_bench()
     bench.command("halt", scope="account:v")
     command = bench.command("resume", scope="strategy:s")
-    assert command.said == "Nothing was halted there."
+    assert command.said.startswith("Strategy s was not halted. Still halted: Account v.")
     assert bench.buy("1")["code"] == "HALTED"
     bench.command("halt", scope="strategy:s")
     bench.command("resume", scope="all")

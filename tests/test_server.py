@@ -610,7 +610,12 @@ def test_flatten_asks_first_and_then_closes_every_share(receiver):
     receiver.buy("ETHUSDT", strategy="b")
     asked = receiver.control("/flatten", account="paper_simulator")
     assert (asked.status_code, asked.get_json()["code"]) == (422, "NOT_CONFIRMED")
-    assert "BTCUSDT, ETHUSDT" in asked.get_json()["message"]
+    said = asked.get_json()["message"]
+    where = "on paper_simulator (paper)"
+    assert f"close: BTCUSDT {where}, ETHUSDT {where}." in said
+    assert (
+        'The next alert opens again: POST /halt with {"account": "paper_simulator"} first' in said
+    )
     one = receiver.control("/flatten", account="paper_simulator", symbol="ETHUSDT", confirm=True)
     assert one.get_json().keys() >= ANSWER_KEYS
     assert set(receiver.held()) == {("a", "BTCUSDT")}
@@ -618,7 +623,6 @@ def test_flatten_asks_first_and_then_closes_every_share(receiver):
     assert (done.status_code, done.get_json()["status"]) == (200, "filled")
     assert receiver.held() == {}
     assert {row["closed_by"] for row in receiver.get("/positions")["closed"]} == {"flatten"}
-    assert receiver.control("/flatten", confirm=True).status_code == 422
     assert receiver.control("/flatten", account="nowhere", confirm=True).status_code == 422
 
 
@@ -647,12 +651,85 @@ def test_a_flatten_of_nothing_is_nothing_to_do(receiver):
         assert (row["alert_id"], row["status"]) == (shape["alert_id"], "nothing_to_do")
 
 
-def test_a_flatten_without_an_account_shows_a_body_that_works(start):
-    """The example names one account; all of them follow."""
+def test_a_flatten_of_everything_closes_it_on_every_account(start):
+    """As `/halt` and `/resume`: neither key is everything."""
     receiver = start("accounts: {paper_simulator: {broker: paper}, other: {broker: paper}}")
-    said = receiver.control("/flatten", confirm=True).get_json()["message"]
+    receiver.buy(strategy="a")
+    receiver.buy("ETHUSDT", strategy="b", account_group="other")
+    asked = receiver.control("/flatten")
+    assert asked.get_json()["code"] == "NOT_CONFIRMED"
+    assert (
+        "BTCUSDT on paper_simulator (paper), ETHUSDT on other (paper)"
+        in asked.get_json()["message"]
+    )
+    assert len(receiver.held()) == 2
+    done = receiver.control("/flatten", confirm=True).get_json()
+    assert (done["status"], len(done["orders"])) == ("filled", 2)
+    assert "The next alert opens again: POST /halt with {} first if it must not." in done["message"]
+    assert receiver.held() == {}
+    assert receiver.buy(strategy="a", price=101).get_json()["status"] == "filled"
+
+
+def test_a_flatten_of_a_strategy_leaves_the_others(start):
+    """On the paper simulator two strategies hold the same instrument, each its own."""
+    receiver = start()
+    receiver.buy(strategy="a")
+    receiver.buy(strategy="b")
+    receiver.buy("ETHUSDT", strategy="a", order_type="limit", price=50)
+    done = receiver.control("/flatten", strategy="a", confirm=True).get_json()
+    assert 'POST /halt with {"strategy": "a"}' in done["message"]
+    assert receiver.held() == {("b", "BTCUSDT"): 1}
+    assert [row["strategy"] for row in receiver.get("/positions")["positions"]] == ["b"]
+    none = receiver.control("/flatten", strategy="a", confirm=True).get_json()
+    assert none["message"] == "Nothing to do: a does not hold or work anything on any account."
+
+
+@pytest.mark.parametrize(
+    ("sent", "also"),
+    [
+        ("CME_MINI:MES1!", ["MES1!", "mes1!"]),
+        ("BINANCE:BTCUSDT", ["BTCUSDT", "btcusdt", "COINBASE:BTCUSDT"]),
+        ("NASDAQ:AAPL", ["AAPL"]),
+    ],
+)
+def test_a_flatten_takes_every_symbol_that_positions_shows(receiver, sent, also):
+    """The alert's spelling and the venue's, with and without the exchange."""
+    receiver.buy(sent)
+    [row] = receiver.get("/positions")["positions"]
+    for name in [row["symbol"], row["instrument"], sent, *also]:
+        asked = receiver.control("/flatten", symbol=name).get_json()["message"]
+        assert f"This would close: {row['instrument']} on" in asked, name
+    done = receiver.control("/flatten", symbol=row["symbol"], confirm=True).get_json()
+    assert done["status"] == "filled"
+    assert receiver.held() == {}
+
+
+def test_a_flatten_takes_the_name_that_an_account_maps(start):
+    """`symbols:` turns a name into another; either means the position."""
+    receiver = start("accounts: {paper_simulator: {broker: paper, symbols: {NQ1!: MNQ1!}}}\n")
+    receiver.buy("CME_MINI:NQ1!")
+    for name in ("NQ1!", "MNQ1!", "CME_MINI:NQ1!"):
+        asked = receiver.control("/flatten", symbol=name).get_json()["message"]
+        assert "This would close: MNQ1!" in asked
+
+
+def test_a_resume_says_what_is_still_halted(receiver):
+    """A strategy resumed while everything is halted opens nothing."""
+    receiver.control("/halt")
+    receiver.control("/halt", strategy="a")
+    said = receiver.control("/resume", strategy="a").get_json()["message"]
+    assert "But everything is still halted, so nothing is opened" in said
+    assert "allowed again" not in said
+    said = receiver.control("/resume", strategy="b").get_json()["message"]
+    assert said.startswith("Strategy b was not halted. But everything is still halted")
+    receiver.control("/halt", account="paper_simulator")
+    receiver.control("/resume")
+    receiver.control("/halt", account="paper_simulator")
+    receiver.control("/halt", strategy="a")
+    said = receiver.control("/resume", strategy="a").get_json()["message"]
+    assert "Still halted: Account paper_simulator." in said
     assert '{"account": "paper_simulator"}' in said
-    assert "Configured: paper_simulator, other." in said
+    assert receiver.control("/resume").get_json()["message"].endswith("are allowed again.")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b'"x"', b"\xff", b'{"account": 1}', b"[" * 60000])
@@ -887,7 +964,7 @@ def test_only_listed_addresses_may_send(start):
 
 def drop_names(text: str) -> str:
     """Return an answer without what differs from one alert to the next."""
-    return re.sub(r"alert_\w+|tv-\w+|paper-\w+|in \d+ s|\d{4}-[\dT:.-]+Z", "…", text)
+    return re.sub(r"alert_\w+|tv-\w+|paper-\w+|in \d+ s|\d{4}-[\dT:.-]+Z|at [\d:]+ UTC", "…", text)
 
 
 def test_both_ways_into_the_webhook_answer_alike(start):
