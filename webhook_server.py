@@ -40,7 +40,7 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wsgi import get_content_length
 
-from brokers import BROKERS
+from brokers import BROKERS, find_broker, list_facts
 from brokers.binance_public import PUBLIC_URL, public_price
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
@@ -162,7 +162,7 @@ def connect_brokers(
     """Return the broker of each account that has a venue; none of them is called yet."""
     connections: dict[str, Connection] = dict(settings.accounts)
     return {
-        name: brokers[each.broker](name, connections[name])  # type: ignore[call-arg]
+        name: find_broker(brokers, each.broker, each.market)(name, connections[name])  # type: ignore[call-arg]
         for name, each in settings.accounts.items()
         if each.broker != "paper"
     }
@@ -543,22 +543,7 @@ def load_settings(
     overrides: Mapping[str, object] = MappingProxyType({}),
 ) -> Settings:
     """Return the settings for these brokers, with the credentials they need. Raises `SettingsError`."""
-    needs = {name: tuple(getattr(each, "needs", ())) for name, each in brokers.items()}
-    markets = {name: tuple(getattr(each, "markets", ())) for name, each in brokers.items()}
-    currencies = {
-        name: each.currency for name, each in brokers.items() if hasattr(each, "currency")
-    }
-    hosts = {name: tuple(getattr(each, "live_hosts", ())) for name, each in brokers.items()}
-    return load(
-        path,
-        environ,
-        brokers,
-        overrides=overrides,
-        needs=needs,
-        markets=markets,
-        currencies=currencies,
-        live_hosts=hosts,
-    )
+    return load(path, environ, list_facts(brokers), overrides=overrides)
 
 
 def load_settings_or_exit(

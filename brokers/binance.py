@@ -61,6 +61,7 @@ from brokers.protocol import (
     Snapshot,
     Uncertain,
     Unreachable,
+    VenueFacts,
 )
 
 OLDER_MS = 60_000
@@ -77,12 +78,14 @@ class Binance:
     `now_ms` is this machine's clock. Nothing is sent before the first call; `open` spares it the handshake.
     """
 
-    needs = (KEY, SECRET)
-    markets = ("spot",)
-    currency = "USDT"
-    live_hosts = LIVE_HOSTS
-    can = frozenset({"stop", "oco", "cash", "locks_balance", "bracket"})
-    poll_seconds = 2.0  # thirty snapshots a minute are half of the weight
+    facts = VenueFacts(
+        needs=(KEY, SECRET),
+        markets=("spot",),
+        currency="USDT",
+        live_hosts=LIVE_HOSTS,
+        capabilities=frozenset({"oco", "cash", "locks_balance", "bracket"}),
+        poll_seconds=2.0,  # thirty snapshots a minute are half of the weight
+    )
 
     def __init__(
         self,
@@ -110,7 +113,7 @@ class Binance:
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the rules of a TradingView symbol. Raises `Refused` where there is no such pair."""
-        if self._market not in (None, *self.markets):
+        if self._market not in (None, *self.facts.markets):
             text = (
                 f"{self.name} has market: {self._market}, and at Binance only spot is supported yet."
                 " Set market: spot in config.yaml."
@@ -222,7 +225,7 @@ class Binance:
 
     def check(self) -> Check:
         """Ask whether the keys are good, what they may do, and how far the clocks differ. Raises nothing."""
-        if self._market not in (None, *self.markets):
+        if self._market not in (None, *self.facts.markets):
             text = f"market: {self._market} is not supported at Binance yet. Set market: spot."
             return Check(problem=text)
         deadline = Deadline.after(READ_SECONDS)

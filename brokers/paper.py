@@ -25,6 +25,7 @@ from brokers.protocol import (
     Rows,
     Snapshot,
     Terms,
+    VenueFacts,
 )
 from brokers.symbols import classify
 
@@ -45,8 +46,7 @@ DEFAULT_LEVERAGE = Decimal(10)
 class Paper:
     """Fill orders against the last price seen. Raises only `Refused`."""
 
-    can = frozenset({"local", "reduce_only", "stop"})
-    poll_seconds = 0.0
+    facts = VenueFacts((), (), "", (), frozenset({"local", "reduce_only"}), poll_seconds=0.0)
     rest_seconds = 0.0
 
     def __init__(self, terms: Terms, rows: Rows, today: date) -> None:

@@ -203,6 +203,25 @@ class Check:
     """Why it could not be asked: unreachable, keys refused, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class VenueFacts:
+    """What a venue is, before anybody calls it: the settings are checked by it, the desk counts on it."""
+
+    needs: tuple[str, ...]
+    """The credentials of an account, by the names of their variables."""
+    markets: tuple[str, ...]
+    """What can be traded there; where it is one, an account need not say so."""
+    currency: str
+    """What an account settles in, where its settings do not say otherwise; empty: they always say it."""
+    live_hosts: tuple[str, ...]
+    """Where orders are real money: no sandbox may send there."""
+    capabilities: frozenset[str]
+    """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
+    carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what they sell)."""
+    poll_seconds: float
+    """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
+
+
 class Connection(Protocol):
     """What a broker is told about the account it works for."""
 
@@ -220,18 +239,13 @@ class Connection(Protocol):
 
     @property
     def credentials(self) -> Mapping[str, str]:
-        """What `needs` names, by those names; never to be shown."""
+        """What `VenueFacts.needs` names, by those names; never to be shown."""
 
 
 class Broker(Protocol):
-    """What every broker can do. `can` tells the desk which of a venue's tools it may count on."""
+    """What every broker can do."""
 
-    can: frozenset[str]
-    """Of: local (lives in this process), reduce_only, stop, oco (`protect` links its two orders), bracket
-    (an entry carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what
-    they sell)."""
-    poll_seconds: float
-    """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
+    facts: VenueFacts
 
     @property
     def rest_seconds(self) -> float:

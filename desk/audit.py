@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from brokers.protocol import VenueFacts
 from desk.options import (
     Account,
     Logging,
@@ -151,12 +152,10 @@ def check_accounts(options: Options, brokers: Collection[str], problems: Problem
             problems.add((*path, "sandbox"), "an account is live or a sandbox, not both")
 
 
-def check_markets(
-    options: Options, markets: Mapping[str, tuple[str, ...]], problems: Problems
-) -> None:
+def check_markets(options: Options, brokers: Mapping[str, VenueFacts], problems: Problems) -> None:
     """Check that an account's market is one that its broker trades; one alone goes without saying."""
     for name, account in options.accounts.items():
-        known = markets.get(account.broker, ())
+        known = brokers[account.broker].markets if account.broker in brokers else ()
         if not known or account.market in known or (account.market is None and len(known) == 1):
             continue
         path = ("accounts", name, "market")
@@ -165,12 +164,13 @@ def check_markets(
 
 
 def check_sandboxes(
-    options: Options, live_hosts: Mapping[str, tuple[str, ...]], problems: Problems
+    options: Options, brokers: Mapping[str, VenueFacts], problems: Problems
 ) -> None:
     """Check that no account that is called a sandbox sends its orders where they are real."""
     for name, account in options.accounts.items():
         host = urlsplit(account.base_url or "").hostname or ""
-        if account.sandbox and host.lower() in live_hosts.get(account.broker, ()):
+        facts = brokers.get(account.broker)
+        if facts and account.sandbox and host.lower() in facts.live_hosts:
             said = f"{host} trades real money, and the account is a sandbox: remove this line"
             problems.add(("accounts", name, "base_url"), said)
 

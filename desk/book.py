@@ -427,7 +427,7 @@ class Book:
     closes_unprotected: bool = True
     """Whether a share is closed that cannot be protected, or only told of."""
     can: frozenset[str] = NOTHING
-    """What the venue can do (`Broker.can`)."""
+    """What the venue can do (`VenueFacts.capabilities`)."""
     sight: Sight = UNSEEN
     acted_at: int = 0
     """When an order here last left or came back: a read that began earlier may not show it yet."""

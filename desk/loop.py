@@ -64,7 +64,7 @@ FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
 FAULT_PAUSE_MS = 60_000
 """When a book is looked at again whose moment had come and that could not be planned."""
-LOCAL = frozenset({"local", "reduce_only", "stop"})
+LOCAL = frozenset({"local", "reduce_only"})
 """What the simulator can do."""
 
 
@@ -175,7 +175,7 @@ class Desk:
         """Return what the venue of an account can do; on paper that is simulated here."""
         if paper or account not in self._brokers:
             return LOCAL if paper else frozenset()
-        return self._brokers[account].can
+        return self._brokers[account].facts.capabilities
 
     def _deliver(self, call: Call, receipt: Receipt) -> None:
         self._inbox.put(Answered(call, receipt))

@@ -215,7 +215,7 @@ class Readers:
         """
         accounts, broker = self._state.settings.accounts, self._brokers[name]
         sharing = sum(accounts[each].broker == accounts[name].broker for each in self._due)
-        return int(max(broker.poll_seconds * sharing, broker.rest_seconds) * 1000)
+        return int(max(broker.facts.poll_seconds * sharing, broker.rest_seconds) * 1000)
 
     def _begin_one(self, name: str, now: int) -> None:
         watched = tuple(

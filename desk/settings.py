@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from brokers.protocol import VenueFacts
 from desk import yaml_text
 from desk.audit import (
     ADMIN,
@@ -90,21 +91,17 @@ class SettingsError(Exception):
 def load(
     path: Path | None,
     environ: Mapping[str, str],
-    brokers: Collection[str],
+    brokers: Mapping[str, VenueFacts],
     *,
     overrides: Mapping[str, object] = MappingProxyType({}),
-    needs: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    markets: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    live_hosts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    currencies: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Read, check and freeze the settings.
 
     `path` (or the variable CONFIG) names the file, else config.yaml where it exists; .env lies
     beside it. `overrides` are the command line's `host` and `port`; None means not given. They win
-    over the environment, that over .env, that over the file. An empty variable is not set. `needs` are
-    the credentials of each broker by the names of their variables, `markets` what can be traded there,
-    `live_hosts` where its orders are real, `currencies` what each settles in.
+    over the environment, that over .env, that over the file. An empty variable is not set. `brokers`
+    says of each what it needs, what can be traded there, what it settles in, and where its orders
+    are real.
 
     Raises `SettingsError` with all problems at once.
     """
@@ -118,19 +115,19 @@ def load(
     variables = _read_environment(dotenv, environ, problems)
     _apply(raw, variables, overrides, problems)
     declared = tuple(raw["accounts"])
-    _fill_in(raw["accounts"], markets, currencies)
+    _fill_in(raw["accounts"], brokers)
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)
-    check_markets(options, markets, problems)
-    check_sandboxes(options, live_hosts, problems)
+    check_markets(options, brokers, problems)
+    check_sandboxes(options, brokers, problems)
     check_strategies(options, declared, problems)
-    options = _complete(options, _find_credentials(options, needs, variables, problems))
+    options = _complete(options, _find_credentials(options, brokers, variables, problems))
     settings = Settings.model_construct(
         **{name: getattr(options, name) for name in Options.model_fields},
         file=file,
         admin_token=_read_admin_token(variables, problems),
         secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
-        unread=_find_unread(variables, options, needs),
+        unread=_find_unread(variables, options, brokers),
     )
     check_secrets(settings, problems)
     check_live(settings, problems)
@@ -187,9 +184,7 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
 
 
 def _fill_in(
-    accounts: Mapping[str, dict[str, Any]],
-    markets: Mapping[str, tuple[str, ...]],
-    currencies: Mapping[str, str],
+    accounts: Mapping[str, dict[str, Any]], brokers: Mapping[str, VenueFacts]
 ) -> None:
     """Give each account what its venue leaves no choice about, so that its paper twin has it too.
 
@@ -197,12 +192,13 @@ def _fill_in(
     """
     for account in accounts.values():
         broker = account.get("broker")
-        if not isinstance(broker, str):
+        facts = brokers.get(broker) if isinstance(broker, str) else None
+        if facts is None:
             continue
-        if account.get("market") is None and len(markets.get(broker, ())) == 1:
-            account["market"] = markets[broker][0]
-        if "currency" not in account and broker in currencies:
-            account["currency"] = currencies[broker]
+        if account.get("market") is None and len(facts.markets) == 1:
+            account["market"] = facts.markets[0]
+        if "currency" not in account and facts.currency:
+            account["currency"] = facts.currency
 
 
 def _block(value: Any, path: Location, problems: Problems) -> dict[str, Any]:
@@ -281,17 +277,17 @@ def _read_admin_token(
 def _find_unread(
     variables: Mapping[str, tuple[str, str]],
     options: Options,
-    needs: Mapping[str, tuple[str, ...]],
+    brokers: Mapping[str, VenueFacts],
 ) -> tuple[str, ...]:
     """Return a sentence for each variable that was probably meant for us and is not read.
 
     Of the environment only names that look like our secrets are told: the rest belongs to other programs.
     """
-    keys = {name for each in needs.values() for name in each}
+    keys = {name for each in brokers.values() for name in each.needs}
     keys |= {
         name_variable(account, name)
         for account, each in options.accounts.items()
-        for name in needs.get(each.broker, ())
+        for name in _needs_of(each, brokers)
     }
     secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
@@ -332,9 +328,13 @@ def _drop(block: dict[str, Any], path: Location) -> bool:
     return block.pop(path[-1], block) is not block
 
 
+def _needs_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
+    return brokers[account.broker].needs if account.broker in brokers else ()
+
+
 def _find_credentials(
     options: Options,
-    needs: Mapping[str, tuple[str, ...]],
+    brokers: Mapping[str, VenueFacts],
     variables: Mapping[str, tuple[str, str]],
     problems: Problems,
 ) -> dict[str, Account]:
@@ -345,7 +345,7 @@ def _find_credentials(
     found: dict[str, Account] = {}
     for account, each in options.accounts.items():
         values: dict[str, str] = {}
-        for name in needs.get(each.broker, ()):
+        for name in _needs_of(each, brokers):
             own = name_variable(account, name)
             value, origin = variables.get(own) or variables.get(name) or ("", "")
             if value != value.strip() or not value.isprintable():
@@ -354,7 +354,7 @@ def _find_credentials(
                 problems.add(path, "expected a text without spaces around it")
             elif value:
                 values[name] = value
-        missing = tuple(name for name in needs.get(each.broker, ()) if name not in values)
+        missing = tuple(name for name in _needs_of(each, brokers) if name not in values)
         found[account] = each.with_credentials(values, missing)
     return found
 

@@ -24,9 +24,8 @@ ERRORS = ErrorTable("The venue", {code: (ours, code) for code, ours in CODES.ite
 class Example:
     """One account at the venue. Raises only `Refused`, `Unreachable` and `Uncertain`."""
 
-    needs = ("EXAMPLE_KEY",)
-    can = frozenset({"reduce_only"})
-    poll_seconds, rest_seconds = 2.0, 0.0
+    facts = p.VenueFacts(("EXAMPLE_KEY",), ("linear",), "USDT", (), frozenset({"reduce_only"}), 2.0)
+    rest_seconds = 0.0
 
     def __init__(self, name: str, connection: p.Connection) -> None:
         key = connection.credentials.get("EXAMPLE_KEY", "")

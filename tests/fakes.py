@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brokers.paper import Paper
-from brokers.protocol import Check, Fill, Instrument, OrderRequest, Receipt, Snapshot
+from brokers.protocol import Check, Fill, Instrument, OrderRequest, Receipt, Snapshot, VenueFacts
 from brokers.symbols import canonical, classify
 from desk.events import Ask
 from desk.loop import Desk
@@ -42,6 +42,13 @@ class FakeClock:
         self.now += int(seconds * 1000)
 
 
+def make_facts(*capabilities: str, poll_seconds: float = 2.0, **more: Any) -> VenueFacts:
+    """Return what a made-up venue is: no credentials, whatever market, these capabilities."""
+    nothing = {"needs": (), "markets": (), "currency": "", "live_hosts": ()}
+    facts = {**nothing, **more, "poll_seconds": poll_seconds}
+    return VenueFacts(capabilities=frozenset(capabilities), **facts)
+
+
 class DeskBench:
     """A desk on a state of its own, driven by hand: each event is taken in, committed and answered at once.
 
@@ -59,10 +66,8 @@ class DeskBench:
         self.file = folder / "config.yaml"
         self.file.write_text(config)
         self.fakes = brokers or {}
-        needs = {name: tuple(getattr(each, "needs", ())) for name, each in self.fakes.items()}
-        markets = {name: tuple(getattr(each, "markets", ())) for name, each in self.fakes.items()}
-        names = ["paper", *self.fakes]
-        self.settings = load(self.file, environ or {}, names, needs=needs, markets=markets)
+        facts = {"paper": Paper.facts, **{name: each.facts for name, each in self.fakes.items()}}
+        self.settings = load(self.file, environ or {}, facts)
         self.clock = FakeClock()
         self._count = 0
         self.open()
@@ -160,8 +165,7 @@ class DeskBench:
 class HangingBroker:
     """A venue that answers an order only when it is let go."""
 
-    can = frozenset({"reduce_only", "stop"})
-    poll_seconds = 2.0
+    facts = make_facts("reduce_only")
     rest_seconds = 0.0
 
     def __init__(self) -> None:

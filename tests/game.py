@@ -32,7 +32,7 @@ from desk.sizing import floor_to
 from desk.store import ORDER, TRADE, Store
 from parsers.alert import Alert, Level
 from tests import naive_model
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, make_facts
 from tests.lying_venue import CROSS, STEP, LyingVenue
 from tests.referee import Referee
 
@@ -52,16 +52,16 @@ strategies:
 """
 ROUTES = {"fan": {"a": Decimal(1), "b": Decimal("0.5")}, "one": {"a": Decimal(1)}, "two": {"b": 1}}
 NETTING = [
-    frozenset({"reduce_only", "stop"}),
-    frozenset({"reduce_only", "stop", "oco"}),
-    frozenset({"reduce_only", "stop", "oco", "bracket"}),
-    frozenset({"stop"}),
-    frozenset({"stop", "oco"}),
+    frozenset({"reduce_only"}),
+    frozenset({"reduce_only", "oco"}),
+    frozenset({"reduce_only", "oco", "bracket"}),
+    frozenset(),
+    frozenset({"oco"}),
 ]
 SPOT = [
-    frozenset({"locks_balance", "stop", "oco"}),
-    frozenset({"locks_balance", "stop", "oco", "bracket"}),
-    frozenset({"locks_balance", "stop"}),
+    frozenset({"locks_balance", "oco"}),
+    frozenset({"locks_balance", "oco", "bracket"}),
+    frozenset({"locks_balance"}),
 ]
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 DEAD_AFTER_MS = 8_000
@@ -519,7 +519,9 @@ def _prepare() -> tuple[Any, Path]:
     if not _prepared:
         folder = Path(tempfile.mkdtemp(dir=MEMORY))
         (folder / "config.yaml").write_text(CONFIG)
-        _prepared["settings"] = load(folder / "config.yaml", {}, ["paper", "lying"])
+        _prepared["settings"] = load(
+            folder / "config.yaml", {}, {"paper": make_facts(), "lying": make_facts()}
+        )
         store = Store(folder / "empty.db")
         store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.close()

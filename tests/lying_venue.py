@@ -24,7 +24,7 @@ from brokers.protocol import (
     Uncertain,
     Unreachable,
 )
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, make_facts
 
 ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
 STEP = Decimal("0.001")
@@ -69,7 +69,6 @@ class Working:
 class LyingVenue:
     """One account. `can` says what kind: reduce_only, locks_balance (then it is spot), oco."""
 
-    poll_seconds = 0.0
     rest_seconds = 0.0
     fee_rate = ONE / 1000
     fee_coin = "USDT"
@@ -78,6 +77,7 @@ class LyingVenue:
         self.chance = chance
         self.clock = clock
         self.can = can
+        self.facts = make_facts(*can, poll_seconds=0.0)
         self.instruments = SPOT if "locks_balance" in can else NETS
         self.prices = dict.fromkeys(self.instruments, HUNDRED)
         self.coins: frozenset[str] = frozenset()

@@ -15,7 +15,7 @@ from desk.accounts import connect, describe_account, list_symbols, show_accounts
 from desk.book import Book, Share
 from desk.ledger import Position
 from desk.settings import load
-from tests.fakes import DeskBench, HangingBroker
+from tests.fakes import DeskBench, HangingBroker, make_facts
 from tests.running import GUARDED, OWNER, launch, receivers, running
 
 NEEDS = ("VENUE_KEY", "VENUE_SECRET")
@@ -39,7 +39,7 @@ GOOD = Check(
 class Venue(HangingBroker):
     """A venue that says of an account what the test wants it to."""
 
-    needs = NEEDS
+    facts = make_facts(needs=NEEDS)
     said: Check | Exception = GOOD
 
     def __init__(self, *about: object) -> None:
@@ -78,8 +78,8 @@ def saying(said: Check | Exception) -> type[Venue]:
 def rows_of(folder: Path, text: str, broker: object, environ: dict[str, str] = KEYS, **how: float):
     """Return the rows of a configuration after its accounts were asked."""
     (folder / "config.yaml").write_text(text + "webhook: {secret: correct-horse-battery-8}\n")
-    brokers, needs = ["paper", "venue"], {"venue": NEEDS}
-    settings = load(folder / "config.yaml", environ, brokers, needs=needs)
+    facts = {"paper": make_facts(), "venue": make_facts(needs=NEEDS)}
+    settings = load(folder / "config.yaml", environ, facts)
     rows = show_accounts(settings, {})
     real = {name: broker for name, each in settings.accounts.items() if each.broker != "paper"}
     return connect(rows, real, list_symbols(settings, []), **how)
@@ -203,7 +203,7 @@ def test_what_is_held_is_looked_up(tmp_path: Path) -> None:
     """The symbols of positions at the venue are checked beside those that the configuration names."""
     file = tmp_path / "config.yaml"
     file.write_text(LIVE.replace("live: true", "sandbox: true"))
-    settings = load(file, {}, ["venue"])
+    settings = load(file, {}, {"venue": make_facts()})
     shares = {
         "trend": Share("trend", symbol="ETHUSDT.P", position=Position(quantity=Decimal(1))),
         "manual": Share("manual", symbol="SOLUSDT.P"),

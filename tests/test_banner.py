@@ -9,13 +9,14 @@ import pytest
 
 from desk.banner import write_banner
 from desk.settings import load
+from tests.fakes import make_facts
 
 SECRET = "correct-horse-battery-8"
 
 
 def say(file: Path | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the lines of the banner by their name."""
-    lines = write_banner(load(file, environ or {}, ["paper"]), "1.2.3")
+    lines = write_banner(load(file, environ or {}, {"paper": make_facts()}), "1.2.3")
     assert "1.2.3" in lines[0]
     assert not any(SECRET in line for line in lines)
     return {name: text for name, _, text in (line.strip().partition("  ") for line in lines[1:])}

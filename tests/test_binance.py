@@ -258,7 +258,7 @@ def test_the_larger_of_two_least_quantities_counts():
 def test_the_table_of_brokers_has_binance():
     """config.yaml may say broker: binance."""
     assert BROKERS["binance"] is Binance
-    assert Binance.needs == ("BINANCE_API_KEY", "BINANCE_API_SECRET")
+    assert Binance.facts.needs == ("BINANCE_API_KEY", "BINANCE_API_SECRET")
 
 
 # Orders.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ HANGING = {
 }
 OURS = (Refused, Unreachable, Uncertain)
 TABLE: dict[str, Callable[..., Broker]] = {
-    **{name: made for name, made in BROKERS.items() if "local" not in made.can},
+    **{name: made for name, made in BROKERS.items() if "local" not in made.facts.capabilities},
     "example": Example,
 }
 TESTED = sorted(set(TABLE) & set(SAMPLES))
@@ -212,10 +213,13 @@ def test_a_broker_without_a_sample_is_named():
 @pytest.mark.parametrize("name", TESTED)
 def test_a_broker_says_what_it_can_and_needs(name):
     """What the desk counts on is one of the known words; credentials are named as in .env."""
-    words = {"reduce_only", "stop", "oco", "bracket", "cash", "locks_balance"}
-    assert set(TABLE[name].can) <= words
-    assert TABLE[name].poll_seconds > 0
-    assert set(TABLE[name].needs) == set(SAMPLES[name].credentials)
+    words = {"reduce_only", "oco", "bracket", "cash", "locks_balance"}
+    facts = TABLE[name].facts
+    assert facts.capabilities <= words
+    assert facts.poll_seconds > 0
+    assert set(facts.needs) == set(SAMPLES[name].credentials)
+    assert set(facts.markets) <= {"spot", "linear", "futures", "equity"}
+    assert all(re.fullmatch(r"[a-z0-9.-]+", host) for host in facts.live_hosts)
 
 
 @pytest.mark.parametrize("name", TESTED)
@@ -584,7 +588,7 @@ def test_a_cancel_without_a_clear_answer(stage, fault):
 @pytest.mark.parametrize(("name", "verb"), [deal for deal in DEALS if deal[1] == "close"])
 def test_a_stop_and_a_target_leave_together(stage, hurry):
     """Linked legs are one request with every client id, or an honest no before anything is sent."""
-    if "oco" not in stage.broker.can:
+    if "oco" not in stage.broker.facts.capabilities:
         with pytest.raises(Refused):
             stage.broker.protect((stage.deal.request, stage.deal.request))
         assert stage.venue.requests == []
@@ -607,7 +611,7 @@ def test_a_stop_and_a_target_leave_together(stage, hurry):
 @pytest.mark.parametrize(("name", "verb"), [deal for deal in DEALS if deal[1] == "place_order"])
 def test_an_entry_and_its_exits_leave_together(stage, hurry):
     """An entry with legs is one request with every client id, or an honest no before anything is sent."""
-    if "bracket" not in stage.broker.can:
+    if "bracket" not in stage.broker.facts.capabilities:
         with pytest.raises(Refused):
             stage.broker.place_order(
                 replace(stage.deal.request, legs=(stage.sample.reducing.request,))

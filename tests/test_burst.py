@@ -22,7 +22,7 @@ from desk.reply import Delivery
 from desk.settings import load
 from desk.store import Store
 from parsers.alert import Alert
-from tests.fakes import START
+from tests.fakes import START, make_facts
 from tests.running import GUARDED, ROOT, SECRET, await_true, running
 
 PARALLEL = 4
@@ -41,8 +41,7 @@ ON_THE_WIRE_SECONDS, EXIT_SECONDS, ANSWER_SECONDS = 2.5, 1.0, 2.5
 class PacedVenue:
     """A venue that takes its time for each call, and for ever where it is told to."""
 
-    can = frozenset({"reduce_only", "stop"})
-    poll_seconds = 60.0
+    facts = make_facts("reduce_only", poll_seconds=60.0)
     rest_seconds = 0.0
 
     def __init__(self, seconds: float) -> None:
@@ -106,7 +105,9 @@ class Burst:
 
     def __init__(self, folder, venue) -> None:
         (folder / "config.yaml").write_text(CONFIG)
-        settings = load(folder / "config.yaml", {}, ["paper", "paced"])
+        settings = load(
+            folder / "config.yaml", {}, {"paper": make_facts(), "paced": PacedVenue.facts}
+        )
         rates = Rates(settings.webhook.rate_limit, time.monotonic)
         store = Store(settings.state_path)
         self.venue = venue

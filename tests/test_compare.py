@@ -24,7 +24,7 @@ def book_of(instrument: Instrument, quantity: str, **wishes: object) -> Book:
     """Return a book whose one share is so large."""
     fill = Execution("buy", Decimal(quantity), Decimal(100), Decimal(0), NOW)
     share = evolve(Share("s"), position=book_fill(Position(), fill)[0], **wishes)
-    return Book("a", False, instrument, {"s": share}, can=frozenset({"locks_balance", "stop"}))
+    return Book("a", False, instrument, {"s": share}, can=frozenset({"locks_balance"}))
 
 
 @pytest.mark.parametrize(

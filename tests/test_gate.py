@@ -19,6 +19,7 @@ from desk import gate
 from desk.gate import TELL_AT_FAILURES, TRADINGVIEW, Gate, Verdict
 from desk.rates import Rates
 from desk.settings import Settings, load
+from tests.fakes import make_facts
 
 GLOBAL = "correct-horse-battery-8"
 OWN = "staple-of-the-trend-99"
@@ -46,7 +47,7 @@ def clock() -> Clock:
 def settings(folder: Path, text: str = "", token: str = "") -> Settings:
     """Return the settings that `text` as config.yaml means."""
     (folder / "config.yaml").write_text(text, encoding="utf-8")
-    return load(folder / "config.yaml", {"ADMIN_TOKEN": token}, ["paper"])
+    return load(folder / "config.yaml", {"ADMIN_TOKEN": token}, {"paper": make_facts()})
 
 
 def secured(folder: Path, token: str = "") -> Settings:

@@ -167,7 +167,7 @@ def test_money_is_never_a_float(name):
     allowed = {
         id(value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.arg | ast.FunctionDef)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.arg | ast.FunctionDef | ast.keyword)
         and "seconds" in ast.unparse(node).partition("=")[0].lower()
         for value in ast.walk(node)
     }

@@ -25,7 +25,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 import parsers
-from brokers import BROKERS, protocol
+from brokers import BROKERS, list_facts, protocol
 from desk.answers import OUTCOMES
 from desk.codes import CODES
 from desk.settings import load
@@ -578,7 +578,7 @@ def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) ->
     """What a page shows of config.yaml starts."""
     file = tmp_path / "config.yaml"
     file.write_text(config)
-    load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, list(BROKERS))
+    load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, list_facts(BROKERS))
 
 
 LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"}

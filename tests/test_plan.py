@@ -23,8 +23,8 @@ from desk.timing import Times
 from parsers.alert import Alert
 
 NOW = 1_000_000
-CAN = frozenset({"reduce_only", "stop"})
-LOCKS = frozenset({"locks_balance", "stop"})
+CAN = frozenset({"reduce_only"})
+LOCKS = frozenset({"locks_balance"})
 INSTRUMENT = classify("MES1!", None, date(2025, 11, 21))
 CAUSE = Cause("alert_1", 7, 7)
 COIN = Instrument("BTCUSDT", "spot", "BTC", "USDT", step=Decimal("0.001"))

@@ -26,7 +26,7 @@ from desk.pool import READERS, SPARE_THREADS, Pool, carry_out, time_out
 from desk.reply import Delivery
 from desk.store import to_json
 from parsers import parse
-from tests.fakes import DeskBench, HangingBroker
+from tests.fakes import DeskBench, HangingBroker, make_facts
 
 PATIENCE = 5.0
 """Seconds after which a test gives up; nothing here takes a tenth of that."""
@@ -35,8 +35,7 @@ PATIENCE = 5.0
 class Gate:
     """A venue whose calls hang until they are let go, each by its id or all."""
 
-    can = frozenset({"reduce_only", "stop"})
-    poll_seconds = 0.0
+    facts = make_facts("reduce_only", poll_seconds=0.0)
     rest_seconds = 0.0
 
     def __init__(self) -> None:

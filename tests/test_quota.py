@@ -33,7 +33,7 @@ def read_for(seconds, clock, brokers, used=lambda: None):
         for broker in brokers:
             if clock() >= due[broker]:
                 broker.snapshot()
-                pause = max(broker.poll_seconds * len(brokers), broker.rest_seconds)
+                pause = max(broker.facts.poll_seconds * len(brokers), broker.rest_seconds)
                 due[broker] = clock() + pause * 1000
         used()
         clock.tick(0.1)

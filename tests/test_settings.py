@@ -32,9 +32,10 @@ from desk.settings import (
     warnings,
 )
 from tests import shipped as shipped_files
+from tests.fakes import make_facts
 from tests.shipped import ROOT, read_shipped
 
-BROKERS = ("paper", "binance")
+BROKERS = {"paper": make_facts(), "binance": make_facts()}
 NEEDS = {"binance": ("BINANCE_API_KEY", "BINANCE_API_SECRET")}
 KEYS_OF_BINANCE = {"BINANCE_API_KEY": "key-0123456789", "BINANCE_API_SECRET": "hush-0123456789"}
 GOOD = "correct-horse-battery-8"
@@ -59,7 +60,11 @@ def read(
     if dotenv is not None:
         (folder / ".env").write_text(dotenv, encoding="utf-8")
     file = folder / "config.yaml"
-    return load(file, environ or {}, BROKERS, overrides=overrides, needs=needs, markets=markets)
+    facts = {
+        name: make_facts(needs=needs.get(name, ()), markets=markets.get(name, ()))
+        for name in BROKERS
+    }
+    return load(file, environ or {}, facts, overrides=overrides)
 
 
 def refuse(folder: Path, text: str = "", **more: object) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from desk.restore import read_answer
 from desk.settings import load
-from tests.fakes import DeskBench, HangingBroker
+from tests.fakes import DeskBench, HangingBroker, make_facts
 
 
 class Venue(HangingBroker):
@@ -44,7 +44,7 @@ def settle(bench: DeskBench, **alert: Any) -> dict[str, Any]:
 def with_config(bench: DeskBench, text: str) -> None:
     """Start the desk again with another configuration."""
     bench.file.write_text(text)
-    bench.settings = load(bench.file, {}, ["paper", "venue"])
+    bench.settings = load(bench.file, {}, {"paper": make_facts(), "venue": make_facts()})
     bench.restart()
 
 

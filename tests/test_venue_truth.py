@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -63,7 +64,7 @@ def test_an_idle_account_is_read_every_minute(make_venue_bench):
 def test_an_account_is_never_read_more_often_than_its_quota_allows(make_venue_bench):
     """A venue states the shortest pause that leaves half of its quota to orders; accounts share it."""
     bench = make_venue_bench()
-    bench.venue.poll_seconds = 8.0
+    bench.venue.facts = replace(bench.venue.facts, poll_seconds=8.0)
     bench.send(**LIMIT, time_in_force="gtc")
     bench.tick(20)
     assert pauses(bench, 60) == {16}
@@ -291,7 +292,7 @@ def test_what_is_held_beyond_the_shares_is_manual(make_venue_bench, kind):
 def test_coins_of_the_owner_ask_for_no_more_than_the_quota(make_venue_bench):
     """Executions are asked for a few times, until they explain nothing; then reads are as rare as ever."""
     bench = make_venue_bench("locked")
-    bench.venue.poll_seconds = Decimal(20)
+    bench.venue.facts = replace(bench.venue.facts, poll_seconds=Decimal(20))
     bench.buy("1")
     bench.venue.trade_by_hand(bench.symbol, "3")
     bench.tick(300)

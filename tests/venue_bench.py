@@ -43,17 +43,17 @@ from desk.restore import read_answer
 from desk.settings import load
 from desk.store import Store, to_json
 from parsers import parse
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, make_facts
 from tests.lying_venue import LyingVenue, Working
 
 ZERO = Decimal(0)
 KINDS = {
-    "reduce-only": frozenset({"reduce_only", "stop"}),
-    "reduce-only-oco": frozenset({"reduce_only", "stop", "oco"}),
-    "plain": frozenset({"stop"}),
-    "plain-oco": frozenset({"stop", "oco"}),
-    "locked": frozenset({"locks_balance", "stop"}),
-    "locked-oco": frozenset({"locks_balance", "stop", "oco"}),
+    "reduce-only": frozenset({"reduce_only"}),
+    "reduce-only-oco": frozenset({"reduce_only", "oco"}),
+    "plain": frozenset(),
+    "plain-oco": frozenset({"oco"}),
+    "locked": frozenset({"locks_balance"}),
+    "locked-oco": frozenset({"locks_balance", "oco"}),
 }
 """The kinds of venue; on those that lock the balance it is spot."""
 NETTING = [name for name in KINDS if not name.startswith("locked")]
@@ -440,7 +440,9 @@ def _prepare() -> tuple[Any, Path]:
     if not _prepared:
         folder = Path(tempfile.mkdtemp(dir=MEMORY))
         (folder / "config.yaml").write_text(CONFIG)
-        _prepared["settings"] = load(folder / "config.yaml", {}, ["paper", "venue"])
+        _prepared["settings"] = load(
+            folder / "config.yaml", {}, {"paper": make_facts(), "venue": make_facts()}
+        )
         store = Store(folder / "empty.db")
         store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         store.close()
