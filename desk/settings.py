@@ -183,9 +183,7 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     return raw
 
 
-def _fill_in(
-    accounts: Mapping[str, dict[str, Any]], brokers: Mapping[str, VenueFacts]
-) -> None:
+def _fill_in(accounts: Mapping[str, dict[str, Any]], brokers: Mapping[str, VenueFacts]) -> None:
     """Give each account what its venue leaves no choice about, so that its paper twin has it too.
 
     Rules 13.2: the one market a venue has; rules 15.5: the currency it settles in.

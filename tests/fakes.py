@@ -49,6 +49,12 @@ def make_facts(*capabilities: str, poll_seconds: float = 2.0, **more: Any) -> Ve
     return VenueFacts(capabilities=frozenset(capabilities), **facts)
 
 
+def always(venue: Any) -> Any:
+    """Return a line for the table of brokers that makes this very venue, whatever the account."""
+    made = {"facts": venue.facts, "__new__": lambda *_: venue}
+    return type("Always", (), made)
+
+
 class DeskBench:
     """A desk on a state of its own, driven by hand: each event is taken in, committed and answered at once.
 

@@ -578,7 +578,9 @@ def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) ->
     """What a page shows of config.yaml starts."""
     file = tmp_path / "config.yaml"
     file.write_text(config)
-    load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET}, list_facts(BROKERS))
+    facts = list_facts(BROKERS)
+    keys = {name: "made-up" for each in facts.values() for name in each.needs}
+    load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET, **keys}, facts)
 
 
 LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"}

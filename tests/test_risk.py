@@ -30,7 +30,7 @@ from desk.risk import (
     judge,
     tighter,
 )
-from tests.fakes import START, DeskBench, HangingBroker
+from tests.fakes import START, DeskBench, HangingBroker, make_facts
 
 D = Decimal
 NAN, INFINITE = D("NaN"), D("Infinity")
@@ -538,7 +538,7 @@ def test_a_resting_sell_is_worth_at_least_the_price(make: Make) -> None:
 class Keyed(HangingBroker):
     """A venue that answers at once and needs two keys."""
 
-    needs = ("VENUE_KEY", "VENUE_SECRET")
+    facts = make_facts("reduce_only", needs=("VENUE_KEY", "VENUE_SECRET"))
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ import pytest
 
 from brokers.protocol import Refused, Uncertain, Unreachable
 from desk.store import Store, StoreUnavailable
-from tests.fakes import HangingBroker
+from tests.fakes import HangingBroker, always
 from tests.running import GUARDED, HANGING, OWNER, SECRET, TOKEN, await_true, receivers
 from webhook_server import MAX_BODY
 
@@ -87,7 +87,7 @@ def sign(body: bytes, prefix: str = "sha256=", secret: str = SECRET) -> dict[str
 
 def hanging(start, venue, config: str = ""):
     """Start a receiver with an account at `venue`."""
-    return start(HANGING + config, GUARDED, {"hanging": lambda name, account: venue})
+    return start(HANGING + config, GUARDED, {"hanging": always(venue)})
 
 
 # --- POST /webhook -------------------------------------------------------------------------------
