@@ -39,7 +39,7 @@ GOOD = Check(
 class Venue(HangingBroker):
     """A venue that says of an account what the test wants it to."""
 
-    facts = make_facts(needs=NEEDS)
+    facts = make_facts("reduce_only", needs=NEEDS)
     said: Check | Exception = GOOD
 
     def __init__(self, *about: object) -> None:

@@ -265,7 +265,7 @@ def test_each_command_of_the_shell_works(tmp_path: Path) -> None:
     assert len(secret) > 16
     assert token == TOKEN
     (tmp_path / "config.yaml").write_text(read_shipped("config.yaml"))
-    assert secret in load(tmp_path / "config.yaml", {}, list(BROKERS)).known_secrets
+    assert secret in load(tmp_path / "config.yaml", {}, list_facts(BROKERS)).known_secrets
 
 
 MADE = re.compile(r'^make (\w+)(?: ARGS="([^"]*)")?$', re.MULTILINE)
