@@ -220,7 +220,7 @@ def _row(record: Record, text: str) -> AlertRow:
         record.deliveries,
         record.body,
         text,
-        STORY.dump_json(record.story, exclude_defaults=True).decode(),
+        STORY.serializer.to_json(record.story, exclude_defaults=True).decode(),
     )
 
 
