@@ -25,7 +25,7 @@ from desk.floor import Call
 from desk.loop import Desk
 from desk.pool import carry_out
 from desk.rates import Rates
-from desk.record import Record
+from desk.record import Part, Record
 from desk.reply import Delivery, Reply
 from desk.settings import load
 from desk.sizing import floor_to
@@ -146,7 +146,14 @@ class Game:
             if self.chance.random() < 0.5:
                 carry_out(self.venues[call.key[0]], call)
         self.desk.store.close()
+        if self.chance.random() < 0.4:
+            for venue in self.venues.values():
+                venue.tells_rules_at = self.clock() + self.chance.randint(1_000, 90_000)
         self.start()
+        for name in self.venues:
+            for symbol in self.symbols:
+                self.desk.floor.instrument_of(name, symbol, self.clock())
+        self.turn()
 
     def look_at(self, call: Call) -> None:
         """Check an order as it leaves: no reducing one is larger than its share."""
@@ -170,9 +177,15 @@ class Game:
         """Deliver one alert, each with a body of its own; now and then twice."""
         self.count += 1
         price = self.venues["a"].prices[symbol]
-        one = Alert(symbol=symbol, price=price, strategy=strategy, **alert)
+        fired = None
+        if self.chance.random() < 0.3:  # now, or by a clock that is an hour ahead
+            fired = self.clock() + self.chance.choice([0, 0, 3_600_000])
+        one = Alert(symbol=symbol, price=price, strategy=strategy, fired_at=fired, **alert)
         body = str(self.count).encode()
-        books = {name: self.book(name, symbol) for name in ROUTES[strategy]}
+        if self.chance.random() < 0.05:
+            self._give_up(one, body)
+        find = self.desk.state.find_book  # also what memory has let go of
+        books = {name: find((name, False, symbol), strategy) for name in ROUTES[strategy]}
         record = self._deliver(one, body)
         if record is not None:
             self._compare(one, record, books)
@@ -183,12 +196,29 @@ class Game:
         return record
 
     def _deliver(self, alert: Alert, body: bytes) -> Record | None:
-        delivery = Delivery((alert,), (alert.strategy,), body, "", self.clock())
-        ask = Ask(delivery, Reply(), time.perf_counter())
+        ask = self._ask(alert, body)
         self.desk.turn([ask])
         self.turn()
         entry = ask.entries[0]
         return entry if isinstance(entry, Record) else None
+
+    def _ask(self, alert: Alert, body: bytes) -> Ask:
+        delivery = Delivery((alert,), (alert.strategy,), body, "", self.clock())
+        return Ask(delivery, Reply(), time.perf_counter())
+
+    def _give_up(self, alert: Alert, body: bytes) -> None:
+        """Deliver an alert whose sender is answered 503, because another holds the state for too long."""
+        ask, store = self._ask(alert, body), self.desk.store
+        write, last = store.write, store.last_seq()
+
+        def write_late(*arguments: Any) -> bool:
+            ask.reply.withdraw()
+            return write(*arguments)
+
+        store.write = write_late  # type: ignore[method-assign]
+        self.desk.turn([ask])
+        store.write = write  # type: ignore[method-assign]
+        assert store.last_seq() == last, "what was answered 503 was recorded"
 
     def _was_denied(self, record: Record) -> bool | None:
         """Whether nothing was sent of an alert: the same text is then a new try.
@@ -199,8 +229,9 @@ class Game:
         if latest is record and record.story.todo:
             return None
         parts = latest.story.parts
-        is_sent = latest.orders or any(part.cancels or part.reduces for part in parts)
-        return latest.status == "denied" and not is_sent
+        is_sent = latest.orders or any(p.cancels or p.reduces or p.owes for p in parts)
+        is_denied = latest.story.denial is not None or any(part.denials for part in parts)
+        return is_denied and not is_sent
 
     def book(self, account: str, symbol: str) -> Book | None:
         return self.desk.state.books.get((account, False, symbol))
@@ -209,9 +240,9 @@ class Game:
         """Check what was decided against the slow sum; what was decided late is not compared."""
         for part in record.story.parts:
             book, after = books[part.account], self.book(part.account, alert.symbol)
-            if after is not None:
+            if after is not None and not self._was_refused_rules(record, part, book):
                 self.referee.decided(alert, record, part.account, (book, after))
-            if alert.action == "cancel":
+            if alert.action == "cancel" or self._was_refused_rules(record, part, book):
                 continue
             times = Decimal(ROUTES[alert.strategy or ""][part.account])
             held = book.share(record.strategy).staying if book else ZERO
@@ -231,6 +262,14 @@ class Game:
             assert part.reduces == want.takes, f"takes {part.reduces}, not {want.takes}"
             opens, found = floor_to(want.opens, STEP), floor_to(part.opens + denied, STEP)
             assert found == opens, f"opens {part.opens} + {denied}, not {opens}"
+
+    def _was_refused_rules(self, record: Record, part: Part, book: Book | None) -> bool:
+        """Whether a venue would not tell its rules: that may only keep from opening what is not held."""
+        if part.tick is not None or not part.denials:
+            return False  # it was decided
+        held = book.share(record.strategy).quantity if book else ZERO
+        assert held == 0, "an exit was refused because a venue would not tell its rules"
+        return True
 
     def alert(self) -> None:
         """Send one random alert, or none."""

@@ -97,6 +97,8 @@ class LyingVenue:
         self.seen: dict[str, Decimal] = {}
         """What the last snapshot said is held."""
         self.was_wrong = False
+        self.tells_rules_at = 0
+        """Until then it refuses to say by which rules it trades."""
 
     def list_cross(self, free: Decimal) -> None:
         """Trade a pair that is paid in BTC too, of which `free` is nobody's."""
@@ -113,6 +115,8 @@ class LyingVenue:
     def instrument(self, symbol: str) -> Instrument:
         if symbol not in self.instruments:
             raise Refused(f"{symbol} is not traded here", "SYMBOL_UNKNOWN")
+        if self.clock() < self.tells_rules_at:
+            raise Refused("too many requests", "THROTTLED")
         return self.instruments[symbol]
 
     def price(self, symbol: str) -> Decimal | None:

@@ -135,6 +135,37 @@ MUTATIONS = (
         'return rules.day_ms if alert.time_in_force == "day" else rules.limit_ms',
         "return None",
     ),
+    Mutation(
+        "the exit that follows a stop opens the other side",
+        "desk/cut.py",
+        "stopped = ZERO if rules.sync or cut.denial else counted_as_held(alert, share)",
+        "stopped = ZERO",
+    ),
+    # --- what may be late, refused or answered 503 ---
+    Mutation(
+        "a close is dropped because its venue would not tell the rules again",
+        "desk/situation.py",
+        "if held := _find_held(floor, strategy, alert, target, paper):",
+        "if held := _find_held(floor, strategy, alert, target, paper)[:0]:",
+    ),
+    Mutation(
+        "one time from the future overtakes every later alert",
+        "desk/timing.py",
+        "return None if alert.fired_at is None else min(alert.fired_at, received_at)",
+        "return alert.fired_at",
+    ),
+    Mutation(
+        "what was answered 503 is traded afterwards",
+        "desk/loop.py",
+        "return all(event.reply.keep() for event in events if isinstance(event, Ask | Command))",
+        "return True",
+    ),
+    Mutation(
+        "a denied alert keeps its identity",
+        "desk/duplicates.py",
+        "if not span or is_denied(record):",
+        "if not span:",
+    ),
     # --- the next step ---
     Mutation(
         "an exit is repeated while another is unknown",

@@ -134,3 +134,15 @@ def test_a_close_that_is_owed_is_not_answered_as_denied(make_venue_bench):
     assert "owed" in close["message"]
     bench.tick(120)
     assert (bench.now(close)["status"], bench.held(), bench.at_venue()) == ("filled", 0, 0)
+
+
+def test_a_fan_out_that_was_denied_on_one_account_and_idle_on_the_other_is_a_new_try(
+    make_venue_bench,
+):
+    """Nothing was sent on either: the same text later may be."""
+    bench = make_venue_bench()
+    bench.learn()
+    bench.venues["w"].fail("instrument", Refused("too many", "THROTTLED"))
+    close = {"strategy": "both", "action": "close", "price": "100"}
+    repeat(bench, **close)
+    assert repeat(bench, **close)["duplicate"] is False
