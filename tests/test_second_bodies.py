@@ -53,3 +53,35 @@ def test_a_message_of_others_does_what_it_means_or_is_refused_by_name(receiver, 
     assert (response.status_code, answer["status"], answer["code"]) == case[2:5], answer["message"]
     assert tuple(shorten(order) for order in answer["orders"]) == case.orders
     assert case.says in answer["message"]
+
+
+@pytest.mark.parametrize("key", ["size", "amount"])
+@pytest.mark.parametrize(
+    ("symbol", "counts"),
+    [
+        *(("MNQ1!", True), ("ESZ2040", True), ("AAPL", True), ("SPY", True)),
+        *(("BTCUSDT", False), ("BTCUSDT.P", False), ("EURUSD", False), ("ETHBTC", False)),
+    ],
+)
+def test_a_bare_size_counts_contracts_and_shares_and_is_asked_back_elsewhere(
+    receiver, key, symbol, counts
+):
+    """Of a coin it may be money (rules 16.3); an exit takes it as units, and says so."""
+    order = {"symbol": symbol, "action": "buy", key: 2, "price": 100}
+    answer = receiver.client.post("/webhook", json=order).get_json()
+    if counts:
+        assert (answer["status"], answer["orders"][0]["quantity"]) == ("filled", "2")
+        return
+    assert (answer["status"], answer["code"]) == ("denied", "UNSUPPORTED")
+    assert "coins or money?" in answer["message"]
+    typed = receiver.client.post("/webhook", json={**order, "quantity_type": "fixed"}).get_json()
+    assert typed["status"] in ("filled", "denied")
+    assert typed["code"] != "UNSUPPORTED"
+    bought = {**order, "action": "buy", "quantity": 3}
+    del bought[key]
+    receiver.client.post("/webhook", json=bought)
+    exit_order = {"symbol": symbol, "action": "close", key: 1, "price": 101}
+    closed = receiver.client.post("/webhook", json=exit_order).get_json()
+    if closed["status"] == "filled":
+        assert closed["orders"][0]["quantity"] == "1"
+        assert any("taken as units" in text for text in closed["warnings"])
