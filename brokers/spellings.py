@@ -14,7 +14,7 @@ from brokers import futures
 
 FUTURES_ONLY = frozenset(
     {"CME", "CME_MINI", "CBOT", "CBOT_MINI", "NYMEX", "NYMEX_MINI", "COMEX", "COMEX_MINI", "CFE"}
-    | {"EUREX", "ICEUS", "ICEEUR", "NFO", "BFO", "MCX", "NSE_FO"}
+    | {"GLOBEX", "CME_GLOBEX", "EUREX", "ICEUS", "ICEEUR", "NFO", "BFO", "MCX", "NSE_FO"}
 )
 """Exchanges that list nothing but futures, as TradingView and Indian brokers write them."""
 PERPETUALS_ONLY = frozenset({"BITMEX", "DERIBIT", "DYDX"})

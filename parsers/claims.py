@@ -13,6 +13,7 @@ from .aliases import is_secret, look_up
 from .placeholders import Unreadable
 from .values import Number, fold, is_off, judge, read_flag, read_time, show, write
 from .vocabulary import (
+    SWITCHES,
     find_effect,
     find_theme,
     find_theme_of_value,
@@ -187,7 +188,9 @@ def _spoils(name: str, value: object, claims: Claims) -> bool:
         claims.refuse(name, value, "says that there is nothing to do")
         if value is False or is_off(value, zero=True) or fold(str(value)) in ("no", "off"):
             claims.voided.append(claims.unsupported[-1])
-    elif effect == "voids" and not is_off(value, zero=True):
+    elif effect == "confirms" and normalise(key) not in SWITCHES:
+        claims.note(name, value)
+    elif effect == "voids" and _is_set(value):
         claims.refuse(name, value, 'says that this is no order; send "test": true to try an alert')
         claims.voided.append(claims.unsupported[-1])
     elif (effect == "turns" and not is_off(value, zero=True)) or (
@@ -219,6 +222,14 @@ def _is_part(name: str, value: object) -> bool:
     """Tell whether a word such as `close_partially` says how much."""
     theme = find_theme_of_value(name, value) if isinstance(value, str) else None
     return theme is not None and theme.is_amount
+
+
+def _is_set(value: object) -> bool:
+    """Tell whether a flag such as `skip` is plainly true; `skip: 5` says something else."""
+    try:
+        return read_flag(value)
+    except ValueError:
+        return False
 
 
 def _is_on(value: object) -> bool:

@@ -356,6 +356,20 @@ def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
         claims.warnings.append(f"{key} {show(value)}: kept as a note.")
 
 
+def _settle_order_type(claims: Claims) -> None:
+    """Read `order_type: exit` as what the order is for; `entry` says what the side says."""
+    stated = claims.take("order_type")
+    for key, value in stated:
+        word = fold(value) if isinstance(value, str) else ""
+        meant = ACTION_WORDS.get(word, "")
+        if meant == "open":
+            claims.note(key, value)
+        elif meant.startswith("close"):
+            claims.add("action", [(key, value)])
+        else:
+            claims.add("order_type", [(key, value)])
+
+
 def _settle_market(claims: Claims) -> None:
     """Read `market` as the symbol where nothing else is one and it is a pair (`BTC-USD`)."""
     for key, value in claims.take("market"):
@@ -428,6 +442,7 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("is_market", _settle_flags),
     ("is_limit", _settle_flags),
     ("hint", _settle_hints),
+    ("order_type", _settle_order_type),
     ("size", _settle_size),
     ("units_type", _settle_units),
     ("amount_unit", _settle_amount),

@@ -130,7 +130,7 @@ def _check_entry(claims: Claims, action: str) -> None:
     """Read `is_entry`: by false a buy or sell is no entry, and what else it is nobody says."""
     for key, value in claims.take("is_entry"):
         opens = action in ("buy", "sell")
-        is_off_word = is_off(value, zero=True)
+        is_off_word = is_off(value, zero=True) or str(value).strip().lower() in ("no", "off")
         if value is None or value == "" or is_off_word != opens:
             claims.note(key, value)
         elif opens:
@@ -269,7 +269,7 @@ def _combine(said: list[tuple[str, str, str]]) -> str:
     raise ParseError(f"{keys} disagree: send one action.", field="action")
 
 
-_ENDS = names("tradetype positiondirection signal signaltype event alerttype")
+_ENDS = names("tradetype positiondirection signal signaltype event alerttype type ordertype")
 
 
 def _read_symbol(claims: Claims, action: str) -> str:
@@ -313,7 +313,7 @@ def _miss_symbol(claims: Claims) -> ParseError:
 
 
 _DERIVED = re.compile(
-    "CME|CBOT|NYMEX|COMEX|CFE|EUREX|ICEUS|ICEEUR|NFO|BFO|MCX|BITMEX|DERIBIT|DYDX|FUT|PERP|SWAP|LINEAR"
+    "CME|GLOBEX|CBOT|NYMEX|COMEX|CFE|EUREX|ICEUS|ICEEUR|NFO|BFO|MCX|BITMEX|DERIBIT|DYDX|FUT|PERP|SWAP|LINEAR"
     "|USD_?M|COIN_?M|INVERSE|NSE_FO"
 )
 """Where derivatives are listed: there a plain name is neither a coin nor a share."""
@@ -332,7 +332,7 @@ def _place(claims: Claims, symbol: str) -> str:
     return symbol
 
 
-_NEAR = re.compile("symbol|ticker|pair|instrument|coin|asset")
+_NEAR = re.compile("symbol|ticker|pair|instrument|instid|coin|asset")
 _SORTS = names("crypto cryptocurrency stock stocks equity equities forex fx future futures spot")
 
 

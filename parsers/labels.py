@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from .aliases import look_up
+from .values import ACTION_WORDS, fold
 from .vocabulary import names
 
 _WORDS = (
@@ -29,6 +30,9 @@ _EXIT = re.compile(
 _BY_NAME = re.compile(r"close (?:entry ?(?:\(s\)|s)?|position) order\b")
 """What TradingView itself says where a script closes an entry: the entry's name follows."""
 _MARKS = re.compile(r"[^a-z0-9.%]+|\.(?![0-9])")
+_HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ASIDE = re.compile(r" \([^()]*\)$| ?@ ?market$", re.IGNORECASE)
+"""What may follow as an aside: "Exit Long (RSI)"."""
 _MAX = 60
 """A longer label is prose."""
 
@@ -38,10 +42,12 @@ def says_exit(label: str) -> bool:
 
     `exit liquidity` and `stop run reversal` describe a market, `T1` and `BE` may be anything.
     """
-    text = label.strip().lower()
-    if _BY_NAME.match(text):
+    if len(label) > _MAX:
+        return bool(_BY_NAME.match(label[:_MAX].strip().lower()))
+    text = _ASIDE.sub("", _HUMPS.sub(" ", label)).strip().lower()
+    if _BY_NAME.match(text) or ACTION_WORDS.get(fold(text), "").startswith("close"):
         return True
-    return len(text) <= _MAX and bool(_EXIT.fullmatch(_MARKS.sub(" ", text).strip()))
+    return bool(_EXIT.fullmatch(_MARKS.sub(" ", text).strip()))
 
 
 _ASSIGNED = re.compile(

@@ -144,7 +144,8 @@ def _read_order_type(claims: Claims) -> str | None:
     def read(value: object) -> str:
         if not isinstance(value, str) or not value.strip()[:1].isalpha():
             raise ValueError(f"{show(value)} is no order type: write market, limit or stop.")
-        return ORDER_TYPES.get(fold(value)) or f"?{value.strip()}"
+        word = fold(value)
+        return ORDER_TYPES.get(word.removesuffix("order")) or f"?{value.strip()}"
 
     order_type = take(claims, "order_type", "states", read)
     if order_type is None or not order_type.startswith("?"):
@@ -175,7 +176,7 @@ _WAITING = names(
 _OTHER_TYPES = names(
     "moc loc moo loo marketonclose limitonclose marketonopen limitonopen midprice midpoint pegged"
     " peg relative iceberg twap vwap adaptive postonly limitmaker marketablelimit ioc fok auction"
-    " snapmid"
+    " snapmid reduce reduceonly reducelong reduceshort"
 )
 """Other ways to trade now; an exit that asks for one leaves at the market, with a warning."""
 

@@ -152,7 +152,12 @@ THEMES: tuple[Theme, ...] = (
 )
 
 _TURNS = names("inverse invert inverted inverting contrarian flip flipped hedge hedged hedging")
-_VOIDS = names("validate validateonly dryrun simulate simulated simulation noop preview backtest")
+_TURNS_WHOLE = names("fade reversesignal reversesignals reverseside swapside swapsides")
+_VOIDS = names(
+    "validate validateonly dryrun simulate simulated simulation noop preview backtest unconfirmed skip"
+    " ignore disabled paused"
+)
+_CONFIRMS = names("barclosed isbarclosed candleclosed barstateisconfirmed")
 
 
 @lru_cache(maxsize=4096)
@@ -165,12 +170,13 @@ def find_effect(key: str) -> str | None:
     words = split_words(key)
     if words & _MARKET_WORDS:
         return None
-    if words & _TURNS:
-        return "turns"
     folded = normalise(key)
+    if words & _TURNS or folded in _TURNS_WHOLE:
+        return "turns"
     if folded in _VOIDS or folded.removeprefix("is") in _VOIDS:
         return "voids"
-    return "confirms" if folded in SWITCHES or "confirmed" in words else None
+    is_state = "confirmed" in words or folded in _CONFIRMS or folded == "isconfirmed"
+    return "confirms" if folded in SWITCHES or is_state else None
 
 
 def turns(key: str, value: str) -> bool:

@@ -359,7 +359,7 @@ CASES = (
     (
         "113",
         '{"order_type": "exit_long", "leverage": "5",}',
-        refused(400, "action is missing: send buy, sell or close."),
+        refused(400, "symbol is missing: send symbol or ticker."),
     ),
     (
         "114",

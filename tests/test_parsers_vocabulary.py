@@ -266,6 +266,7 @@ def test_a_switch_that_is_off_refuses_and_one_that_is_on_says_nothing(key):
         *({"trade_type": "inverse"}, {"inverse": True}, {"invert": 1}, {"contrarian": "yes"}),
         *({"flip": True}, {"hedge": True}, {"strategy_mode": "contrarian"}, {"type": "invert"}),
         *({"order_type": "inverse"}, {"mode": "hedge"}, {"invert_signals": "true"}),
+        *({"fade": True}, {"reverse_signals": True}, {"swap_side": True}),
     ],
 )
 def test_what_turns_an_order_round_refuses_all_of_it(said):
@@ -288,6 +289,13 @@ def test_what_would_turn_an_order_round_and_is_off_changes_nothing(key):
     [
         *({"confirmed": False}, {"is_confirmed": "false"}, {"validate": True}, {"dry_run": True}),
         *({"simulated": 1}, {"simulation": True}, {"backtest": "true"}, {"bar_confirmed": 0}),
+        *(
+            {"skip": True},
+            {"disabled": True},
+            {"unconfirmed": True},
+            {"barstate.isconfirmed": False},
+        ),
+        *({"bar_closed": False}, {"barstate_isconfirmed": False}),
     ],
 )
 def test_what_makes_an_order_none_refuses_all_of_it(said):

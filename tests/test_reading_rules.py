@@ -235,6 +235,43 @@ def test_threecommas_percent_of_the_position_is_one():
     assert (alert.quantity, alert.quantity_type) == (50, "percent_of_position")
 
 
+@pytest.mark.parametrize("word", ["exit", "close", "exit_long"])
+@pytest.mark.parametrize("key", ["order_type", "orderType", "type", "event"])
+def test_an_exit_said_beside_the_side_ends_the_position(key, word):
+    """Whatever side the sender means by it, the position is the one there is."""
+    alert = read(BUY | {"action": "sell", key: word, "symbol": "ES1!"})
+    if word == "exit_long":
+        assert isinstance(alert, ParseError) or alert.action.startswith("close")
+        return
+    assert isinstance(alert, Alert), alert
+    assert (alert.action, alert.quantity, alert.unsupported) == ("close", 1, ())
+
+
+def test_a_type_may_be_spelled_as_an_order():
+    """`Limit Order` is limit; `entry` says what the side says."""
+    for word, kind in (("Limit Order", "limit"), ("MARKET_ORDER", "market"), ("entry", None)):
+        alert = read(BUY | {"order_type": word})
+        assert isinstance(alert, Alert)
+        assert (alert.order_type, alert.unsupported) == (kind, ())
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        *("Exit Long (RSI)", "Close Long @ market", "TakeProfitLong", "ExitLong", "closelong"),
+        *("LONG_EXIT", "Stop-Loss hit!", "TakeProfit", "Margin call", "TP2"),
+    ],
+)
+def test_a_comment_that_says_an_exit_as_a_whole_opens_nothing(comment):
+    """In any spelling; with a stated position it is a note."""
+    alert = read(BUY | {"action": "sell", "comment": comment})
+    assert isinstance(alert, Alert)
+    assert "market_position" in alert.unsupported[0]
+    stated = read(BUY | {"action": "sell", "comment": comment, "market_position": "short"})
+    assert isinstance(stated, Alert)
+    assert stated.unsupported == ()
+
+
 @pytest.mark.parametrize("value", [False, "false", 0, None, ""])
 def test_a_cancel_that_is_off_is_a_note(value):
     """It cancels nothing, and keeps neither an entry nor an exit."""
