@@ -124,8 +124,13 @@ def write_alert(alert: Alert, account: str | None) -> dict[str, Any]:
     }
 
 
-def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str, Any]:
-    """Return one share with its lots, its profit and what works for it."""
+def write_position(
+    book: Book, share: Share, price: Decimal | None, *, is_fed: bool = False
+) -> dict[str, Any]:
+    """Return one share with its lots, its profit and what works for it.
+
+    `is_fed`: live prices reach what rests here on paper.
+    """
     position = share.position
     value = book.instrument.point_value
     return {
@@ -141,6 +146,7 @@ def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str,
         "stop_loss": write_price(share.stop.price if share.stop else None),
         "take_profit": write_price(share.target.price if share.target else None),
         "protected": is_protected(book, share),
+        "triggered_by": _name_trigger(book, share, is_fed=is_fed),
         "lots": [
             {
                 "quantity": plain(lot.quantity),
@@ -151,6 +157,15 @@ def write_position(book: Book, share: Share, price: Decimal | None) -> dict[str,
         ],
         "orders": [_working(order) for order in book.live(share.strategy)],
     }
+
+
+def _name_trigger(book: Book, share: Share, *, is_fed: bool) -> str | None:
+    """Return whose prices trigger the stop and target of a share; None where it has none."""
+    if share.quantity == 0 or not (share.stop or share.target):
+        return None
+    if not book.paper:
+        return "venue"
+    return "live prices" if is_fed else "prices of alerts"
 
 
 def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
@@ -164,6 +179,7 @@ def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
         "paper": False,
         "quantity": plain(quantity),
         **dict.fromkeys(nothing),
+        "triggered_by": None,
         "lots": [],
         "orders": [],
     }
@@ -338,6 +354,8 @@ def _say_would(order: Order, part: Part, where: str) -> str:
     level = order.limit_price if order.limit_price is not None else order.stop_price
     if order.average_price is not None:
         return f"Would {what} at {plain(order.average_price)} {where}."
+    if order.status == "accepted" and not order.rests:
+        return f"Would {what} {where} once a price is known: it waits for a price. Add price to the alert."
     kind = order.order_type.replace("_", "-")
     return f"Would {what}{f' {kind} {plain(level)}' if level is not None else ''} {where}."
 

@@ -195,7 +195,7 @@ def _check_reducing(book: Book, order: Order) -> None:
     total = order.quantity + (exits if order.kind == EXIT else ZERO)
     if total > abs(held) or (order.side == "sell") != (held > 0):
         raise InvariantBroken(
-            f"a reducing order of {total} {book.instrument.symbol} against a share of {held}"
+            f"a reducing order of {total} {book.instrument.symbol} against a position of {held}"
         )
 
 

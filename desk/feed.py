@@ -68,6 +68,10 @@ class Feed:
             return True
         return now - asked < LATE_MS
 
+    def is_fed(self, book: Book, now: int) -> bool:
+        """Whether live prices reach what rests in a paper book, as far as is known now."""
+        return self._is_told(book) and now >= self._silent.get(book.instrument.symbol, 0)
+
     def note(self, key: Key, book: Book | None) -> None:
         """Remember whether orders rest in a book, so that its price is asked for."""
         if book is not None and book.orders and self._is_told(book):

@@ -77,6 +77,8 @@ class Floor:
         default_factory=dict
     )
     """The limits that a strategy is held to on an account: as above."""
+    is_fed: Callable[[Book, int], bool] = _never
+    """Whether live prices reach what rests in a paper book; else only alerts move its price."""
     awaits_price: Callable[[Book, int], bool] = _never
     """Whether an order without a price should wait a moment for the present one."""
     is_dry: bool = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.protocol import Refused
+from brokers.protocol import MARKET_MISMATCH, Refused
 from desk.book import Book, Cause
 from desk.codes import Denial, say_unreached
 from desk.cut import Rules, cut_at_zero
@@ -278,11 +278,37 @@ def _is_overtaken(
     return True
 
 
+def _warn_of_levels(record: Record, alert: Alert, book: Book) -> None:
+    """Warn of a stop or target on paper that no live price can trigger."""
+    names = {"stop_loss": alert.stop_loss, "take_profit": alert.take_profit}
+    levels = " and ".join(name for name, level in names.items() if level is not None)
+    if levels:
+        text = (
+            f"{levels} on paper: only prices that alerts bring for {book.instrument.symbol} can trigger "
+            "it, and a move between two alerts is missed"
+        )
+        record.story.warnings.append(text)
+
+
 def _refusal(floor: Floor, record: Record, target: Target, alert: Alert, no: Refused) -> Part:
     paper = trades_on_paper(floor.state.settings, record.strategy, target.account)
     side = alert.action if alert.action in ("buy", "sell") else ""
-    denial = Denial(no.code, no.message, side, alert.quantity)
+    text = no.message
+    if no.code == MARKET_MISMATCH:
+        text = f"{text.rstrip('.')}. {_say_where_else(floor, record, target, alert)}"
+    denial = Denial(no.code, text, side, alert.quantity)
     return Part(target.account, paper, alert.symbol, denials=(denial,))
+
+
+def _say_where_else(floor: Floor, record: Record, target: Target, alert: Alert) -> str:
+    """Say whose alert it was, where it went, and what to change: the account, or the symbol."""
+    account = floor.state.settings.accounts[target.account]
+    market = f" (market: {account.market})" if account.market else ""
+    return (
+        f"{record.strategy} sent {alert.symbol} to {target.account}{market}: name an account of its market "
+        f"by account_group in the alert or by strategies.{record.strategy}.account in config.yaml, or map it "
+        f'by accounts.{target.account}.symbols: {{"{alert.symbol}": "…"}}.'
+    )
 
 
 def _cause(record: Record, alert: Alert) -> Cause:
@@ -321,6 +347,8 @@ def _decide(
     )
     record.story.parts.append(part)
     record.story.warnings += [w for w in verdict.warnings if w not in record.story.warnings]
+    if verdict.opening and book.paper and not floor.is_fed(book, now):
+        _warn_of_levels(record, alert, book)
     record.note(now, _explain(part, verdict))
     if not changes:
         return
@@ -353,7 +381,9 @@ def _changes(verdict: Verdict, book: Book, strategy: str) -> bool:
 
 def _explain(part: Part, verdict: Verdict) -> str:
     """Return the decision on one account in words, for the story."""
-    said = [f"on {part.account}: takes {part.reduces} of the share, opens {part.opens}"]
+    said = [
+        f"on {part.account}: closes {part.reduces} of the strategy's position, opens {part.opens}"
+    ]
     if part.cancels:
         said.append(f"cancels {part.cancels} working")
     said += [f"denied {denial.code}: {denial.message}" for denial in verdict.denials]

@@ -122,6 +122,7 @@ class Desk:
             self.state, store, rates, self._catalogue.find, self._catalogue.problem, symbol_key
         )
         self.floor.awaits_price = self._feed.is_awaited
+        self.floor.is_fed = self._feed.is_fed
         self._due = Schedule()
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0

@@ -179,9 +179,14 @@ def _find_closed(
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
     """Return every share that is held or worked, and the trades that were closed."""
-    books = desk.state.shown.open_books()
+    books, now = desk.state.shown.open_books(), desk.clock()
     rows = [
-        write_position(book, share, desk.state.shown.prices.get(book.instrument.symbol))
+        write_position(
+            book,
+            share,
+            desk.state.shown.prices.get(book.instrument.symbol),
+            is_fed=desk.floor.is_fed(book, now),
+        )
         for book in books
         for share in book.shares.values()
         if share.quantity != 0 or book.live(share.strategy)
