@@ -6,7 +6,9 @@ on the share as it will be once every owed exit is done; whether the order may l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from brokers.protocol import Instrument
@@ -84,20 +86,99 @@ class Cut:
     """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
     counted: Decimal = ZERO
     """How much of what it asks for a stop or target of ours has closed already."""
+    beside: Decimal = ZERO
+    """What stays of the strategy's share in other contracts of the root, or on the other twin."""
+    crosses: bool = False
+    """Whether the order closes what is held there before it opens here."""
 
     @property
     def after(self) -> Decimal:
         """The signed share once the order is done."""
         moved = self.reduces + (self.opens or ZERO)
-        return self.held + (moved if self.side == "buy" else -moved)
+        return self.held + self.beside + (moved if self.side == "buy" else -moved)
 
 
-def cut_at_zero(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
+NO_CUT = Cut("")
+
+
+def cut_together(alert: Alert, books: Sequence[tuple[Book, Rules]]) -> list[Cut]:
+    """Cut one alert at zero of all that the strategy holds of the instrument on one account.
+
+    A share may lie in several contracts of a root (rules 3.11) or on both twins of an account (rules 13.2).
+    One of the books may open: what the others give is not opened there again.
+    """
+    if len(books) == 1:
+        [(book, rules)] = books
+        return [cut_at_zero(alert, book.share(rules.strategy), book, rules)]
+    cuts: dict[int, Cut] = {}
+    for is_paper in (False, True):
+        places = [n for n, (book, _) in enumerate(books) if book.paper == is_paper]
+        shared = _share_out(alert, [books[n] for n in places]) if places else []
+        cuts |= dict(zip(places, shared, strict=True))
+    for place, (book, rules) in enumerate(books):
+        others = [cuts[n] for n, (other, _) in enumerate(books) if other.paper != book.paper]
+        if rules.opens_here and others:
+            cuts[place] = _open_less(cuts[place], others, alert, rules)
+    return [cuts[place] for place in range(len(books))]
+
+
+def _open_less(cut: Cut, others: list[Cut], alert: Alert, rules: Rules) -> Cut:
+    """Take from what a book opens what the strategy's other twin has given already."""
+    taken = sum((other.reduces for other in others), ZERO)
+    way = 1 if cut.side == "buy" else -1
+    stays = sum((replace(other, opens=ZERO).after for other in others), ZERO)
+    if rules.sync:  # what is held there already counts towards the target
+        taken = max(ZERO, stays * way)
+    if not taken:
+        return replace(cut, beside=stays)
+    is_sized = alert.quantity is not None or rules.sync
+    opens = max(ZERO, cut.opens - taken) if is_sized and cut.opens is not None else ZERO
+    return replace(cut, opens=opens, beside=stays, crosses=not rules.sync)
+
+
+def _share_out(alert: Alert, books: Sequence[tuple[Book, Rules]]) -> list[Cut]:
+    """Cut an alert at zero of a share in several contracts: the one that ends first gives first."""
+    held = [book.share(rules.strategy).staying for book, rules in books]
+    is_mixed = min(held) < 0 < max(held)
+    if len(books) == 1 or (is_mixed and alert.action not in ("buy", "sell")):
+        return [
+            cut_at_zero(alert, book.share(rules.strategy), book, rules) for book, rules in books
+        ]
+    opening = next((n for n, (_, rules) in enumerate(books) if rules.opens_here), 0)
+    against = [h for h in held if h < 0] if alert.action == "buy" else [h for h in held if h > 0]
+    book, rules = books[opening]
+    total = sum(against if is_mixed else held, ZERO)
+    whole = cut_at_zero(alert, book.share(rules.strategy), book, rules, total)
+    way = -1 if whole.side == "buy" else 1
+    left, parts = whole.reduces, [ZERO] * len(books)
+    for place in sorted(
+        range(len(books)), key=lambda n: books[n][0].instrument.last_day or date.max
+    ):
+        if held[place] * way > 0:
+            parts[place] = min(abs(held[place]), left)
+            left -= parts[place]
+    stays = [h - way * p for h, p in zip(held, parts, strict=True)]
+    cuts = [Cut(whole.side, p, held=h) for h, p in zip(held, parts, strict=True)]
+    cuts[opening] = replace(
+        whole,
+        reduces=parts[opening],
+        held=held[opening],
+        beside=sum(stays, ZERO) - stays[opening],
+        crosses=whole.reduces > 0,
+    )
+    return cuts
+
+
+def cut_at_zero(
+    alert: Alert, share: Share, book: Book, rules: Rules, held: Decimal | None = None
+) -> Cut:
     """Return what `alert` takes of `share` and what it opens, on its steps, before any denial.
 
-    What a stop of ours closed before it comes off first (rules 3.14).
+    What a stop of ours closed before it comes off first (rules 3.14). `held` is the size of the share where
+    it lies in several books.
     """
-    cut = _cut_share(alert, share, book, rules)
+    held = share.staying if held is None else held
+    cut = _cut_share(alert, held, book, rules)
     stopped = ZERO if rules.sync or cut.denial else counted_as_held(alert, share)
     if not stopped or (cut.size.percent is not None and cut.reduces > 0):
         return cut
@@ -109,11 +190,10 @@ def cut_at_zero(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
     if asked - counted < book.instrument.smallest:
         return replace(cut, reduces=ZERO, opens=ZERO, counted=counted)
     rest = less(alert, (asked - counted) / asked, counted, rules.multiplier)
-    return replace(_cut_share(rest, share, book, rules), counted=counted)
+    return replace(_cut_share(rest, held, book, rules), counted=counted)
 
 
-def _cut_share(alert: Alert, share: Share, book: Book, rules: Rules) -> Cut:
-    held = share.staying
+def _cut_share(alert: Alert, held: Decimal, book: Book, rules: Rules) -> Cut:
     if alert.action == "cancel":
         return Cut("buy", held=held)
     if rules.sync:

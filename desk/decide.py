@@ -122,7 +122,7 @@ def _open(verdict: Verdict, alert: Alert, cut: Cut, cause: Cause, rules: Rules) 
 
 def _is_rest(cut: Cut, book: Book) -> bool:
     """Whether an order that closes the share would open less than can be ordered (rules 3.12)."""
-    is_whole = cut.reduces > 0 and cut.reduces == abs(cut.held)
+    is_whole = cut.crosses or (cut.reduces > 0 and cut.reduces == abs(cut.held))
     return is_whole and cut.opens is not None and fits(cut.opens, book.instrument) == 0
 
 

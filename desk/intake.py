@@ -6,12 +6,14 @@ price, decision, pursuit. It talks to no network and answers nobody; the loop co
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.protocol import MARKET_MISMATCH, Refused
 from desk.book import Book, Cause
 from desk.codes import Denial, say_unreached
-from desk.cut import Rules, cut_at_zero
+from desk.cut import NO_CUT, Cut, Rules, cut_together
 from desk.decide import Verdict, decide, too_late
 from desk.duplicates import Duplicate, claim, find_duplicate, release
 from desk.evolve import evolve
@@ -22,11 +24,31 @@ from desk.pursue import meet_price, pursue
 from desk.record import Part, Record, Story
 from desk.reply import Delivery
 from desk.routing import Target, map_symbol, route, trades_on_paper
-from desk.situation import Who, find_books, find_holding, find_rules, key_of
+from desk.situation import (
+    Who,
+    find_books,
+    find_holding,
+    find_limits,
+    find_price,
+    find_rules,
+    key_of,
+    say_where_held,
+)
+from desk.sizing import plain
 from desk.timing import Times, fired_by, judge_age
 from parsers.alert import Alert, ParseError
 
 DEFAULT_STRATEGY = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """One book that an alert concerns: the rules there, and the alert cut at zero of the share."""
+
+    target: Target
+    book: Book
+    rules: Rules
+    cut: Cut = NO_CUT
 
 
 def take_in(
@@ -155,7 +177,10 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     holding = find_holding(floor, record.strategy, alert)
     targets = route(floor.state.settings, record.strategy, alert.account, holding)
     if isinstance(targets, Denial):
-        record.story.denial = targets
+        # rules 3.6: who wants out of a position must learn where it lies.
+        held = say_where_held(floor, record.strategy, alert)
+        hint = f" {held}: name that account, or none." if held else ""
+        record.story.denial = replace(targets, message=f"{targets.message}{hint}")
         return
     is_retry = record.alert_id in floor.state.waiting
     if is_retry:
@@ -170,18 +195,53 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
         floor.state.drop(floor.state.waiting, record.alert_id)
     who = Who(record.strategy, record.story.is_authenticated)
     cause = _cause(record, alert)
+    matters = _cut(floor, who, alert, found, times)
     # What waited for an order has had its price read; on paper an alert only waits for its instrument.
     is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
-    if found and is_news and not _is_overtaken(floor, who, alert, found, times, cause):
+    if found and is_news and not _is_overtaken(alert, matters, cause):
         _move_price(floor, alert, [book for _, book in found], now)
+        matters = _cut_again(floor, alert, matters)
     known = len(record.story.parts)
-    for target, before in found:
-        book = floor.state.books.get(key_of(before), before)
-        if record.strategy not in book.shares:
-            book = book.knowing(before.share(record.strategy))
-        rules = find_rules(floor, who, alert, target, book, times)
-        _decide(floor, record, alert, target, book, rules, cause)
+    for matter in matters:
+        _decide(floor, record, alert, who, matter, cause)
     _stop_repeats(floor, record, record.story.parts[known:], now)
+
+
+def _cut(
+    floor: Floor, who: Who, alert: Alert, found: list[tuple[Target, Book]], times: Times
+) -> list[_Matter]:
+    """Find the rules for each book and cut the alert at zero, once: what holds on one account together."""
+    matters = [
+        _Matter(target, book, find_rules(floor, who, alert, target, book, times))
+        for target, book in found
+    ]
+    return _cut_all(alert, matters)
+
+
+def _cut_all(alert: Alert, matters: list[_Matter]) -> list[_Matter]:
+    done: list[_Matter] = []
+    for _, some in itertools.groupby(matters, key=lambda each: each.target.account):
+        group = list(some)
+        cuts = cut_together(alert, [(each.book, each.rules) for each in group])
+        done += [replace(each, cut=cut) for each, cut in zip(group, cuts, strict=True)]
+    return done
+
+
+def _cut_again(floor: Floor, alert: Alert, matters: list[_Matter]) -> list[_Matter]:
+    """Meet the price that the alert brought: what it filled changes the cut, and what money is worth."""
+    fresh = []
+    is_same = alert.quantity_type != "cash"
+    for each in matters:
+        book = floor.state.books.get(key_of(each.book), each.book)
+        if each.rules.strategy not in book.shares:
+            book = book.knowing(each.book.share(each.rules.strategy))
+        is_same = is_same and not each.rules.sync
+        is_same = is_same and book.shares.get(each.rules.strategy) is each.book.shares.get(
+            each.rules.strategy
+        )
+        rules = evolve(each.rules, price=find_price(floor, alert, book))
+        fresh.append(replace(each, book=book, rules=rules))
+    return fresh if is_same else _cut_all(alert, fresh)
 
 
 def _stop_repeats(floor: Floor, record: Record, parts: list[Part], now: int) -> None:
@@ -259,23 +319,11 @@ def _is_behind(floor: Floor, record: Record, target: Target) -> bool:
     )
 
 
-def _is_overtaken(
-    floor: Floor,
-    who: Who,
-    alert: Alert,
-    found: list[tuple[Target, Book]],
-    times: Times,
-    cause: Cause,
-) -> bool:
+def _is_overtaken(alert: Alert, matters: list[_Matter], cause: Cause) -> bool:
     """Whether a later alert has overtaken this one everywhere: then its price is an old one."""
     if cause.fired_at is None:
         return False
-    for target, book in found:
-        rules = find_rules(floor, who, alert, target, book, times)
-        cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
-        if not too_late(book, alert, cause, rules, cut):
-            return False
-    return True
+    return all(too_late(each.book, alert, cause, each.rules, each.cut) for each in matters)
 
 
 def _warn_of_levels(record: Record, alert: Alert, book: Book) -> None:
@@ -317,21 +365,20 @@ def _cause(record: Record, alert: Alert) -> Cause:
 
 
 def _decide(
-    floor: Floor,
-    record: Record,
-    alert: Alert,
-    target: Target,
-    book: Book,
-    rules: Rules,
-    cause: Cause,
+    floor: Floor, record: Record, alert: Alert, who: Who, matter: _Matter, cause: Cause
 ) -> None:
     """Decide an alert in one book, write the wishes down and pursue them."""
+    target, book, rules, cut = matter.target, matter.book, matter.rules, matter.cut
     floor.at = key_of(book)
     now = rules.times.now
-    verdict = decide(book, alert, cause, rules)
+    if cut.opens != 0 or cut.reduces == 0:
+        rules = find_limits(floor, who, alert, target, book, rules)
+    verdict = decide(book, alert, cause, rules, cut)
     changes = _changes(verdict, book, record.strategy)
     if not target.opens_here and not changes:
         return
+    if verdict.code == "NOTHING_TO_CLOSE":
+        verdict = evolve(verdict, message=_say_left(floor, record, alert, matter, verdict, rules))
     part = Part(
         target.account,
         book.paper,
@@ -355,6 +402,24 @@ def _decide(
     if verdict.opening and not floor.is_dry:
         floor.count_opening(record.strategy, floor.symbol_key(alert.symbol))
     pursue(floor, verdict.book, now)
+
+
+def _say_left(
+    floor: Floor, record: Record, alert: Alert, matter: _Matter, verdict: Verdict, rules: Rules
+) -> str:
+    """Say what is left although there was nothing to close: on another account, or by nobody of ours."""
+    account, name = matter.target.account, matter.book.instrument.symbol
+    text = verdict.message or ""
+    elsewhere = say_where_held(floor, record.strategy, alert, but=account)
+    if alert.account is not None and elsewhere:
+        text += f" {elsewhere}: name that account, or none."
+    if rules.nets and rules.manual:
+        left = f"{account} holds {plain(rules.manual)} {name} that no strategy opened"
+        text += f" {left}: it is left alone."
+        if not floor.is_dry:
+            told = f"An alert of {record.strategy} found nothing to close, and {left}."
+            floor.state.tell("position_left", told, rules.times.now, record.alert_id)
+    return text
 
 
 def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None:

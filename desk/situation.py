@@ -7,6 +7,7 @@ is changed here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from brokers.protocol import Refused
 from desk.book import Book
@@ -18,6 +19,7 @@ from desk.exposure import find_spendable, find_stakes, find_worth
 from desk.floor import Floor
 from desk.risk import Stakes
 from desk.routing import Target, map_symbol, strategy_settings, trades_on_paper
+from desk.sizing import plain
 from desk.state import Key
 from desk.timing import Times
 from parsers.alert import Alert
@@ -97,8 +99,7 @@ def find_books(
     own = state.book(target.account, paper, instrument, strategy)
     books = [(target, own), *_find_twin(floor, strategy, target, own)]
     books.sort(key=lambda each: each[1].paper)
-    is_order = alert.action in ("buy", "sell")
-    if not instrument.is_continuous or (is_order and own.share(strategy).quantity):
+    if not instrument.is_continuous:
         return books
     for key in state.active.get(strategy, {}):
         other = state.books[key]
@@ -106,6 +107,16 @@ def find_books(
         if is_other and other.instrument.root == instrument.root:
             books.append((evolve(target, opens_here=False), other))
     return books
+
+
+def say_where_held(floor: Floor, strategy: str, alert: Alert, but: str = "") -> str:
+    """Say on which accounts a strategy holds or works what an alert names; empty where nowhere else."""
+    found: dict[str, None] = {}
+    for key in floor.state.active.get(strategy, {}):
+        if key[0] != but and _is_meant(floor, key, strategy, alert):
+            held = plain(floor.state.books[key].share(strategy).quantity)
+            found[f"{held} {key[2]} on {key[0]}{' (paper)' if key[1] else ''}"] = None
+    return f"{strategy} holds {', '.join(found)}" if found else ""
 
 
 def _find_held(
@@ -152,23 +163,39 @@ def _find_twin(floor: Floor, strategy: str, target: Target, own: Book) -> list[t
     return [(evolve(target, opens_here=False), floor.state.books[key])]
 
 
+def find_price(floor: Floor, alert: Alert, book: Book) -> Decimal | None:
+    """Return what an instrument costs as far as is known now."""
+    return floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price
+
+
 def find_rules(
     floor: Floor, who: Who, alert: Alert, target: Target, book: Book, times: Times
 ) -> Rules:
-    """Return the rules for a strategy's share in one book, at this moment."""
+    """Return the rules by which an alert is cut at zero of a strategy's share in one book."""
     account = floor.state.settings.accounts[target.account]
-    is_day = alert.time_in_force == "day"
     is_one = book.paper or account.stablecoins_are_dollars
     return evolve(
         _settled_rules(floor, who.strategy, target),
         times=times,
+        price=find_price(floor, alert, book),
+        worth=find_worth(account.currency, dollars_are_one=is_one),
+    )
+
+
+def find_limits(
+    floor: Floor, who: Who, alert: Alert, target: Target, book: Book, rules: Rules
+) -> Rules:
+    """Return the rules with what an opening part is judged by at this moment, and the price known now."""
+    now = rules.times.now
+    account = floor.state.settings.accounts[target.account]
+    is_day = alert.time_in_force == "day"
+    return evolve(
+        rules,
         denied=target.denied or _find_denial(floor, who, alert, target, book),
-        stakes=_find_stakes(floor, who, alert, target, book, times.now),
+        stakes=_find_stakes(floor, who, alert, target, book, now),
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
-        day_ms=(end_of_day(account.day_start, times.now) - times.now) if is_day else 0,
-        price=floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price,
-        worth=find_worth(account.currency, dollars_are_one=is_one),
+        day_ms=(end_of_day(account.day_start, now) - now) if is_day else 0,
         spendable=find_spendable(floor, book) if alert.action == "buy" else None,
     )
 
