@@ -32,6 +32,8 @@ from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 ZERO = Decimal(0)
 ABSENT_AFTER_LOOKS = 3
 ABSENT_AFTER_MS = 10_000
+LOOK_AGAIN_MS = 1_000
+"""The pause between look-ups that are answered, once an order could be believed absent."""
 ASK_AT_EVERY_READ = 6
 """How often a cancel that ends nothing is asked again at every read, before only its own pauses count."""
 FINAL = frozenset({"filled", "partly_filled", "cancelled", "expired", "refused"})
@@ -243,7 +245,9 @@ def _miss(book: Book, order: Order, asked_at: int, now: int) -> Book:
     order = evolve(order, looks=looks, misses=misses)
     waited = asked_at - (order.sent_at or 0)
     if misses < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:
-        due = now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)]
+        # rules 8: the ten seconds count from the send, also where the looking began anew after a restart.
+        certain_at = max((order.sent_at or 0) + ABSENT_AFTER_MS, now + LOOK_AGAIN_MS)
+        due = min(now + LOOK_UPS[min(looks, len(LOOK_UPS) - 1)], certain_at)
         return book.with_order(evolve(order, status="unknown", due_at=due))
     return _believe_absent(book, order, now)
 
