@@ -6,6 +6,7 @@ believed once; what fills do to a share stands in `fills`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 
@@ -32,6 +33,8 @@ from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 ZERO = Decimal(0)
 ABSENT_AFTER_LOOKS = 3
 ABSENT_AFTER_MS = 10_000
+LISTED_AFTER_MS = 2_000
+"""How long after its send a list of working orders shows an order that exists."""
 LOOK_AGAIN_MS = 1_000
 """The pause between look-ups that are answered, once an order could be believed absent."""
 ASK_AT_EVERY_READ = 6
@@ -119,6 +122,21 @@ def observe(book: Book, receipt: Receipt, now: int, began: int) -> Book:
         order = book.orders[receipt.client_id]
     seen = take_fills(book, order, receipt)
     return book if seen is book else settle(seen, order.strategy, now)
+
+
+def miss_legs(book: Book, working: Collection[str], began: int) -> Book:
+    """Return the book after a list of all that works was read: a stop that is not in it is placed anew.
+
+    Only where both together can take no more than is held (rules 8); the old one is looked up on.
+    """
+    if "reduce_only" not in book.can:
+        return book
+    for order in book.live(None, STOP_LOSS, TAKE_PROFIT):
+        is_due = order.sent_at is not None and began - order.sent_at >= LISTED_AFTER_MS
+        is_open = order.status == "unknown" and not order.is_unseen and is_due
+        if is_open and order.client_id not in working:
+            book = book.with_order(evolve(order, is_unseen=True))
+    return book
 
 
 def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
@@ -218,7 +236,13 @@ def _accept(book: Book, order: Order, now: int) -> Book:
     again = min(order.looks, len(LOOK_UPS) - 1)
     pause, looks = (now + LOOK_UPS[again], order.looks + 1) if order.ends else (None, 0)
     order = evolve(
-        order, status="accepted", triggered=triggered, due_at=pause, looks=looks, misses=0
+        order,
+        status="accepted",
+        triggered=triggered,
+        due_at=pause,
+        looks=looks,
+        misses=0,
+        is_unseen=False,
     )
     book = book.with_order(order)
     share = book.share(order.strategy)

@@ -97,6 +97,8 @@ class Order:
     looks: int = 0
     misses: int = 0
     """How many look-ups were answered and did not show it."""
+    is_unseen: bool = False
+    """Whether a list of working orders did not show this stop or target, so that another is placed for it."""
     triggered: bool = False
     code: str | None = None
     message: str | None = None

@@ -204,7 +204,7 @@ def _end_orders(book: Book, live: list[Order], now: int) -> Step | None:
                 return Cancel(order.client_id, order.ends)
             if order.expires_at and now >= order.expires_at:
                 return Cancel(order.client_id, "expired")
-            if order.kind in LEGS and not _is_wanted(book, order):
+            if order.kind in LEGS and not (_is_wanted(book, order) and _is_newest(book, order)):
                 return Cancel(order.client_id, "cancelled")
     return None
 
@@ -230,6 +230,14 @@ def _is_wanted(book: Book, order: Order) -> bool:
     return want is not None and _stands(order, want)
 
 
+def _is_newest(book: Book, order: Order) -> bool:
+    """Whether no other leg of its kind stands that was placed when this one could not be seen."""
+    others = book.live(order.strategy, order.kind)
+    return not any(
+        each.rests and each.status == "accepted" and each.attempt > order.attempt for each in others
+    )
+
+
 def _stands(order: Order, want: Leg) -> bool:
     return (order.left, order.order_type, order.limit_price, order.stop_price) == want
 
@@ -244,7 +252,7 @@ def _protect(book: Book, share: Share, now: int) -> Step | None:
     wants = wanted_legs(book, share)
     if any(not order.rests for order in book.live(share.strategy, EXIT)):
         wants.pop(EXIT, None)  # what leaves at the market is not offered twice
-    standing = {o.kind: o for o in book.live(share.strategy, *LEGS) if o.rests}
+    standing = {o.kind: o for o in book.live(share.strategy, *LEGS) if o.rests and not o.is_unseen}
     pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
     if "oco" in book.can and len(pair) == 2 and pair[0] == STOP_LOSS:
         missing = [kind for kind in pair if kind not in standing]

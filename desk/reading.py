@@ -22,7 +22,7 @@ from brokers.protocol import (
     Uncertain,
     Unreachable,
 )
-from desk.apply import observe, receive
+from desk.apply import miss_legs, observe, receive
 from desk.book import Book, Order
 from desk.compare import Comparison, compare, is_busy, miss_read
 from desk.evolve import evolve
@@ -360,6 +360,11 @@ def _take_orders(floor: Floor, reading: Reading, now: int) -> None:
         book = observe(state.books[key], receipt, now, reading.began)
         if book.journal:
             state.put_book(book, now)
+    working = {each.client_id for each in reading.snapshot.working} if reading.snapshot else set()
+    for book in books_of(state, reading.account):
+        missed = miss_legs(book, working, reading.began)
+        if missed is not book:
+            state.put_book(missed, now)
 
 
 def _take_late_fills(floor: Floor, reading: Reading, now: int) -> None:
