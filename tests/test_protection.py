@@ -353,7 +353,8 @@ def test_a_stop_whose_request_was_lost_stands_as_soon_as_that_is_certain(make_ve
     bench.venue.fail("place", None, LOSE_REQUEST)
     bench.buy("2", **LEVELS)
     bench.tick(6)
-    assert len(bench.told("bare_share")) == 1
+    # Where two stops can take no more than is held, another stands before the five seconds are over.
+    assert len(bench.told("bare_share")) == (not kind.startswith("reduce-only"))
     bench.tick(20)
     assert bench.legs() == both(bench, 2)
     assert not bench.concerns()["bare_shares"]
