@@ -110,7 +110,7 @@ class Server:
         self._await_start()
 
     def _await_start(self) -> None:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urlopen(f"http://127.0.0.1:{self.port}/webhook/test", timeout=5).close()
             except OSError:
