@@ -106,6 +106,10 @@ TABLE = {
         Row(PERP, "3", {"action": "close_short"}, "3", "NOTHING_TO_CLOSE"),
     "3.6 close_short with a quantity": Row(PERP, "-3", {"action": "close_short", "quantity": 1}, "-2"),
     "3.6 a disabled strategy's exit": Row(PERP, "0", close(), "0", "NOTHING_TO_CLOSE"),
+    "3.6 a quantity of zero means all": Row(PERP, "3", close(0), "0"),
+    "3.6 flat means all, whatever its quantity": Row(PERP, "3", {"action": "flat", "quantity": 1}, "0"),
+    "16.3 100% on what reduces": Row(PERP, "3", sell("100%"), "0"),
+    "16.3 all on what reduces": Row(PERP, "3", {"action": "exit", "quantity": "all"}, "0"),
     # --- 3.7 and 3.8: how much of the share ---
     "3.7 an opposing order without a quantity takes all and opens nothing":
         Row(PERP, "2", sell(), "0", strategy="sized"),
@@ -277,3 +281,15 @@ def test_3_5_direction_both_needs_an_account_that_can_go_short(
         return
     with pytest.raises(SettingsError, match="cannot go short"):
         make_bench(text)
+
+
+def test_3_13_on_spot_what_went_as_the_fee_is_no_reason_to_buy_again(make_venue_bench):
+    """1 was bought and 0.999 came: the target is reached, also in the same second; 2 is not."""
+    bench = make_venue_bench("locked")
+    bench.venue.fee_rate = Decimal("0.001")
+    alert = {"strategy": "sync", "quantity": "1"}
+    bench.send(action="buy", position_size="1", **alert)
+    assert bench.held("sync") == Decimal("0.999")
+    assert bench.send(action="buy", position_size="1", **alert)["code"] == "AT_TARGET"
+    bench.send(action="buy", position_size="2", **alert)
+    assert bench.held("sync") == Decimal("0.999") + Decimal("1.001") * Decimal("0.999")
