@@ -336,7 +336,8 @@ class State:
             return True
         created = self._lookups.find_strategy(name)
         if created is not None:
-            self.strategies[name] = created  # as it is recorded: nothing to undo
+            # As it is recorded: nothing to undo, and nothing that may not be seen.
+            self.strategies[name] = self.shown.strategies[name] = created
         return created is not None
 
     def _forget_strategies(self) -> None:

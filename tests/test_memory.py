@@ -16,6 +16,7 @@ import desk.state
 from brokers.protocol import Fill, Receipt
 from desk.layered import Layered
 from desk.ledger import CHUNK, Lot, Lots
+from desk.overview import show_strategies
 from desk.reading import take_late
 from desk.schedule import Schedule
 from desk.schema import VERSION
@@ -280,8 +281,10 @@ def test_names_of_strategies_are_forgotten_too_and_found_again(forgetful):
     for _ in range(2):
         again = forgetful.send(strategy="s0", action="buy", symbol="BTCUSDT", quantity=1, price=100)
         assert again["warnings"] == []
+        assert "s0" in {row["name"] for row in show_strategies(forgetful.desk)}
         forgetful.restart()
     assert "holds" in forgetful.desk.state.strategies
+    assert "s0" in {row["name"] for row in show_strategies(forgetful.desk)}
 
 
 def test_an_alert_walks_no_other_strategy_and_no_other_symbol(bench, monkeypatch):
