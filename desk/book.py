@@ -484,11 +484,11 @@ class Book:
         old = self.shares.get(share.strategy)
         if old is share:
             return self
-        return evolve(self._sorted_in(old, share), journal=(*self.journal, share))
+        return self._sorted_in(old, share, (*self.journal, share))
 
     def knowing(self, share: Share) -> Book:
         """Return the book with a share in it as the store has it."""
-        return self._sorted_in(self.shares.get(share.strategy), share)
+        return self._sorted_in(self.shares.get(share.strategy), share, self.journal)
 
     @property
     def is_open(self) -> bool:
@@ -499,7 +499,7 @@ class Book:
         """Return the book without a share that holds and wishes nothing: the store still has it."""
         return evolve(self, shares=_layered(self.shares).without(strategy))
 
-    def _sorted_in(self, old: Share | None, share: Share) -> Book:
+    def _sorted_in(self, old: Share | None, share: Share, journal: tuple[Row, ...]) -> Book:
         name, restless, totals = share.strategy, self.restless, self.totals
         was = FLAT if old is None else old.position
         if share.position is not was:
@@ -509,7 +509,7 @@ class Book:
         elif name in restless:
             restless = _layered(restless).without(name)
         shares = _layered(self.shares).having(name, share)
-        return evolve(self, shares=shares, restless=restless, totals=totals)
+        return evolve(self, shares=shares, restless=restless, totals=totals, journal=journal)
 
     def with_order(self, order: Order) -> Book:
         """Return the book with `order` in it, noted for the store."""
