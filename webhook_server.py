@@ -40,8 +40,7 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wsgi import get_content_length
 
-from brokers import BROKERS, find_broker, list_facts
-from brokers.binance_public import PUBLIC_URL, public_price
+from brokers import BROKERS, PUBLIC_URL, find_broker, list_facts, public_price
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
 from brokers.symbols import canonical

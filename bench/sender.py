@@ -37,11 +37,12 @@ def build_alert(number: int, strategy: str, secret: str, symbols: Symbols = SYMB
     """
     trade, is_sell = divmod(number, 2)
     symbol, base = symbols[trade % len(symbols)]
-    price = base * (1.01 if is_sell else 1.0) + number * 0.01
+    price = base * (1.01 if is_sell else 1.0)
     alert = {
         "action": "sell" if is_sell else "buy",
         "symbol": symbol,
         "quantity": 0.01,
+        "id": number,
         "price": round(price, 2),
         "strategy": strategy,
         "secret": secret,

@@ -142,7 +142,12 @@ class _Book:
             case "GET", "/api/v3/time" | "/api/v3/ping" | "/webhook/test":
                 return {"serverTime": now}
             case "GET", "/api/v3/ticker/price":
-                return {"symbol": params.get("symbol"), "price": f"{PRICE}.00000000"}
+                price = f"{PRICE}.00000000"
+                if "symbols" in params:
+                    return [
+                        {"symbol": each, "price": price} for each in json.loads(params["symbols"])
+                    ]
+                return {"symbol": params.get("symbol"), "price": price}
             case "GET", "/api/v3/openOrders" | "/api/v3/myTrades" | "/api/v3/allOrders":
                 return []
             case "GET", "/arrivals":

@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from brokers.binance import Binance
+from brokers.binance_public import PUBLIC_URL, public_price
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
 
+__all__ = ["BROKERS", "PUBLIC_URL", "public_price"]
+# Who tells anybody a price, without an account: what the paper simulator goes by.
 BROKERS: dict[str, type[Broker]] = {
     "binance": Binance,
     "paper": Paper,

@@ -10,7 +10,7 @@ Source: "Trading endpoints" and "Account endpoints" of the Binance Spot API docu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +29,7 @@ from brokers.binance_public import (
     SANDBOX_URL,
     name_symbol,
     read_price,
+    read_prices,
     read_rules,
     read_time,
 )
@@ -83,7 +84,7 @@ class Binance:
         markets=("spot",),
         currency="USDT",
         live_hosts=LIVE_HOSTS,
-        capabilities=frozenset({"oco", "cash", "locks_balance", "bracket"}),
+        capabilities=frozenset({"oco", "cash", "locks_balance", "bracket", "prices"}),
         poll_seconds=2.0,  # thirty snapshots a minute are half of the weight
     )
 
@@ -131,6 +132,10 @@ class Binance:
         except Refused:
             return None
         return read_price(self._calls.wire, name)
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """Return the last price of each pair, asked for at once; what is not told is left out."""
+        return read_prices(self._calls.wire, symbols)
 
     def place_order(self, request: OrderRequest) -> Receipt:
         """Open with one order; with `legs`, a limit entry whose exits Binance works once it has filled.

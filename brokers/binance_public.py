@@ -8,7 +8,9 @@ Source: "Market data endpoints" and "Filters" of the Binance Spot API documentat
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -93,6 +95,21 @@ def read_price(wire: Wire, name: str) -> Decimal | None:
     except (Refused, Unreachable, Uncertain):
         return None
     return price if price > 0 and told == name else None
+
+
+def read_prices(wire: Wire, names: Collection[str]) -> dict[str, Decimal]:
+    """Return the last prices of several symbols at once, or nothing where they are not told in time.
+
+    One name that Binance does not know any more costs the answer of all: the caller asks for each alone.
+    """
+    asked = quote(json.dumps(sorted(names), separators=(",", ":")), safe="")
+    target = f"/api/v3/ticker/price?symbols={asked}"
+    try:
+        rows = wire.read("GET", target, deadline_seconds=PRICE_SECONDS).data
+        found = {require(row, "symbol", str): require_decimal(row, "price") for row in rows}
+    except (Refused, Unreachable, Uncertain, TypeError):
+        return {}
+    return {name: price for name, price in found.items() if price > 0 and name in names}
 
 
 def read_time(wire: Wire, deadline_seconds: float = 1.0) -> int:

@@ -7,7 +7,7 @@ and no strategy, and imports nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -217,7 +217,8 @@ class VenueFacts:
     """Where orders are real money: no sandbox may send there."""
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
-    carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what they sell)."""
+    carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what they sell),
+    prices (`PricesTold`: many prices in one request)."""
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
 
@@ -258,7 +259,10 @@ class Broker(Protocol):
         """Return the rules of `symbol` (a TradingView spelling). Raises `Refused` where it is unknown."""
 
     def price(self, symbol: str) -> Decimal | None:
-        """Return the last price, or None where the venue does not tell."""
+        """Return the last price, or None where the venue does not tell it within half a second.
+
+        It decides what limits of money say, so it is never taken from anywhere else. Raises nothing.
+        """
 
     def place_order(self, request: OrderRequest) -> Receipt:
         """Open with one order. Raises `Refused`, `Unreachable` or `Uncertain`."""
@@ -286,6 +290,13 @@ class Broker(Protocol):
 
     def check(self) -> Check:
         """Ask whether the keys are good and what they may do. Raises nothing."""
+
+
+class PricesTold(Broker, Protocol):
+    """A broker whose venue tells many prices in one request (`can`: prices)."""
+
+    def prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
+        """Return the last price of each of the venue's own names; what it does not tell is left out."""
 
 
 class Terms(Protocol):

@@ -392,8 +392,9 @@ def _say_order(order: Order, part: Part, where: str) -> str:
         case "unreached":
             why = say_unreached(part.account, order.message or "")
             return f"{why}. The order to {wanted} {part.instrument} is tried again."
-        case "refused":
-            return f"Refused: {wanted} {what}. {order.message or order.code or ''}".strip()
+        case "refused" | "denied":
+            why = order.message or order.code or ""
+            return f"{order.status.capitalize()}: {wanted} {what}. {why}".strip()
         case "absent":
             return f"The order to {wanted} {what} never reached the venue."
     return f"{order.status.capitalize()}: {wanted} {what}{at}."

@@ -27,6 +27,7 @@ from desk.codes import say_unreached
 from desk.evolve import evolve
 from desk.fills import executed, take_fills, write_off
 from desk.plan import BARE_MS, HOPELESS_AFTER, is_protected
+from desk.prices import find_far_level
 from desk.sizing import plain
 from desk.steps import Cancel, Drop, Look, Read, Send, SendPair, Step
 
@@ -145,6 +146,25 @@ def settle_by_hand(book: Book, receipt: Receipt, now: int) -> Book:
         return receive(book, receipt, now)
     order = evolve(book.orders[receipt.client_id], call="")
     return settle(_believe_absent(book.with_order(order), order, now), order.strategy, now)
+
+
+def judge_levels(book: Book, price: Decimal, now: int) -> Book:
+    """Return the book after a first price was seen: an entry whose levels are far from it is denied.
+
+    Rules 4.4: what could not be judged when its alert came is judged before anything is filled.
+    """
+    for order in book.live(None, ENTRY):
+        if not order.unpriced:
+            continue
+        levels = (order.limit_price, order.stop_price, order.stop_loss, order.take_profit)
+        far = find_far_level(*levels, known=price, instrument=book.instrument)
+        if far is None:
+            book = book.with_order(evolve(order, unpriced=False))
+            continue
+        denied = evolve(order, status="denied", code="LEVEL_FAR", message=far, unpriced=False)
+        book = book.with_order(denied).telling("order_denied", far, order.cause.alert_id)
+        book = settle(book, order.strategy, now)
+    return book
 
 
 def settle(book: Book, strategy: str, now: int) -> Book:

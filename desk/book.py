@@ -100,6 +100,8 @@ class Order:
     is_unseen: bool = False
     """Whether a list of working orders did not show this stop or target, so that another is placed for it."""
     triggered: bool = False
+    unpriced: bool = False
+    """Whether no price was known by which its levels could be judged: that is made up for (rules 4.4)."""
     code: str | None = None
     message: str | None = None
 

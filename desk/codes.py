@@ -20,6 +20,8 @@ CODES: dict[str, str] = {
     "AT_TARGET": "The strategy already holds the stated position. Nothing was sent.",
     "QUANTITY_TOO_SMALL": "The quantity is below the instrument's smallest order. Raise it.",
     "STOP_SIDE": "The stop or target is zero or on the wrong side of the price. Check both levels.",
+    "LEVEL_FAR": "A level is below half or above twice the price: it was a distance. Send prices.",
+    "PRICE_FAR": "The alert's price is far from the last one. A second alert that agrees is believed.",
     "EXPIRED": "The alert or its order was too old to open a position (webhook.max_age_seconds).",
     "STALE_ORDER": "A later alert had already overtaken this one.",
     "RATE_LIMITED": "Too many opening alerts for this strategy and symbol (webhook.rate_limit). Wait.",

@@ -20,7 +20,7 @@ ZERO = Decimal(0)
 YOUNG_MS = 10_000
 """An order that left or came back so shortly before a read may not show in it yet."""
 READS_IN_A_ROW = 2
-PriceOf = Callable[[str], Decimal | None]
+PriceOf = Callable[[Book], Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _shrink_largest(
         if gone <= 0:
             break
         book = group[place]
-        book = shrink(book, share, gone, price_of(book.instrument.symbol), now)
+        book = shrink(book, share, gone, price_of(book), now)
         group[place] = settle(book, share.strategy, now)
         missing -= gone
     return [evolve(book, sight=Sight(book.sight.held, book.sight.at)) for book in group]

@@ -55,7 +55,11 @@ class Rules:
     manual: Decimal = ZERO
     """What the venue holds of the instrument beyond the shares."""
     price: Decimal | None = None
-    """The last price seen, the alert's own included."""
+    """What the instrument costs as far as anybody knows: the venue's price, else one that is believed."""
+    doubt: str = ""
+    """Why the alert's own price is not believed, or empty (rules 4.5)."""
+    seen_ms: int | None = None
+    """On paper, how old a price is that the alert did not bring; None where it did."""
     currency: str = "USD"
     worth: frozenset[str] = DOLLARS
     """What the account counts in, and the currencies of which one is worth one of it."""

@@ -8,7 +8,9 @@ nowhere else, or a `Denial`. Pure: the same book, alert and rules give the same 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from desk.book import ENTRY, EXIT, KEEP, Book, Cause, Marks, Order, RestingExit, Share
@@ -24,6 +26,7 @@ from desk.cut import (
 from desk.evolve import evolve
 from desk.opening import bear
 from desk.plan import wanted_legs
+from desk.prices import find_far_level
 from desk.sizing import fits, floor_to, nearest_to, plain, signal_before
 from desk.stopped import consume, say_stop, stopped_for
 from desk.timing import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
@@ -274,6 +277,10 @@ def _warn(alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, ...]:
     both = alert.stop_loss is not None and alert.take_profit is not None
     if both and cut.opens != 0 and "locks_balance" in book.can and "oco" not in book.can:
         warnings.append("take_profit is not placed: this account cannot work it beside a stop")
+    if (cut.opens != 0 or cut.reduces > 0) and order_levels(alert) == (None, None):
+        warnings += _warn_of_age(rules, book)
+    if cut.opens == 0 and alert.action != "cancel":
+        warnings += _warn_of_prices(alert, rules, book)
     if cut.note and cut.reduces > 0:
         warnings.append(f"nothing was opened beyond zero: {cut.note}")
     if cut.opens == 0 and (apart := differs_from_stated(alert, cut, book, rules)):
@@ -293,6 +300,44 @@ def _warn_of_stop(share: Share, cut: Cut, rules: Rules) -> tuple[str, ...]:
         return ()
     text = f"{plain(cut.counted)} of it count as closed: {say_stop(share.stopped, rules.times.now)}"
     return (text,)
+
+
+def _warn_of_age(rules: Rules, book: Book) -> Iterator[str]:
+    """Yield that an order on paper fills at a price older than an alert may be to open."""
+    if rules.price is None or rules.seen_ms is None or rules.seen_ms <= rules.times.max_age_ms:
+        return
+    age = timedelta(seconds=rules.seen_ms // 1000)
+    yield (
+        f"the alert brings no price: on paper {book.instrument.symbol} goes by {plain(rules.price)}, "
+        f"the last one seen, {age} ago; add price to the alert"
+    )
+
+
+def _warn_of_prices(alert: Alert, rules: Rules, book: Book) -> Iterator[str]:
+    """Yield what would deny an opening part (rules 4.4, 4.5), on an order that only reduces."""
+    if rules.doubt:
+        yield rules.doubt
+    if rules.price is None:
+        return
+    levels = (*order_levels(alert), alert.stop_loss, alert.take_profit)
+    if far := find_far_level(*levels, known=rules.price, instrument=book.instrument):
+        yield far
+
+
+def is_heard(book: Book, alert: Alert, cause: Cause, rules: Rules) -> bool:
+    """Tell whether an alert's price may move the symbol (rules 12.4).
+
+    Not where it came too late, nor where it opens only and is denied because it cannot be read or does not
+    say how much.
+    """
+    cut = cut_at_zero(alert, book.share(rules.strategy), book, rules)
+    if too_late(book, alert, cause, rules, cut):
+        return False
+    if alert.action == "cancel" or cut.reduces > 0:
+        return True
+    if cut.denial:
+        return False
+    return cut.opens == 0 or (cut.opens is not None and not alert.unsupported)
 
 
 def _nothing(share: Share, alert: Alert, cut: Cut, rules: Rules, book: Book) -> tuple[str, str]:

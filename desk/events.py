@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from brokers.protocol import Receipt
 from desk.catalogue import Fact
 from desk.duplicates import Duplicate
-from desk.feed import Priced
+from desk.feed import Priced, Quoted
 from desk.floor import Call
 from desk.operator import Command
 from desk.reading import Reading
@@ -52,4 +52,4 @@ class Again:
     alert_id: str
 
 
-Event = Ask | Command | Answered | Reading | Priced | Fact | Due | Again
+Event = Ask | Command | Answered | Reading | Priced | Quoted | Fact | Due | Again

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from desk.book import ENTRY, Book, Order, Share
+from desk.book import ENTRY, Book, Order
 from desk.codes import Denial
 from desk.day import start_of_day
 from desk.floor import Floor
 from desk.hours import read_window
+from desk.market import value_price
 from desk.options import Risk
 from desk.risk import (
     DOLLARS,
@@ -31,11 +32,17 @@ from desk.risk import (
     tighter,
 )
 from desk.routing import strategy_settings
-from desk.state import Opening
+from desk.state import Opening, State
 
 ZERO = Decimal(0)
 MINUTE_MS = 60_000
 KEPT = 1_000
+EQUITY_MS = 120_000
+"""How old what a venue said of an account's worth may be: an account is read every minute at least."""
+PRICED = ("max_notional", "max_position", "max_exposure", "max_daily_loss", "price_band_percent")
+"""The limits that a price is needed for."""
+VALUED = ("max_exposure", "max_daily_loss")
+"""Those that value everything that is open."""
 Applying = tuple[Limits, str | None]
 """Limits, and the strategy whose part alone counts towards them; None: the whole account's."""
 
@@ -53,7 +60,7 @@ def find_stakes(floor: Floor, strategy: str, book: Book, mapped: str, now: int) 
         book.account,
         account.currency,
         find_worth(account.currency, dollars_are_one=book.paper or account.stablecoins_are_dollars),
-        _names_of(floor, book, mapped),
+        names_of(floor, book, mapped),
     )
     scopes = tuple(_scope(floor, each, strategy, book, stakes, now) for each in applying)
     return replace(stakes, scopes=scopes)
@@ -66,7 +73,7 @@ def find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
     return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
 
 
-def find_spendable(floor: Floor, book: Book) -> Decimal | None:
+def find_spendable(floor: Floor, book: Book, now: int) -> Decimal | None:
     """Return how much of the coin a pair is paid in no strategy holds; None where none holds any of it.
 
     Rules 3.9: what strategies hold is not cash for others. On paper a coin is never cash: what was bought has
@@ -85,7 +92,7 @@ def find_spendable(floor: Floor, book: Book) -> Decimal | None:
     free -= sum((cost for name, _, cost in state.spent.get(book.account, ()) if name == coin), ZERO)
     for other in others:
         if other.instrument.kind == "spot" and other.instrument.quote == coin:
-            last = state.prices.get(other.instrument.symbol, ZERO)
+            last = value_price(floor, other, other.shares.values(), now) or ZERO
             free -= sum((_find_cost(order, last) for order in other.live(None, ENTRY)), ZERO)
     return max(free, ZERO)
 
@@ -135,7 +142,7 @@ def _read(floor: Floor, risk: Risk) -> Limits:
     )
 
 
-def _names_of(floor: Floor, book: Book, mapped: str) -> frozenset[str]:
+def names_of(floor: Floor, book: Book, mapped: str) -> frozenset[str]:
     """Return what a list may call an instrument: as asked for; a future by contract or by `1!` too."""
     names = {floor.symbol_key(mapped)}
     if book.instrument.root:
@@ -160,9 +167,9 @@ def _scope(
         today=len(_list_sent(openings, whose, day)) if counts_day else 0,
         # A row of orders is one strategy's own: twelve that each buy once repeat nothing.
         run=_find_run(_only_of(last, strategy), book.instrument.symbol),
-        elsewhere=_value_others(floor, whose, book, stakes) if counts_money else ZERO,
+        elsewhere=_value_others(floor, whose, book, stakes, now) if counts_money else ZERO,
         result=(
-            _sum_up_day(floor, whose, book, stakes, day)
+            _find_result(floor, whose, book, stakes, day, now)
             if limits.max_daily_loss is not None
             else ZERO
         ),
@@ -188,14 +195,14 @@ def _find_run(last: Iterable[Opening], symbol: str) -> tuple[str, int]:
     return side, count
 
 
-def _value_others(floor: Floor, whose: str | None, book: Book, stakes: Stakes) -> Amount:
+def _value_others(floor: Floor, whose: str | None, book: Book, stakes: Stakes, now: int) -> Amount:
     """Return what all other instruments on the account are worth, held and working, both sides added."""
     total = ZERO
     for other in _books_of(floor, book.account, book.paper):
         held = ZERO if _is_same(other, book) else count_held(other, whose, "")
         if held == 0:
             continue
-        price = _find_price(floor, other, other.shares.values())
+        price = value_price(floor, other, other.shares.values(), now)
         unit = find_unit_value(other.instrument, price, stakes.currency, stakes.worth)
         if isinstance(unit, Denial):
             return unit
@@ -203,7 +210,51 @@ def _value_others(floor: Floor, whose: str | None, book: Book, stakes: Stakes) -
     return total
 
 
-def _sum_up_day(floor: Floor, whose: str | None, book: Book, stakes: Stakes, day: int) -> Amount:
+def _find_result(
+    floor: Floor, whose: str | None, book: Book, stakes: Stakes, day: int, now: int
+) -> Amount:
+    """Return what the day has brought: by the venue's equity where it tells, else by the record (15.4)."""
+    worth = None if book.paper or whose else floor.state.equities.get(book.account)
+    is_known = worth is not None and worth.day == day and now - worth.at <= EQUITY_MS
+    if worth is not None and is_known and worth.last is not None:
+        return worth.last - worth.start
+    return _sum_up_day(floor, whose, book, stakes, day, now)
+
+
+def sum_closed(state: State, account: str, day: int) -> Decimal:
+    """Return what the trades closed at a venue since a moment have brought, as far as they are counted."""
+    closed = state.closed.get((account, False), {}).values()
+    return sum((trade.result for trade in closed if trade.at >= day), ZERO)
+
+
+def find_need(
+    floor: Floor, strategy: str, account: str, names: frozenset[str]
+) -> frozenset[str] | None:
+    """Return what limits ask of prices: of the instrument's ("price"), of all that is open ("values").
+
+    None where an instrument of these names may not be opened anyway.
+    """
+    need: set[str] = set()
+    for limits, _ in _find_limits(floor, strategy, account):
+        if limits.symbols is not None and not names & limits.symbols:
+            return None
+        need |= {"price" for name in PRICED if getattr(limits, name) is not None}
+        need |= {"values" for name in VALUED if getattr(limits, name) is not None}
+    return frozenset(need)
+
+
+def list_open_symbols(floor: Floor, book: Book) -> list[str]:
+    """Return the instruments that are held or worked on a book's account."""
+    return [
+        other.instrument.symbol
+        for other in _books_of(floor, book.account, book.paper)
+        if other.orders or any(share.quantity for share in other.shares.values())
+    ]
+
+
+def _sum_up_day(
+    floor: Floor, whose: str | None, book: Book, stakes: Stakes, day: int, now: int
+) -> Amount:
     """Return the result of the trades closed since the day began and of everything that is open.
 
     A trade counts whole on the day it closes, and what is open counts whole: so the sum can be told
@@ -220,7 +271,7 @@ def _sum_up_day(floor: Floor, whose: str | None, book: Book, stakes: Stakes, day
         for share in other.shares.values():
             if whose not in (None, share.strategy) or share.quantity == 0:
                 continue
-            price = _find_price(floor, other, [share])
+            price = value_price(floor, other, [share], now)
             unit = find_unit_value(other.instrument, price, stakes.currency, stakes.worth)
             if isinstance(unit, Denial) or price is None:
                 return unit
@@ -240,11 +291,3 @@ def _books_of(floor: Floor, account: str, paper: bool) -> list[Book]:
 
 def _is_same(one: Book, other: Book) -> bool:
     return one.instrument.symbol == other.instrument.symbol
-
-
-def _find_price(floor: Floor, book: Book, shares: Iterable[Share]) -> Decimal | None:
-    """Return the last price seen of an instrument, by its own name or by the one that alerts use."""
-    prices = floor.state.prices
-    names = [floor.symbol_key(share.symbol) for share in shares if share.symbol]
-    names.insert(0 if book.paper else len(names), book.instrument.symbol)
-    return next((prices[name] for name in names if name in prices), None)

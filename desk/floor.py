@@ -5,7 +5,7 @@ Only a place to stand: it decides nothing. One floor belongs to one desk thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +54,10 @@ def _never(_book: Book, _now: int) -> bool:
     return False
 
 
+def _never_quotes(_account: str, _wanted: Mapping[str, int], _now: int) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Floor:
     """What taking an alert in needs."""
@@ -81,6 +85,8 @@ class Floor:
     """Whether live prices reach what rests in a paper book; else only alerts move its price."""
     awaits_price: Callable[[Book, int], bool] = _never
     """Whether an order without a price should wait a moment for the present one."""
+    awaits_quotes: Callable[[str, Mapping[str, int], int], bool] = _never_quotes
+    """Whether an order at a venue should wait for its prices; account, alert by symbol, now."""
     is_dry: bool = False
     """Whether what is done now is only asked for, and undone: then it counts for no rate."""
     at: Key | None = None

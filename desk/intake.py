@@ -7,6 +7,7 @@ price, decision, pursuit. It talks to no network and answers nobody; the loop co
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -14,13 +15,15 @@ from brokers.protocol import MARKET_MISMATCH, Refused
 from desk.book import Book, Cause
 from desk.codes import Denial, say_unreached
 from desk.cut import NO_CUT, Cut, Rules, cut_together
-from desk.decide import Verdict, decide, too_late
+from desk.decide import Verdict, decide, is_heard
 from desk.duplicates import Duplicate, claim, find_duplicate, release
 from desk.evolve import evolve
 from desk.floor import Floor
 from desk.identity import digest, new_alert_id
+from desk.market import hear_price
 from desk.operator import halt
-from desk.pursue import meet_price, pursue
+from desk.prices import reference_price
+from desk.pursue import pursue
 from desk.record import Part, Record, Story
 from desk.reply import Delivery
 from desk.routing import Target, map_symbol, route, trades_on_paper
@@ -29,10 +32,11 @@ from desk.situation import (
     find_books,
     find_holding,
     find_limits,
-    find_price,
+    find_quotes,
     find_rules,
     key_of,
     say_where_held,
+    weigh_price,
 )
 from desk.sizing import plain
 from desk.timing import Times, fired_by, judge_age
@@ -110,17 +114,6 @@ def refuse(floor: Floor, delivery: Delivery, place: int, denial: Denial, now: in
     return record
 
 
-def reference_price(alert: Alert) -> Decimal | None:
-    """Return what the alert says the instrument costs; the level of its own order is not that."""
-    if alert.order_type == "limit" and alert.limit_price is None:
-        return None
-    if alert.order_type == "stop" and alert.stop_price is None:
-        return None
-    if alert.order_type == "stop_limit" and None in (alert.limit_price, alert.stop_price):
-        return None
-    return alert.price
-
-
 def _open_record(
     floor: Floor, delivery: Delivery, strategy: str, alert: Alert, number: int
 ) -> Record:
@@ -182,8 +175,7 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
         hint = f" {held}: name that account, or none." if held else ""
         record.story.denial = replace(targets, message=f"{targets.message}{hint}")
         return
-    is_retry = record.alert_id in floor.state.waiting
-    if is_retry:
+    if record.alert_id in floor.state.waiting:
         targets = tuple(each for each in targets if each.account in record.story.todo)
     record.story.todo = []
     max_age = floor.state.settings.webhook.max_age_seconds * 1000
@@ -196,11 +188,9 @@ def _process(floor: Floor, record: Record, alert: Alert, now: int) -> None:
     who = Who(record.strategy, record.story.is_authenticated)
     cause = _cause(record, alert)
     matters = _cut(floor, who, alert, found, times)
-    # What waited for an order has had its price read; on paper an alert only waits for its instrument.
-    is_news = not times.expired and (not is_retry or any(book.paper for _, book in found))
-    if found and is_news and not _is_overtaken(alert, matters, cause):
-        _move_price(floor, alert, [book for _, book in found], now)
-        matters = _cut_again(floor, alert, matters)
+    if found and not times.expired and _is_heard(alert, matters, cause):
+        doubt = hear_price(floor, record, alert, [book for _, book in found], now)
+        matters = _cut_again(floor, alert, matters, doubt)
     known = len(record.story.parts)
     for matter in matters:
         _decide(floor, record, alert, who, matter, cause)
@@ -227,7 +217,7 @@ def _cut_all(alert: Alert, matters: list[_Matter]) -> list[_Matter]:
     return done
 
 
-def _cut_again(floor: Floor, alert: Alert, matters: list[_Matter]) -> list[_Matter]:
+def _cut_again(floor: Floor, alert: Alert, matters: list[_Matter], doubt: str) -> list[_Matter]:
     """Meet the price that the alert brought: what it filled changes the cut, and what money is worth."""
     fresh = []
     is_same = alert.quantity_type != "cash"
@@ -239,7 +229,7 @@ def _cut_again(floor: Floor, alert: Alert, matters: list[_Matter]) -> list[_Matt
         is_same = is_same and book.shares.get(each.rules.strategy) is each.book.shares.get(
             each.rules.strategy
         )
-        rules = evolve(each.rules, price=find_price(floor, alert, book))
+        rules = weigh_price(floor, alert, book, each.rules, doubt)
         fresh.append(replace(each, book=book, rules=rules))
     return fresh if is_same else _cut_all(alert, fresh)
 
@@ -271,6 +261,8 @@ def _gather(
             story.waits_for = f"{alert.symbol} is being looked up on {target.account}"
             if why:
                 story.waits_for = f"{why}{alert.symbol} is looked up as soon as it answers"
+            if not trades_on_paper(floor.state.settings, record.strategy, target.account):
+                _awaits_quotes(floor, record, alert, [(target, None)], times)  # at the same time
         elif not alert.only_reduces and (
             any(book.is_calling for _, book in books) or _is_behind(floor, record, target)
         ):
@@ -279,6 +271,9 @@ def _gather(
         elif _awaits_price(floor, alert, books, times.now):
             story.todo.append(target.account)
             story.waits_for = f"the price of {alert.symbol} is being looked up"
+        elif _awaits_quotes(floor, record, alert, books, times):
+            story.todo.append(target.account)
+            story.waits_for = f"{target.account} is being asked what {alert.symbol} costs"
         else:
             found += books
     return found
@@ -301,6 +296,26 @@ def _awaits_price(floor: Floor, alert: Alert, books: list[tuple[Target, Book]], 
     return any(waits)
 
 
+def _awaits_quotes(
+    floor: Floor,
+    record: Record,
+    alert: Alert,
+    books: Sequence[tuple[Target, Book | None]],
+    times: Times,
+) -> bool:
+    """Whether the venue is being asked for a price that an opening part is judged by (rules 15.5).
+
+    What is only asked waits where nothing else says what the price is.
+    """
+    if times.expired or (floor.is_dry and alert.price is not None):
+        return False
+    wanted: dict[str, int] = {}
+    for target, book in books:
+        if book is None or not book.paper:
+            wanted |= find_quotes(floor, record, alert, target, book)
+    return bool(wanted) and floor.awaits_quotes(books[0][0].account, wanted, times.now)
+
+
 def _may_reduce(floor: Floor, record: Record, alert: Alert, target: Target) -> bool:
     """Whether an alert whose instrument is not known yet may find something to reduce there."""
     active = floor.state.active.get(record.strategy, {})
@@ -319,11 +334,12 @@ def _is_behind(floor: Floor, record: Record, target: Target) -> bool:
     )
 
 
-def _is_overtaken(alert: Alert, matters: list[_Matter], cause: Cause) -> bool:
-    """Whether a later alert has overtaken this one everywhere: then its price is an old one."""
-    if cause.fired_at is None:
-        return False
-    return all(too_late(each.book, alert, cause, each.rules, each.cut) for each in matters)
+def _is_heard(alert: Alert, matters: list[_Matter], cause: Cause) -> bool:
+    """Whether an alert's price may move the symbol: where it means something in any of the books."""
+    price = reference_price(alert)
+    return price is not None and any(
+        is_heard(each.book, alert, cause, evolve(each.rules, price=price)) for each in matters
+    )
 
 
 def _warn_of_levels(record: Record, alert: Alert, book: Book) -> None:
@@ -420,20 +436,6 @@ def _say_left(
             told = f"An alert of {record.strategy} found nothing to close, and {left}."
             floor.state.tell("position_left", told, rules.times.now, record.alert_id)
     return text
-
-
-def _move_price(floor: Floor, alert: Alert, books: list[Book], now: int) -> None:
-    """Move the symbol on paper to the alert's price, before the alert itself is decided."""
-    price = reference_price(alert)
-    if price is None or price <= 0:
-        return
-    names = {floor.symbol_key(alert.symbol)}
-    names |= {book.instrument.symbol for book in books if book.paper}
-    for name in names:
-        floor.state.move(name, price, now)
-        for key in list(floor.state.by_instrument.get(name, ())):
-            if key[1] and floor.state.books[key].orders:
-                meet_price(floor, key, price, now)
 
 
 def _changes(verdict: Verdict, book: Book, strategy: str) -> bool:

@@ -24,7 +24,7 @@ from desk.clock import Steps, shift, wall_clock
 from desk.codes import Denial
 from desk.duplicates import Duplicate, forget_claims
 from desk.events import Again, Answered, Ask, Due, Event
-from desk.feed import AskPrice, Feed, Priced, meet_live_price
+from desk.feed import AskPrice, Feed, Priced, Quoted, take_price
 from desk.floor import Call, Floor, Rates
 from desk.inbox import Inbox
 from desk.intake import give_up, refuse, retry, take_in
@@ -117,12 +117,13 @@ class Desk:
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._catalogue = Catalogue(self.state, brokers, self._pool.fetch, self._inbox.put)
         self._readers = Readers(self.state, brokers, self._pool.read, self._inbox.put)
-        self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put)
+        self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put, brokers)
         self.floor = Floor(
             self.state, store, rates, self._catalogue.find, self._catalogue.problem, symbol_key
         )
         self.floor.awaits_price = self._feed.is_awaited
         self.floor.is_fed = self._feed.is_fed
+        self.floor.awaits_quotes = self._feed.are_quotes_awaited
         self._due = Schedule()
         self._out: dict[str, tuple[Call, int]] = {}
         self._forgot_at = 0
@@ -275,6 +276,7 @@ class Desk:
             self.state.executed[name] = (number, at + step)
         for record in self.state.waiting.values():
             record.received_at += step
+        self.state.shift_prices(step)
         for known in self.state.openings.values():
             known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
         self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
@@ -401,9 +403,9 @@ class Desk:
                 self._readers.came_back(event, found, now)
             case Command():
                 obey(self.floor, event, now)
-            case Priced():
+            case Priced() | Quoted():
                 self._feed.learn(event, now)
-                meet_live_price(self.floor, event, now)
+                take_price(self.floor, event, now)
             case Fact():
                 self._catalogue.learn(event, now)
             case Due():

@@ -15,6 +15,7 @@ from desk.book import BLANK, ENTRY, Book, Cause, Order
 from desk.codes import Denial
 from desk.cut import Cut, Rules, order_levels
 from desk.evolve import evolve
+from desk.prices import find_far_level, has_levels, reference_price
 from desk.risk import Asked, count_held, judge
 from desk.sizing import fits, nearest_to, plain
 from desk.timing import is_stale_opening
@@ -51,6 +52,8 @@ def bear(
         created_at=rules.times.now,
         lives_ms=_lifetime(alert, order_type, rules),
         release_by=rules.times.release_by,
+        unpriced=rules.price is None
+        and has_levels(limit, stop, alert.stop_loss, alert.take_profit),
     )
     if rules.sync:
         way = 1 if order.side == "buy" else -1
@@ -137,10 +140,22 @@ def _reasons(
         text = f"{plain(cut.opens)} {symbol} is below the smallest order, {plain(smallest)}."
         yield "QUANTITY_TOO_SMALL", text
     yield from _coin_reasons(book, order, rules)
+    yield from _price_reasons(book, alert, order, rules)
+
+
+def _price_reasons(
+    book: Book, alert: Alert, order: Order, rules: Rules
+) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the alert's price and with its levels (rules 4.1, 4.4, 4.5)."""
+    if rules.doubt:
+        yield "PRICE_FAR", rules.doubt
     if missing := _missing_level(order):
         text = f"A {order.order_type.replace('_', '-')} order needs {missing}. Add it to the alert."
         yield "NO_PRICE", text
-    if wrong := _wrong_levels(alert, order, rules.price):
+    if rules.price is not None and (far := _far_level(order, book, rules.price)):
+        yield "LEVEL_FAR", far
+    # What the alert calls the price says on which side its levels were meant to be.
+    if wrong := _wrong_levels(alert, order, reference_price(alert) or rules.price):
         yield "STOP_SIDE", wrong
 
 
@@ -210,6 +225,11 @@ def _owner(book: Book, rules: Rules) -> str | None:
         if name != rules.strategy and (share.quantity != 0 or book.live(name)):
             return name
     return "manual" if rules.manual else None
+
+
+def _far_level(order: Order, book: Book, price: Decimal) -> str | None:
+    levels = (order.limit_price, order.stop_price, order.stop_loss, order.take_profit)
+    return find_far_level(*levels, known=price, instrument=book.instrument)
 
 
 def _missing_level(order: Order) -> str:

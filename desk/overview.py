@@ -21,6 +21,7 @@ from desk.answers import (
 )
 from desk.book import ENTRY, Order, Share, TradeRow
 from desk.loop import Desk
+from desk.market import value_price
 from desk.options import Settings
 from desk.record import STORY
 from desk.routing import trades_on_paper
@@ -184,7 +185,7 @@ def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
         write_position(
             book,
             share,
-            desk.state.shown.prices.get(book.instrument.symbol),
+            value_price(desk.floor, book, [share], now, desk.state.shown),
             is_fed=desk.floor.is_fed(book, now),
         )
         for book in books

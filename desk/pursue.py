@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.protocol import LocalBroker, OrderRequest, Receipt, Refused
-from desk.apply import InvariantBroken, receive, take_step, watch_protection
+from desk.apply import InvariantBroken, judge_levels, receive, take_step, watch_protection
 from desk.book import ENTRY, STOP_LOSS, Book, FillRow, Order
 from desk.floor import Call, Floor
 from desk.plan import next_step
@@ -92,6 +92,9 @@ def meet_price(floor: Floor, key: Key, price: Decimal, now: int) -> None:
     """Let the resting orders of a paper book meet a price, the stop before everything else."""
     state = floor.state
     local = state.paper(key[0], now)
+    judged = judge_levels(state.books[key], price, now)
+    if judged is not state.books[key]:
+        pursue(floor, judged, now)
     for _ in range(STEPS_AT_ONCE):
         book = state.books[key]
         receipt = _first_touched(local, book, price)

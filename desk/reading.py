@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from brokers.protocol import (
@@ -25,11 +25,16 @@ from brokers.protocol import (
 from desk.apply import miss_legs, observe, receive
 from desk.book import Book, Order
 from desk.compare import Comparison, compare, is_busy, miss_read
+from desk.day import start_of_day
 from desk.evolve import evolve
+from desk.exposure import sum_closed
+from desk.feed import ask_prices
 from desk.floor import Floor
+from desk.market import value_price
 from desk.operator import halt
+from desk.prices import Seen
 from desk.pursue import pursue, request_of
-from desk.state import Key, Silence, State
+from desk.state import Equity, Key, Silence, State
 
 log = logging.getLogger("desk")
 ZERO = Decimal(0)
@@ -43,6 +48,8 @@ LOST_MS = 20_000
 """After which a read that did not come back counts as failed."""
 LOOK_BACK_MS = 3_600_000
 """How far back executions are asked for when quantities differ."""
+DAY_BEGAN_MS = 120_000
+"""How long before its beginning an account may have been read for that to be its worth when the day began."""
 EXPLAINED_AFTER = 3
 """After how many equal reads what an account holds beyond the shares counts as explained."""
 SYMBOLS_AT_ONCE = 3
@@ -58,6 +65,8 @@ class Reading:
     snapshot: Snapshot | None = None
     receipts: tuple[Receipt, ...] = ()
     fills: tuple[Fill, ...] = ()
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+    """What the venue said its instruments cost."""
     problem: str = ""
     code: str = ""
     fault: Exception | None = None
@@ -73,11 +82,13 @@ def read_account(
     since: int,
     explains: tuple[str, ...],
     began: int,
+    priced: tuple[str, ...] = (),
 ) -> Reading:
     """Ask a venue for everything at once; `watched` are our working orders and what of them is known.
 
-    `explains` are the instruments whose executions `since` a time are asked for. An order that no longer
-    works, or of which more has filled, is looked up by its id. Raises nothing.
+    `explains` are the instruments whose executions `since` a time are asked for, `priced` those that are
+    asked what they cost. An order that no longer works, or of which more has filled, is looked up by its id.
+    Raises nothing.
     """
     try:
         snapshot = broker.snapshot()
@@ -96,7 +107,10 @@ def read_account(
     except Exception as fault:  # noqa: BLE001 - whoever takes the reading in logs it, once
         text = f"reading it failed: {type(fault).__name__}"
         return Reading(account, began, problem=text, fault=fault)
-    return Reading(account, began, snapshot, tuple(receipts), fills, explains=explains)
+    prices = ask_prices(broker, priced) if priced else {}
+    return Reading(
+        account, began, snapshot, tuple(receipts), fills, explains=explains, prices=prices
+    )
 
 
 class Readers:
@@ -224,11 +238,16 @@ class Readers:
             for order in book.orders.values()
             if order.status == "accepted"
         )
+        priced = tuple(
+            book.instrument.symbol
+            for book in books_of(self._state, name)
+            if book.orders or any(share.quantity for share in book.shares.values())
+        )
         since, explains = self._clean[name], tuple(self._differs.get(name, ())[:SYMBOLS_AT_ONCE])
         broker, deliver = self._brokers[name], self._deliver
 
         def job() -> None:
-            deliver(read_account(broker, name, watched, since, explains, now))
+            deliver(read_account(broker, name, watched, since, explains, now, priced))
 
         self._due[name] = now + IDLE_MS
         self._began[name] = now
@@ -255,6 +274,7 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
         for book in miss_read(books_of(state, name), reading.began):
             _keep(floor, book, now)
         return None
+    _keep_prices(floor, reading)
     # Everything is taken in first: what is planned must not be overtaken by the next line of the same read.
     _take_orders(floor, reading, now)
     _take_late_fills(floor, reading, now)
@@ -265,7 +285,7 @@ def meet_reading(floor: Floor, reading: Reading, now: int) -> Comparison | None:
         state.beyond.get(name, {}),
         reading.began,
         now,
-        state.prices.get,
+        lambda book: value_price(floor, book, book.shares.values(), now),
     )
     for book in found.books:
         _keep(floor, book, now)
@@ -412,6 +432,27 @@ def _sum_late(order: Order, fills: list[Fill]) -> Receipt | None:
     is_whole = filled >= order.quantity or order.cash is not None
     status = "filled" if is_whole else "partly_filled"
     return Receipt(order.client_id, status, order.broker_id, filled, value / filled, fresh)
+
+
+def _keep_prices(floor: Floor, reading: Reading) -> None:
+    """Note what the account's instruments cost and what it is worth, as its venue tells (rules 15.4)."""
+    state, name, began = floor.state, reading.account, reading.began
+    for symbol, price in reading.prices.items():
+        known = state.quotes.get((name, symbol))
+        if known is None or known.at <= began:
+            state.put(state.quotes, (name, symbol), Seen(price, began, state.seq, is_told=True))
+    worth = reading.snapshot.equity if reading.snapshot else None
+    if worth is None:
+        return
+    day = start_of_day(state.settings.accounts[name].day_start, began)
+    before = state.equities.get(name)
+    if before is not None and before.day == day:
+        start = before.start
+    elif before is not None and before.last is not None and day - before.at <= DAY_BEGAN_MS:
+        start = before.last  # read just before the day began
+    else:  # nobody looked when the day began: what was closed since is all that is known
+        start = worth - sum_closed(state, name, day)
+    state.keep_equity(name, Equity(day, start, worth, began))
 
 
 def _hear(state: State, reading: Reading, now: int) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from desk.abandoned import find_abandonment, is_holding, name_holding
 from desk.book import Book, Share
 from desk.evolve import evolve
+from desk.prices import Seen
 from desk.record import STORY, Record
-from desk.state import COUNTED_MS, KEPT_AT_REST, HistoryRow, State
+from desk.state import COUNTED_MS, KEPT_AT_REST, Equity, HistoryRow, State
 from desk.store import AlertRow, Store
 from desk.timing import until
 
@@ -23,7 +24,7 @@ from desk.timing import until
 def restore(state: State, store: Store, now: int) -> None:
     """Fill an empty state from the store."""
     state.cash.update((name, Decimal(amount)) for name, amount in store.load_facts("cash"))
-    state.prices.update((name, Decimal(price)) for name, price, _ in store.load_facts("prices"))
+    _load_prices(state, store, now)
     state.halts.update((scope, (why, at)) for scope, why, at in store.load_facts("switches"))
     state.strategies.update(store.load_strategies(KEPT_AT_REST))
     window = state.settings.webhook.dedupe_seconds * 1000
@@ -48,6 +49,14 @@ def restore(state: State, store: Store, now: int) -> None:
             state.note_executed(share, instrument, now)
     _count_again(state, store, now)
     state.loaded()
+
+
+def _load_prices(state: State, store: Store, now: int) -> None:
+    for name, price, at in store.load_facts("prices"):
+        # A clock that was set back meanwhile makes no price younger than now.
+        state.prices[name] = Seen(Decimal(price), min(at, now))
+    for name, (day, start) in store.load_equities().items():
+        state.equities[name] = Equity(day, start)
 
 
 def _count_again(state: State, store: Store, now: int) -> None:

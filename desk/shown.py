@@ -12,9 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from desk.book import Book
+from desk.prices import Seen
 
 Key = tuple[str, bool, str]
-NAMES = ("prices", "cash", "halts", "strategies", "blocked", "silent", "beyond")
+NAMES = ("prices", "quotes", "cash", "halts", "strategies", "blocked", "silent", "beyond")
 """The tables that are shown as they are."""
 
 
@@ -24,7 +25,8 @@ class Shown:
 
     books: dict[Key, Book] = field(default_factory=dict)
     """The open ones alone: something is held, wished or worked there."""
-    prices: dict[str, Decimal] = field(default_factory=dict)
+    prices: dict[str, Seen] = field(default_factory=dict)
+    quotes: dict[tuple[str, str], Seen] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
     halts: dict[str, tuple[str, int]] = field(default_factory=dict)
     strategies: dict[str, int] = field(default_factory=dict)

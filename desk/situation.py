@@ -7,7 +7,6 @@ is changed here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from brokers.protocol import Refused
 from desk.book import Book
@@ -15,8 +14,18 @@ from desk.codes import Denial
 from desk.cut import Rules
 from desk.day import end_of_day
 from desk.evolve import evolve
-from desk.exposure import find_spendable, find_stakes, find_worth
+from desk.exposure import (
+    find_need,
+    find_spendable,
+    find_stakes,
+    find_worth,
+    list_open_symbols,
+    names_of,
+)
 from desk.floor import Floor
+from desk.market import find_price
+from desk.prices import has_levels
+from desk.record import Record
 from desk.risk import Stakes
 from desk.routing import Target, map_symbol, strategy_settings, trades_on_paper
 from desk.sizing import plain
@@ -163,9 +172,15 @@ def _find_twin(floor: Floor, strategy: str, target: Target, own: Book) -> list[t
     return [(evolve(target, opens_here=False), floor.state.books[key])]
 
 
-def find_price(floor: Floor, alert: Alert, book: Book) -> Decimal | None:
-    """Return what an instrument costs as far as is known now."""
-    return floor.state.prices.get(book.instrument.symbol) if book.paper else alert.price
+def weigh_price(floor: Floor, alert: Alert, book: Book, rules: Rules, doubt: str = "") -> Rules:
+    """Return the rules with what the instrument costs; `doubt` says why the alert's price is not believed."""
+    now = rules.times.now
+    return evolve(
+        rules,
+        price=find_price(floor, alert, book, doubt, now),
+        doubt=doubt,
+        seen_ms=_age_of_price(floor, alert, book, doubt, now),
+    )
 
 
 def find_rules(
@@ -177,7 +192,8 @@ def find_rules(
     return evolve(
         _settled_rules(floor, who.strategy, target),
         times=times,
-        price=find_price(floor, alert, book),
+        price=find_price(floor, alert, book, "", times.now),
+        seen_ms=_age_of_price(floor, alert, book, "", times.now),
         worth=find_worth(account.currency, dollars_are_one=is_one),
     )
 
@@ -196,8 +212,49 @@ def find_limits(
         nets=not book.paper and book.instrument.kind in NETTING,
         manual=floor.state.manual(book),
         day_ms=(end_of_day(account.day_start, now) - now) if is_day else 0,
-        spendable=find_spendable(floor, book) if alert.action == "buy" else None,
+        spendable=find_spendable(floor, book, now) if alert.action == "buy" else None,
     )
+
+
+def _age_of_price(floor: Floor, alert: Alert, book: Book, doubt: str, now: int) -> int | None:
+    """Return how old the price is that a paper order meets which brings none."""
+    seen = floor.state.prices.get(book.instrument.symbol)
+    if not book.paper or seen is None or (alert.price is not None and not doubt):
+        return None
+    return now - seen.at
+
+
+def find_quotes(
+    floor: Floor, record: Record, alert: Alert, target: Target, book: Book | None
+) -> dict[str, int]:
+    """Return what must be known of a venue's prices before an alert opens there.
+
+    Limits go by what the venue says once the alert has come: its number, by symbol. By what it said a moment
+    ago (0) may be judged whether a level or the alert's own price can be one (rules 4.4, 4.5, 15.5), and what
+    is only asked. Without a `book` its instrument is being looked up, and the price meanwhile.
+    """
+    if not target.opens_here or alert.only_reduces or alert.action == "cancel":
+        return {}
+    account = floor.state.settings.accounts[target.account]
+    own = floor.symbol_key(map_symbol(account, alert.symbol))
+    names = names_of(floor, book, own) if book else frozenset({own})
+    need = find_need(floor, record.strategy, target.account, names)
+    if need is None:
+        return {}
+    symbol = book.instrument.symbol if book else own
+    seq = 0 if floor.is_dry else record.seq
+    if need or alert.quantity_type == "cash":  # money becomes a quantity by the price of now
+        found: dict[str, int] = {}
+        if (
+            book and "values" in need
+        ):  # where one request brings them all, all of them are asked for
+            found = dict.fromkeys(
+                list_open_symbols(floor, book), seq if "prices" in book.can else 0
+            )
+        return {**found, symbol: seq}
+    levels = (alert.limit_price, alert.stop_price, alert.stop_loss, alert.take_profit)
+    compares = alert.price is not None or has_levels(*levels)
+    return {symbol: 0} if compares else {}
 
 
 def _find_stakes(

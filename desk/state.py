@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -29,6 +29,7 @@ from desk.book import (
 )
 from desk.evolve import evolve
 from desk.options import Risk, Settings
+from desk.prices import Doubted, Seen
 from desk.record import Record
 from desk.shown import NAMES, Shown
 from desk.store import Batch, to_json
@@ -117,6 +118,16 @@ class Lookups:
     """Make one spelling of the many that an instrument has."""
 
 
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """What an account is worth as its venue tells: when its day began (`day`), and when it was last read."""
+
+    day: int
+    start: Decimal
+    last: Decimal | None = None
+    at: int = 0
+
+
 class State:
     """The desk's memory, with a way back to the last commit."""
 
@@ -132,7 +143,6 @@ class State:
         self._lookups = lookups
         self.books: dict[Key, Book] = {}
         """The books in memory: all that are open, and those that were used last."""
-        self.prices: dict[str, Decimal] = {}
         self.cash: dict[str, Decimal] = {}
         """What fills have added to each account's configured cash, on paper."""
         self.halts: dict[str, tuple[str, int]] = {}
@@ -172,11 +182,21 @@ class State:
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
         self.counts_results = any(each.max_daily_loss for each in levels)
+        self._begin_prices()
         self.shown = Shown()
         """What other threads read: the desk's own memory holds what is only tried, too."""
         self._copies = {id(getattr(self, n)): getattr(self.shown, n) for n in NAMES}
-
         self._begin_indices()
+
+    def _begin_prices(self) -> None:
+        self.prices: dict[str, Seen] = {}
+        """The last price seen of each symbol: believed from an alert, or told by the live feed."""
+        self.doubted: dict[str, Doubted] = {}
+        """The last price of each symbol that was not believed; forgotten at a restart."""
+        self.quotes: dict[tuple[str, str], Seen] = {}
+        """What a venue said its instruments cost, by account: kept while the account is read."""
+        self.equities: dict[str, Equity] = {}
+        """What each account was worth when its day began, where its venue tells."""
 
     def _begin_indices(self) -> None:
         self.open: dict[tuple[str, bool], dict[Key, None]] = {}
@@ -440,7 +460,7 @@ class State:
         is_paid = instrument.kind in ("spot", "equity")  # the cash that moved says what it is worth
         if not key[1] or (is_paid and totals.size == totals.net and key not in self.tied):
             return
-        price, tied = self.prices.get(instrument.symbol), ZERO
+        price, tied = self.price_of(instrument.symbol), ZERO
         if price is not None and totals.size:
             local = self.paper(key[0], self._paper_now)
             shorts = (totals.size - totals.net) / 2
@@ -491,12 +511,31 @@ class State:
         """Note something the user must hear of."""
         self.batch.told.append((now, Told(event, message, alert_id)))
 
-    def move(self, instrument: str, price: Decimal, now: int) -> None:
+    def move(self, instrument: str, seen: Seen) -> None:
         """Note the last price seen of an instrument."""
-        self.put(self.prices, instrument, price)
-        self.batch.prices[instrument] = (str(price), now)
+        self.put(self.prices, instrument, seen)
+        self.batch.prices[instrument] = (str(seen.price), seen.at)
         for key in self.by_instrument.get(instrument, ()):
             self._tie(key, self.books[key])
+
+    def price_of(self, instrument: str) -> Decimal | None:
+        """Return the last price seen of an instrument."""
+        seen = self.prices.get(instrument)
+        return seen.price if seen is not None else None
+
+    def shift_prices(self, step: int) -> None:
+        """Let every price be as old as it was, by a clock that was set."""
+        for name, seen in self.prices.items():
+            self.prices[name] = self.shown.prices[name] = replace(seen, at=seen.at + step)
+        for source, quote in self.quotes.items():
+            self.quotes[source] = self.shown.quotes[source] = replace(quote, at=quote.at + step)
+
+    def keep_equity(self, account: str, equity: Equity) -> None:
+        """Note what an account is worth; what it was when its day began outlives a restart."""
+        known = self.equities.get(account)
+        if known is None or (known.day, known.start) != (equity.day, equity.start):
+            self.batch.equities[account] = f"{equity.day} {equity.start}"
+        self.put(self.equities, account, equity)
 
     def paper(self, account: str, now: int) -> LocalBroker:
         """Return the simulator of an account at this moment."""
@@ -581,7 +620,7 @@ class _Rows:
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price seen of an instrument."""
-        return self._state.prices.get(symbol)
+        return self._state.price_of(symbol)
 
     def free_cash(self) -> Decimal:
         """Return the account's free cash."""

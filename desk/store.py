@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,8 @@ class Batch:
     journal: list[tuple[Book, Row]] = field(default_factory=list)
     cash: dict[str, str] = field(default_factory=dict)
     prices: dict[str, tuple[str, int]] = field(default_factory=dict)
+    equities: dict[str, str] = field(default_factory=dict)
+    """When each account's day began and what it was worth then."""
     switches: dict[str, tuple[str, int] | None] = field(default_factory=dict)
     strategies: dict[str, int] = field(default_factory=dict)
     told: list[tuple[int, Told]] = field(default_factory=list)
@@ -335,6 +338,11 @@ class Store(Reader):
         self._insert("prices", [(name, price, at) for name, (price, at) in batch.prices.items()])
         self._insert("strategies", list(batch.strategies.items()))
         self._insert("events", [(at, t.event, t.message, t.alert_id) for at, t in batch.told])
+        for account, equity in batch.equities.items():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
+                (f"equity:{account}", equity),
+            )
         for scope, switch in batch.switches.items():
             self._db.execute("DELETE FROM switches WHERE scope = ?", (scope,))
             if switch:
@@ -453,6 +461,12 @@ class Store(Reader):
     def load_facts(self, table: str) -> list[tuple[Any, ...]]:
         """Return the rows of one of the small tables: cash, prices, switches."""
         return self._db.execute(FACTS[table]).fetchall()
+
+    def load_equities(self) -> dict[str, tuple[int, Decimal]]:
+        """Return when each account's day began that was last read, and what it was worth then."""
+        rows = self._db.execute("SELECT name, value FROM meta WHERE name LIKE 'equity:%'")
+        split = ((name.removeprefix("equity:"), *value.split()) for name, value in rows)
+        return {name: (int(day), Decimal(start)) for name, day, start in split}
 
     def load_venues(self) -> dict[str, str]:
         """Return what each account was when this program last ran: live or sandbox."""

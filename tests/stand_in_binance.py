@@ -369,6 +369,8 @@ class StandIn:
         }
 
     def get_price(self, params: dict[str, str]) -> Any:
+        if "symbols" in params:
+            return [self.get_price({"symbol": each}) for each in json.loads(params["symbols"])]
         pair = self._pair(params)
         return {"symbol": pair.symbol, "price": text(pair.price)}
 

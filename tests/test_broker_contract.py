@@ -213,7 +213,7 @@ def test_a_broker_without_a_sample_is_named():
 @pytest.mark.parametrize("name", TESTED)
 def test_a_broker_says_what_it_can_and_needs(name):
     """What the desk counts on is one of the known words; credentials are named as in .env."""
-    words = {"reduce_only", "oco", "bracket", "cash", "locks_balance"}
+    words = {"reduce_only", "oco", "bracket", "cash", "locks_balance", "prices"}
     facts = TABLE[name].facts
     assert facts.capabilities <= words
     assert facts.poll_seconds > 0

@@ -29,6 +29,7 @@ PURE = (
         "plan",
         "sizing",
         "timing",
+        "prices",
         "ledger",
         "identity",
     ),

@@ -406,7 +406,7 @@ def test_free_cash_is_what_a_walk_of_all_books_comes_to(bench):
         local, name = state.paper("paper_simulator", bench.clock()), "paper_simulator"
         free = state.settings.accounts[name].cash + state.cash[name]
         for book in state.books.values():
-            price = state.prices[book.instrument.symbol]
+            price = state.prices[book.instrument.symbol].price
             for share in book.shares.values():
                 free += share.position.open_profit(price, book.instrument.point_value)
                 free -= local.margin(book.instrument, share.quantity, price)

@@ -522,12 +522,12 @@ def test_a_price_is_asked_for_rather_than_guessed(make: Make) -> None:
 
 
 def test_a_resting_sell_is_worth_at_least_the_price(make: Make) -> None:
-    """A limit to sell far below the price fills at the price: that is what it is judged by."""
+    """A limit to sell below the price fills at the price: that is what it is judged by."""
     bench = make(risk("max_notional: 500"))
     sell = {"symbol": "BTCUSDT.P", "action": "sell", "order_type": "limit", "price": 1000}
-    assert ask(bench, **sell, limit_price=1)["code"] == "MAX_NOTIONAL"
+    assert ask(bench, **sell, limit_price=500)["code"] == "MAX_NOTIONAL"
     assert (
-        ask(bench, symbol="BTCUSDT.P", order_type="limit", price=1000, limit_price=1)["code"]
+        ask(bench, symbol="BTCUSDT.P", order_type="limit", price=1000, limit_price=500)["code"]
         is None
     )
 

@@ -848,7 +848,7 @@ def test_an_address_that_may_not_send_leaves_a_trace(start):
 def test_an_alert_through_a_proxy_without_a_secret_is_warned_of(start, environ):
     """Behind a proxy the world may send: the log says so once an hour and address, and what to set."""
     receiver = start("", environ)
-    receiver.buy()
+    receiver.buy(price=BUY["price"])
     for number in range(3):
         alert = receiver.alert(**BUY, symbol_note=number)
         headers = {"X-Forwarded-For": "203.0.113.9"}

@@ -432,7 +432,7 @@ def test_the_price_of_half_a_stop_limit_moves_nothing_on_paper(tmp_path):
     bench.send(**shape, action="buy", quantity=1, price=45000)
     bench.send(**shape, action="close", type="stop_limit", price=43900, stop_price=44000)
     assert bench.held("s", "BTCUSDT.P") == 1
-    assert bench.desk.state.prices["BTCUSDT.P"] == 45000
+    assert bench.desk.state.price_of("BTCUSDT.P") == 45000
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -45,6 +45,8 @@ ODD = (
     *("' OR 1=1 --", "%00", "%s%s%n", "null", "true", "Infinity", "0x10", "a" * 3000, "9" * 5000),
 )
 NUMBERS = ("0.25", "1", "2.5", "3", "7", "0.001", "100")
+NEAR = dict(zip(NUMBERS, ("5.25", "5", "5.5", "6", "7", "0.001", "4.5"), strict=True))
+"""A price for each of them: one in seven is so far from the others that it is not believed."""
 SYMBOLS = ("BTCUSDT", "ETHUSDT.P", "AAPL", "BINANCE:SOLUSDT", "ES1!", "EURUSD", "MNQ1!")
 ACTIONS = ("buy", "sell", "close", "exit", "flat", "close_long", "cancel", "long", "short", "BUY")
 TRUSTED_CODES = frozenset({*range(200, 207), *range(400, 432)})
@@ -159,7 +161,7 @@ class Noise:
             "action": chance.choice(ACTIONS),
             "symbol": chance.choice(SYMBOLS),
             "quantity": self._number(),
-            "price": self._number(),
+            "price": self._price(),
             "strategy": chance.choice(("a", "b", "c")),
             "secret": chance.choice((SECRET, SECRET, SECRET, SECRET, "wrong", "")),
             "n": chance.getrandbits(60),
@@ -182,6 +184,10 @@ class Noise:
             shape.pop(chance.choice(list(shape)), None)
         return shape
 
+    def _price(self) -> Any:
+        text = NEAR[self.chance.choice(NUMBERS)]
+        return text if self.chance.random() < 0.5 else json.loads(text)
+
     def _number(self) -> Any:
         text = self.chance.choice(NUMBERS)
         return text if self.chance.random() < 0.5 else json.loads(text)
@@ -191,7 +197,7 @@ class Noise:
         words = [
             chance.choice(ACTIONS).upper(),
             chance.choice(SYMBOLS),
-            f"@ {chance.choice(NUMBERS)}",
+            f"@ {NEAR[chance.choice(NUMBERS)]}",
             f"qty={chance.choice(NUMBERS)}",
             f"secret={SECRET}",
         ]
