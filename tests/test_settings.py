@@ -882,6 +882,6 @@ def test_a_malformed_state_is_a_sentence(tmp_path, state, where):
     (tmp_path / "config.yaml").write_text(in_file)
     environ = {} if in_file else {"DATABASE_URL": state}
     with pytest.raises(SettingsError) as caught:
-        load(tmp_path / "config.yaml", environ, ["paper"])
+        load(tmp_path / "config.yaml", environ, BROKERS)
     assert where in str(caught.value)
     assert "pass-w0rd" not in str(caught.value)
