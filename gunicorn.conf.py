@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 sys.path.insert(0, str(Path(__file__).parent))
 
 import webhook_server
-from desk.options import is_loopback
+from desk.config.settings import is_loopback
 
 
 class Worker(ThreadWorker):

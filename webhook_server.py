@@ -41,26 +41,28 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wsgi import get_content_length
 
 from brokers import BROKERS, PUBLIC_URL, find_broker, list_facts, public_price
+from brokers.instruments.symbols import canonical
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
-from brokers.symbols import canonical
-from desk import accounts, overview
-from desk.abandoned import LiveAbandoned, check_abandoned, check_venues
-from desk.answers import OUTCOMES
-from desk.backup import CannotBackUp, back_up
-from desk.banner import write_banner
-from desk.clock import steady_clock, steady_seconds
-from desk.feed import AskPrice
-from desk.gate import Gate
-from desk.lock import StateLock, StateLocked
-from desk.logfile import start_logging, write_line
-from desk.loop import Desk
-from desk.options import Settings
-from desk.port import CannotListen, check_port
-from desk.rates import Rates
-from desk.reception import MAX_BODY, Caller, Reception, Refusal, Sent
-from desk.settings import SettingsError, config_hash, describe, load, warnings
-from desk.store import Glimpse, Store, StoreDamaged, StoreUnavailable, to_json
+from desk.alerts.answers import OUTCOMES
+from desk.api import accounts
+from desk.api import pages as overview
+from desk.api.alert_api import MAX_BODY, AlertApi, ApiResponse, Caller, HttpRefusal
+from desk.api.gate import Gate
+from desk.config.load import SettingsError, config_hash, describe, load, warnings
+from desk.config.settings import Settings
+from desk.engine.loop import Desk
+from desk.engine.rates import Rates
+from desk.formats import to_json
+from desk.process.banner import write_banner
+from desk.process.clock import steady_clock, steady_seconds
+from desk.process.lock import StateLock, StateLocked
+from desk.process.logfile import start_logging, write_line
+from desk.process.port import CannotListen, check_port
+from desk.state.abandoned import LiveAbandoned, check_abandoned, check_venues
+from desk.state.backup import CannotBackUp, back_up
+from desk.state.store import Glimpse, Store, StoreDamaged, StoreUnavailable
+from desk.venue.prices import AskPrice
 from parsers import glance, parse
 
 VERSION = "0.1.0"
@@ -152,7 +154,7 @@ def create_app(
         lock.release()
 
     read = functools.partial(parse, known=settings.known_secrets)
-    return _build(Reception(settings, desk, gate, read, glance), real, stop_desk)
+    return _build(AlertApi(settings, desk, gate, read, glance), real, stop_desk)
 
 
 def connect_brokers(
@@ -231,23 +233,21 @@ def _give_up(error: Exception) -> NoReturn:
     raise SystemExit(EXIT_LOCKED) from None
 
 
-def _build(
-    reception: Reception, real: Mapping[str, Broker], stop_desk: Callable[[], None]
-) -> Flask:
+def _build(api: AlertApi, real: Mapping[str, Broker], stop_desk: Callable[[], None]) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.stop_desk = stop_desk  # type: ignore[attr-defined]
-    _add_alert_routes(app, reception)
-    _add_reading_routes(app, reception)
-    _add_account_route(app, reception, real)
-    _add_control_routes(app, reception)
-    _add_error_answers(app, reception)
-    app.wsgi_app = _add_safe_headers(_add_short_way(app.wsgi_app, reception))  # type: ignore[method-assign]
+    _add_alert_routes(app, api)
+    _add_reading_routes(app, api)
+    _add_account_route(app, api, real)
+    _add_control_routes(app, api)
+    _add_error_answers(app, api)
+    app.wsgi_app = _add_safe_headers(_add_short_way(app.wsgi_app, api))  # type: ignore[method-assign]
 
     return app
 
 
-def _add_short_way(serve: Serve, reception: Reception) -> Serve:
+def _add_short_way(serve: Serve, api: AlertApi) -> Serve:
     """Answer alerts before Flask sees them: its own work for a request costs as much as reading the alert.
 
     What is refused goes on to the route of the same name, for its answer, and every other request does.
@@ -258,7 +258,7 @@ def _add_short_way(serve: Serve, reception: Reception) -> Serve:
         if not is_alert or environ.get("QUERY_STRING"):
             return serve(environ, start_response)
         try:
-            sent = reception.receive(_caller(environ), lambda: _read_body(environ), [])
+            sent = api.receive(_caller(environ), lambda: _read_body(environ), [])
         except Exception as error:  # noqa: BLE001 - Flask knows what is answered to each
             environ[HANDED_ON] = error
             return serve(environ, start_response)
@@ -292,7 +292,7 @@ def _add_safe_headers(serve: Serve) -> Serve:
 # --- routes --------------------------------------------------------------------------------------
 
 
-def _add_alert_routes(app: Flask, reception: Reception) -> None:
+def _add_alert_routes(app: Flask, api: AlertApi) -> None:
     def receive(**how: bool) -> Response:
         secrets: list[str] = []
         environ = request.environ
@@ -301,7 +301,7 @@ def _add_alert_routes(app: Flask, reception: Reception) -> None:
         if environ.get("QUERY_STRING"):
             secrets += request.args.getlist("secret") + request.args.getlist("auth_token")
         read = functools.partial(_read_body, environ)
-        return _send(reception.receive(_caller(environ), read, secrets, **how))
+        return _send(api.receive(_caller(environ), read, secrets, **how))
 
     @app.post("/webhook")
     @app.post("/alert")
@@ -328,82 +328,82 @@ def _add_alert_routes(app: Flask, reception: Reception) -> None:
         )
 
 
-def _add_reading_routes(app: Flask, reception: Reception) -> None:
-    desk = reception.desk
+def _add_reading_routes(app: Flask, api: AlertApi) -> None:
+    desk = api.desk
 
     @app.get("/status")
     @app.get("/health")
     def status() -> Response:
-        private = reception.is_owner(_caller(request.environ))
-        return _json(overview.show_status(desk, reception.started_at, VERSION, private=private))
+        private = api.is_owner(_caller(request.environ))
+        return _json(overview.show_status(desk, api.started_at, VERSION, private=private))
 
     @app.get("/history")
     def history() -> Response:
-        reception.require_reader(_caller(request.environ))
+        api.require_reader(_caller(request.environ))
         names = ("strategy", "symbol", "status")
         filters = {name: request.args[name] for name in names if name in request.args}
         if filters.get("status", OUTCOMES[0]) not in OUTCOMES:
-            raise Refusal(400, "UNREADABLE", f"status must be one of {', '.join(OUTCOMES)}.")
-        return _send(Sent(200, overview.show_history(desk, filters, _read_limit())))
+            raise HttpRefusal(400, "UNREADABLE", f"status must be one of {', '.join(OUTCOMES)}.")
+        return _send(ApiResponse(200, overview.show_history(desk, filters, _read_limit())))
 
     @app.get("/history/<alert_id>")
     def one_alert(alert_id: str) -> Response:
-        reception.require_reader(_caller(request.environ))
+        api.require_reader(_caller(request.environ))
         shape = overview.show_alert(desk, alert_id)
         if shape is None:
-            raise Refusal(404, "NOT_FOUND", "No alert has that id. GET /history lists them.")
+            raise HttpRefusal(404, "NOT_FOUND", "No alert has that id. GET /history lists them.")
         return _json(shape)
 
     @app.get("/strategies")
     def strategies() -> Response:
-        reception.require_reader(_caller(request.environ))
+        api.require_reader(_caller(request.environ))
         return _json(overview.show_strategies(desk))
 
     @app.get("/positions")
     def positions() -> Response:
-        reception.require_reader(_caller(request.environ))
+        api.require_reader(_caller(request.environ))
         return _json(overview.show_positions(desk, _read_limit()))
 
 
-def _add_account_route(app: Flask, reception: Reception, real: Mapping[str, Broker]) -> None:
-    desk = reception.desk
+def _add_account_route(app: Flask, api: AlertApi, real: Mapping[str, Broker]) -> None:
+    desk = api.desk
 
     @app.get("/accounts")
     def list_accounts() -> Response:
         found = request.args.get("connect", "0")
         if found not in ("0", "1"):
-            raise Refusal(400, "UNREADABLE", "connect must be 0 or 1.")
+            raise HttpRefusal(400, "UNREADABLE", "connect must be 0 or 1.")
         if found == "0":
-            reception.require_reader(_caller(request.environ))
+            api.require_reader(_caller(request.environ))
             return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.shown.cash)})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
-        reception.require_admin(_caller(request.environ))
+        api.require_admin(_caller(request.environ))
         symbols = accounts.list_symbols(desk.settings, desk.state.shown.open_books())
         rows = accounts.show_accounts(desk.settings, desk.state.shown.cash)
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 
 
-def _add_control_routes(app: Flask, reception: Reception) -> None:
+def _add_control_routes(app: Flask, api: AlertApi) -> None:
     @app.post("/halt")
     def halt() -> Response:
-        reception.require_admin(_caller(request.environ))
-        return _send(reception.switch("halt", _read_options({"account", "strategy"})))
+        api.require_admin(_caller(request.environ))
+        return _send(api.switch("halt", _read_options({"account", "strategy"})))
 
     @app.post("/resume")
     def resume() -> Response:
-        reception.require_admin(_caller(request.environ))
-        return _send(reception.switch("resume", _read_options({"account", "strategy"})))
+        api.require_admin(_caller(request.environ))
+        return _send(api.switch("resume", _read_options({"account", "strategy"})))
 
     @app.post("/flatten")
     def flatten() -> Response:
-        reception.require_admin(_caller(request.environ))
-        return _send(reception.flatten(_read_options({"account", "strategy", "symbol", "confirm"})))
+        api.require_admin(_caller(request.environ))
+        return _send(api.flatten(_read_options({"account", "strategy", "symbol", "confirm"})))
 
     @app.post("/orders/<client_order_id>/resolve")
     def resolve(client_order_id: str) -> Response:
-        reception.require_admin(_caller(request.environ))
+        api.require_admin(_caller(request.environ))
         options = _read_options({"outcome", "quantity", "price"})
-        return _send(reception.resolve(client_order_id, options))
+        return _send(api.resolve(client_order_id, options))
 
 
 # --- unpacking requests --------------------------------------------------------------------------
@@ -421,12 +421,12 @@ def _read_body(environ: dict[str, Any]) -> bytes:
     if length is None:
         has_body = "HTTP_TRANSFER_ENCODING" in environ
         text = "Send the alert with a Content-Length." if has_body else NO_BODY
-        raise Refusal(411, "LENGTH_REQUIRED", text)
+        raise HttpRefusal(411, "LENGTH_REQUIRED", text)
     if length > MAX_BODY:
-        raise Refusal(413, "TOO_LARGE", TOO_LARGE)
+        raise HttpRefusal(413, "TOO_LARGE", TOO_LARGE)
     body: bytes = environ["wsgi.input"].read(length)
     if len(body) != length:  # the sender hung up: qty=1 may have been qty=1000
-        raise Refusal(400, "UNREADABLE", "The body ended before its Content-Length.")
+        raise HttpRefusal(400, "UNREADABLE", "The body ended before its Content-Length.")
     return body
 
 
@@ -437,7 +437,7 @@ def _read_options(known: set[str]) -> dict[str, Any]:
     # A page of another site can send a form or a text by itself, and JSON only where it is allowed to.
     if has_body and request.mimetype != "application/json":
         text = "A control's body is JSON: send the header Content-Type: application/json with it."
-        raise Refusal(415, "UNREADABLE", text)
+        raise HttpRefusal(415, "UNREADABLE", text)
     try:
         shape = json.loads(body.decode(), parse_float=Decimal, object_pairs_hook=_read_once)
     except (ValueError, RecursionError):
@@ -445,12 +445,12 @@ def _read_options(known: set[str]) -> dict[str, Any]:
     if not isinstance(shape, dict) or not set(shape) <= known:
         names = ", ".join(sorted(known))
         text = f"Send a JSON object with no other keys than {names}, each at most once."
-        raise Refusal(422, "UNREADABLE", text)
+        raise HttpRefusal(422, "UNREADABLE", text)
     options = {name: value for name, value in shape.items() if value is not None}
     plain = ("confirm", "quantity", "price")
     given = [value for name, value in options.items() if name not in plain]
     if not all(isinstance(each, str) and each.isprintable() for each in given):
-        raise Refusal(422, "UNREADABLE", "Names are texts in quotes.")
+        raise HttpRefusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options
 
 
@@ -464,39 +464,39 @@ def _read_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read_limit() -> int:
     text = request.args.get("limit", "100")
     if not (text.isascii() and text.isdigit() and len(text) <= 6):
-        raise Refusal(400, "UNREADABLE", "limit must be a whole number from 0 to 999999.")
+        raise HttpRefusal(400, "UNREADABLE", "limit must be a whole number from 0 to 999999.")
     return int(text)
 
 
 # --- sending answers -----------------------------------------------------------------------------
 
 
-def _send(sent: Sent) -> Response:
+def _send(sent: ApiResponse) -> Response:
     return JsonResponse(sent.body, sent.http, _pause_header(sent))
 
 
-def _pause_header(sent: Sent) -> list[tuple[str, str]]:
+def _pause_header(sent: ApiResponse) -> list[tuple[str, str]]:
     return [] if sent.retry_after is None else [("Retry-After", str(sent.retry_after))]
 
 
 def _json(shape: object) -> Response:
-    return _send(Sent(200, to_json(shape)))
+    return _send(ApiResponse(200, to_json(shape)))
 
 
 def _fail(http: int, code: str, message: str, retry_after: int | None = None) -> Response:
     shape = {"success": False, "status": "denied", "code": code, "message": message}
-    return _send(Sent(http, to_json(shape), retry_after))
+    return _send(ApiResponse(http, to_json(shape), retry_after))
 
 
-def _add_error_answers(app: Flask, reception: Reception) -> None:
+def _add_error_answers(app: Flask, api: AlertApi) -> None:
     @app.before_request
     def refuse_double_slash() -> None:
         # The router would take //halt for /halt, which a proxy may have meant to keep out.
         if request.environ["PATH_INFO"].startswith("//"):
             raise NotFound
 
-    @app.errorhandler(Refusal)
-    def show_refusal(refusal: Refusal) -> Response:
+    @app.errorhandler(HttpRefusal)
+    def show_refusal(refusal: HttpRefusal) -> Response:
         response = _fail(refusal.http, refusal.code, str(refusal), refusal.retry_after)
         if refusal.http == 401 and request.method == "GET":
             response.headers["WWW-Authenticate"] = 'Basic realm="receiver", charset="UTF-8"'
@@ -516,7 +516,7 @@ def _add_error_answers(app: Flask, reception: Reception) -> None:
 
     @app.errorhandler(NotFound)
     def show_not_found(_: NotFound) -> Response:
-        return _fail(404, "NOT_FOUND", reception.explain_wrong_path(_caller(request.environ)))
+        return _fail(404, "NOT_FOUND", api.explain_wrong_path(_caller(request.environ)))
 
     @app.errorhandler(HTTPException)
     def show_http_error(error: HTTPException) -> Response:

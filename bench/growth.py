@@ -35,10 +35,12 @@ from bench.sender import Symbols
 from bench.served import CONNECTIONS, serve
 from bench.throughput import Side
 from brokers.protocol import Instrument
-from desk.book import Book, LotsRow, Row, Share
-from desk.evolve import evolve
-from desk.ledger import Execution, Position, book_fill
-from desk.store import Batch, Store
+from desk.orders.evolve import evolve
+from desk.orders.journal import LotsRow, Row
+from desk.orders.ledger import Execution, LotLedger, book_fill
+from desk.orders.position_book import PositionBook
+from desk.orders.strategy_position import StrategyPosition
+from desk.state.store import Batch, Store
 
 REAL = 1000
 MAX_RATIO = 1.2
@@ -122,25 +124,25 @@ TRADED: Symbols = (("BTCUSDT.P", 45_000),)
 """What is traded while it is timed: a perpetual, so that its margin is asked for at every alert."""
 
 
-def _hold(strategy: str, symbol: str, lots: int) -> Share:
+def _hold(strategy: str, symbol: str, lots: int) -> StrategyPosition:
     """Return a share that was bought in so many parts."""
-    position, now = Position(), time.time_ns() // 1_000_000
+    position, now = LotLedger(), time.time_ns() // 1_000_000
     for number in range(lots):
         fill = Execution("buy", Decimal("0.01"), Decimal(45_000 + number % 100), Decimal(0), now)
         position, _ = book_fill(position, fill)
-    return evolve(Share(strategy), symbol=symbol, position=position)
+    return evolve(StrategyPosition(strategy), symbol=symbol, position=position)
 
 
-def _write(state: Path, shares: dict[str, list[Share]]) -> None:
+def _write(state: Path, positions: dict[str, list[StrategyPosition]]) -> None:
     """Put shares into a state, by symbol."""
     batch = Batch()
-    for symbol, some in shares.items():
+    for symbol, some in positions.items():
         instrument = Instrument(symbol, "linear", symbol.removesuffix("USDT.P"), "USDT")
-        book = Book(ACCOUNT, True, instrument)
+        book = PositionBook(ACCOUNT, True, instrument)
         where = (ACCOUNT, True, symbol)
         rows: list[Row] = [*some]
         for each in some:
-            middle = enumerate(each.position.lots.middle)
+            middle = enumerate(each.ledger.lots.middle)
             rows += [LotsRow(*where, each.strategy, number, lots) for number, lots in middle]
             batch.strategies[each.strategy] = 0
         batch.books.append(book)

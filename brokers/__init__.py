@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from brokers.binance import Binance
-from brokers.binance_public import PUBLIC_URL, public_price
+from brokers.binance.spot import Binance
+from brokers.binance.spot_market import PUBLIC_URL, public_price
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
 

@@ -1,7 +1,7 @@
 """Simulate a venue: market, limit, stop and stop-limit orders at the prices that are seen.
 
 The simulator has no memory of its own. Cash, positions and the last price are read from `Rows`, which the
-caller keeps, and what happens is returned as a `Receipt`; so a paper trade is committed together with the
+caller keeps, and what happens is returned as a `OrderReport`; so a paper trade is committed together with the
 order that caused it. Pure: no clock, no I/O, no threads.
 
 A stop fills at the worse of its level and the price seen (exactly its level triggers it). A resting limit
@@ -15,19 +15,19 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
+from brokers.instruments.symbols import classify
 from brokers.protocol import (
+    BrokerRefused,
     Check,
     Fill,
     Instrument,
+    OrderReport,
     OrderRequest,
-    Receipt,
-    Refused,
     Rows,
     Snapshot,
     Terms,
     VenueFacts,
 )
-from brokers.symbols import classify
 
 ZERO = Decimal(0)
 BASIS_POINT = Decimal("0.0001")
@@ -44,7 +44,7 @@ DEFAULT_LEVERAGE = Decimal(10)
 
 
 class Paper:
-    """Fill orders against the last price seen. Raises only `Refused`."""
+    """Fill orders against the last price seen. Raises only `BrokerRefused`."""
 
     facts = VenueFacts((), (), "", (), frozenset({"local", "reduce_only"}), poll_seconds=0.0)
     rest_seconds = 0.0
@@ -58,35 +58,35 @@ class Paper:
         """Do nothing: there is nobody to connect to."""
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return what a TradingView symbol means here. Raises `Refused` where it means nothing."""
+        """Return what a TradingView symbol means here. Raises `BrokerRefused` where it means nothing."""
         return classify(symbol, self.terms.market, self.today)
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price seen."""
         return self.rows.price(symbol)
 
-    def place_order(self, request: OrderRequest) -> Receipt:
-        """Fill what the price allows now; everything else rests. Raises `Refused` without the cash."""
+    def place_order(self, request: OrderRequest) -> OrderReport:
+        """Fill what the price allows now; everything else rests. Raises `BrokerRefused` without the cash."""
         price = self.rows.price(request.instrument.symbol)
         if not request.reduces:
             self._afford(request, price)
         if price is None:
-            return Receipt(request.client_id, "accepted", broker_id=request.client_id)
+            return OrderReport(request.client_id, "accepted", broker_id=request.client_id)
         return self._arrive(request, price)
 
     close = place_order
 
-    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
+    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
         """Place each leg; the desk keeps them a pair."""
         return tuple(self.place_order(request) for request in requests)
 
-    def cancel(self, request: OrderRequest) -> Receipt:
+    def cancel(self, request: OrderRequest) -> OrderReport:
         """Cancel at once."""
-        return Receipt(request.client_id, "cancelled")
+        return OrderReport(request.client_id, "cancelled")
 
-    def find_order(self, request: OrderRequest) -> Receipt:
+    def find_order(self, request: OrderRequest) -> OrderReport:
         """Tell that nothing is known: an order here is committed with its receipt or not at all."""
-        return Receipt(request.client_id, "absent")
+        return OrderReport(request.client_id, "absent")
 
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         """Return nothing: every fill was told in its receipt."""
@@ -100,7 +100,7 @@ class Paper:
         """Tell that all is well: there is nobody to ask."""
         return Check(may_trade=True)
 
-    def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> Receipt | None:
+    def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> OrderReport | None:
         """Let a resting order meet a price; None where nothing happens to it.
 
         `is_awake` says that the stop of a stop-limit was reached before.
@@ -139,12 +139,12 @@ class Paper:
             tied = notional / (self.terms.leverage or DEFAULT_LEVERAGE)
         return convert(tied, instrument, price, self.terms.currency) or ZERO
 
-    def _arrive(self, request: OrderRequest, price: Decimal) -> Receipt:
+    def _arrive(self, request: OrderRequest, price: Decimal) -> OrderReport:
         kind = request.order_type
         if kind == "market":
             return self._fill(request, self._slipped(request, price))
         if kind in ("stop", "stop_limit") and not _is_triggered(request, price):
-            return Receipt(request.client_id, "accepted", broker_id=request.client_id)
+            return OrderReport(request.client_id, "accepted", broker_id=request.client_id)
         if kind == "stop":
             level = request.stop_price or price
             worse = max(level, price) if request.side == "buy" else min(level, price)
@@ -153,17 +153,17 @@ class Paper:
         if price <= limit if request.side == "buy" else price >= limit:
             return self._fill(request, price)
         code = "TRIGGERED" if kind == "stop_limit" else None
-        return Receipt(request.client_id, "accepted", broker_id=request.client_id, code=code)
+        return OrderReport(request.client_id, "accepted", broker_id=request.client_id, code=code)
 
-    def _fill(self, request: OrderRequest, price: Decimal) -> Receipt:
+    def _fill(self, request: OrderRequest, price: Decimal) -> OrderReport:
         if not request.reduces:
             try:
                 self._afford(request, price)
-            except Refused as no:
-                return Receipt(request.client_id, "refused", code=no.code, message=no.message)
+            except BrokerRefused as no:
+                return OrderReport(request.client_id, "refused", code=no.code, message=no.message)
         fee = self._fee(request.instrument, request.quantity, price)
         fill = Fill(
-            trade_id=f"{request.client_id}-1",
+            fill_id=f"{request.client_id}-1",
             client_id=request.client_id,
             side=request.side,
             quantity=request.quantity,
@@ -172,7 +172,7 @@ class Paper:
             fee_coin=request.instrument.quote,
             at=self.rows.now,
         )
-        return Receipt(
+        return OrderReport(
             request.client_id,
             "filled",
             broker_id=request.client_id,
@@ -201,7 +201,7 @@ class Paper:
         return quantity * price * instrument.point_value * rate * BASIS_POINT
 
     def _afford(self, request: OrderRequest, price: Decimal | None) -> None:
-        """Raise `Refused` where the account's cash does not cover an opening order."""
+        """Raise `BrokerRefused` where the account's cash does not cover an opening order."""
         instrument = request.instrument
         level = request.limit_price or request.stop_price or price
         if convert(Decimal(1), instrument, level or Decimal(1), self.terms.currency) is None:
@@ -209,7 +209,7 @@ class Paper:
                 f"{instrument.symbol} is quoted in {instrument.quote}, which its own price does not "
                 f"convert to {self.terms.currency}."
             )
-            raise Refused(text, "CURRENCY_UNKNOWN")
+            raise BrokerRefused(text, "CURRENCY_UNKNOWN")
         if level is None:
             return
         notional = request.quantity * level * instrument.point_value
@@ -226,7 +226,7 @@ class Paper:
                 f"The order needs {cost:.2f} {self.terms.currency} and {free:.2f} is free. "
                 "Send a smaller quantity, or set more cash for the account in config.yaml."
             )
-            raise Refused(text, code)
+            raise BrokerRefused(text, code)
 
 
 def convert(

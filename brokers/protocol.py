@@ -1,6 +1,6 @@
 """Say what the desk asks of a broker and what it gets back.
 
-A broker is a plain class that turns an `OrderRequest` into a `Receipt` or raises one of the three
+A broker is a plain class that turns an `OrderRequest` into a `OrderReport` or raises one of the three
 errors below; anything else it raises counts as `Uncertain`. This module knows no venue, no alert
 and no strategy, and imports nothing of ours.
 """
@@ -39,7 +39,7 @@ WRONG_ORDER = "WRONG_ORDER"
 """The code of a doubt the desk acts on: a venue answered about another order than the one asked for."""
 
 
-class Refused(Exception):
+class BrokerRefused(Exception):
     """The broker said no: the order certainly was not placed. `code` is ours, `message` the broker's.
 
     `retry_after` are the seconds until the venue listens again, where it said so.
@@ -134,17 +134,17 @@ class OrderRequest:
     stop_price: Decimal | None = None
     reduces: bool = False
     """True for whatever may only make a position smaller: send it reduce-only where the venue can."""
-    cash: Decimal | None = None
-    """Spend this much of the quote coin instead of buying `quantity`, at the market (`can`: cash)."""
+    quote_quantity: Decimal | None = None
+    """Spend this much of the quote coin instead of buying `quantity`, at the market (capability cash)."""
     legs: tuple[OrderRequest, ...] = ()
-    """A stop and a target that the venue works once this entry has filled (`can`: bracket)."""
+    """A stop and a target that the venue works once this entry has filled (`capabilities`: bracket)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution. `trade_id` is the venue's and unique there; `fee` is positive when paid."""
 
-    trade_id: str
+    fill_id: str
     client_id: str
     side: str
     quantity: Decimal
@@ -156,7 +156,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class OrderReport:
     """What is known of an order now.
 
     `status` is one of accepted, filled, partly_filled (dead with less than asked), cancelled,
@@ -174,7 +174,7 @@ class Receipt:
     message: str | None = None
     retry_after: float | None = None
     """Seconds until the venue listens again, where it refused because of too many requests."""
-    linked: tuple[Receipt, ...] = ()
+    linked: tuple[OrderReport, ...] = ()
     """What the same answer said of orders that the venue links to this one."""
 
 
@@ -184,7 +184,7 @@ class Snapshot:
 
     positions: Mapping[str, Decimal] = field(default_factory=dict)
     """Signed quantities by `Instrument.holding`, what working orders lock included; zero may be left out."""
-    working: tuple[Receipt, ...] = ()
+    working: tuple[OrderReport, ...] = ()
     """Every working order with its client id, and what of it has filled."""
     equity: Decimal | None = None
 
@@ -217,8 +217,8 @@ class VenueFacts:
     """Where orders are real money: no sandbox may send there."""
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
-    carries `legs`), cash (an entry may spend `cash`), locks_balance (working orders lock what they sell),
-    prices (`PricesTold`: many prices in one request)."""
+    carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
+    what they sell), prices (`PricesTold`: many prices in one request)."""
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
 
@@ -256,7 +256,7 @@ class Broker(Protocol):
         """Open the connection ahead, so that the next order costs one round trip. Raises nothing."""
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return the rules of `symbol` (a TradingView spelling). Raises `Refused` where it is unknown."""
+        """Return the rules of a TradingView symbol. Raises `BrokerRefused` where it is unknown."""
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, or None where the venue does not tell it within half a second.
@@ -264,19 +264,19 @@ class Broker(Protocol):
         It decides what limits of money say, so it is never taken from anywhere else. Raises nothing.
         """
 
-    def place_order(self, request: OrderRequest) -> Receipt:
-        """Open with one order. Raises `Refused`, `Unreachable` or `Uncertain`."""
+    def place_order(self, request: OrderRequest) -> OrderReport:
+        """Open with one order. Raises `BrokerRefused`, `Unreachable` or `Uncertain`."""
 
-    def close(self, request: OrderRequest) -> Receipt:
+    def close(self, request: OrderRequest) -> OrderReport:
         """Reduce with one order, never beyond the position. Raises as `place_order`."""
 
-    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
-        """Place a stop and a target that end one another (`can`: oco). Raises as `place_order`."""
+    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
+        """Place a stop and a target that end one another (`capabilities`: oco). Raises as `place_order`."""
 
-    def cancel(self, request: OrderRequest) -> Receipt:
+    def cancel(self, request: OrderRequest) -> OrderReport:
         """Cancel a working order and return its final state."""
 
-    def find_order(self, request: OrderRequest) -> Receipt:
+    def find_order(self, request: OrderRequest) -> OrderReport:
         """Look an order up by its client id; status `absent` where the venue certainly has none."""
 
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
@@ -293,7 +293,7 @@ class Broker(Protocol):
 
 
 class PricesTold(Broker, Protocol):
-    """A broker whose venue tells many prices in one request (`can`: prices)."""
+    """A broker whose venue tells many prices in one request (`capabilities`: prices)."""
 
     def prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the last price of each of the venue's own names; what it does not tell is left out."""
@@ -346,7 +346,7 @@ class Rows(Protocol):
 class LocalBroker(Broker, Protocol):
     """A broker that lives in this process and is asked inside the transaction."""
 
-    def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> Receipt | None:
+    def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> OrderReport | None:
         """Let a resting order meet a price; None where nothing happens to it."""
 
     def cash_change(self, instrument: Instrument, fill: Fill, realized: Decimal) -> Decimal:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from parsers.redaction import MASK, find_secrets, glance, hide, mask, mask_unread
+
 from .alert import Alert, Message, ParseError
 from .containers import Order, open_body
 from .fields import build
-from .masking import MASK, find_secrets, glance, hide, mask, mask_unread
 
 __all__ = ["glance", "parse"]
 

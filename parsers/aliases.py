@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .vocabulary import SWITCHES, find_theme, normalise
+from parsers.unknown_keys import SWITCHES, find_theme, normalise
 
 
 class Meaning(NamedTuple):

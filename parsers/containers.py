@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from parsers.raw_fields import Claims, sort
+
 from . import json_body, text_body
 from .alert import ParseError
-from .claims import Claims, sort
 from .values import Number, read_name
 
 _OBJECT = re.compile(r'\{\s{0,40}["“][^"“”]{1,60}["”]\s{0,8}:')

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from parsers.raw_fields import Claims, refuse_turned, refuse_unknown
+from parsers.unknown_keys import names, normalise, turns
+
 from .alert import ParseError
 from .aliases import look_up
-from .claims import Claims, refuse_turned, refuse_unknown
-from .values import ACTION_WORDS, Number, fold, is_off, judge, read_flag, show
-from .vocabulary import names, normalise, turns
+from .values import ACTION_WORDS, Number, find_emptiness, fold, is_off, read_flag, show
 
 FOREIGN: tuple[tuple[frozenset[str], str, str], ...] = (
     # keys that are only found together there, whose message it is, a sample of it
@@ -95,7 +96,7 @@ def _settle_size(claims: Claims) -> None:
 def _say(claims: list[tuple[str, object]]) -> str | None:
     """Return the first number among the claims, with its key, for a message."""
     for key, value in claims:
-        if judge(value) is None:
+        if find_emptiness(value) is None:
             return f"{key} {show(value)}"
     return None
 
@@ -115,7 +116,7 @@ def _settle_amount(claims: Claims) -> None:
     for key, value in stated if "amount" not in claims.fields else ():
         if unit != "fixed" and not is_off(value):
             reason = "a unit without an amount; send quantity, with quantity_type cash for money"
-            claims.refuse(key, value, reason, is_amount=True)
+            claims.refuse_field(key, value, reason, is_amount=True)
             claims.is_unit_unclear = True
     for key, value in claims.take("amount"):
         if unit:
@@ -125,7 +126,7 @@ def _settle_amount(claims: Claims) -> None:
             continue
         elif units or "quantity" in claims.fields:
             reason = "coins or money? Send quantity, with quantity_type cash for money"
-            claims.refuse(key, value, reason, is_amount=True)
+            claims.refuse_field(key, value, reason, is_amount=True)
         else:
             if "quantity_type" not in claims.fields:
                 claims.bare_size = _say([(key, value)])
@@ -227,7 +228,7 @@ def _settle_adds(claims: Claims) -> None:
         except ValueError:
             adds = None if is_off(value) else not is_theirs
         if adds is False and not is_pyramid:
-            claims.refuse(
+            claims.refuse_field(
                 key, value, "an order here adds to a position; send position_size with it"
             )
         elif adds and not is_theirs:
@@ -249,7 +250,7 @@ def _settle_class(claims: Claims) -> None:
             claims.note(key, value)
         else:
             reason = "send order_class bracket with stop_loss and take_profit, or leave it out"
-            claims.refuse(key, value, reason)
+            claims.refuse_field(key, value, reason)
 
 
 def _settle_trigger(claims: Claims) -> None:
@@ -260,7 +261,7 @@ def _settle_trigger(claims: Claims) -> None:
         elif "pricetype" in claims.keys:
             claims.add("stop_price", [(key, value)])
         elif not is_off(value):
-            claims.refuse(key, value, "a reference or a stop? Send price or stop_price")
+            claims.refuse_field(key, value, "a reference or a stop? Send price or stop_price")
 
 
 def _settle_distances(claims: Claims) -> None:
@@ -273,7 +274,7 @@ def _settle_distances(claims: Claims) -> None:
     for concept in ("take_profit", "stop_loss"):
         for key, value in claims.take(concept):
             if not is_off(value):
-                claims.refuse(key, value, "a price or a distance? Send tp_price and sl_price")
+                claims.refuse_field(key, value, "a price or a distance? Send tp_price and sl_price")
 
 
 def _settle_level_prices(claims: Claims) -> None:
@@ -309,7 +310,7 @@ _NEUTRAL = names("place entry open enter alert webhook strategy signal trade ord
 def _settle_hints(claims: Claims) -> None:
     """Read keys such as `type` and `signal` by their value: a side, an order type, a label."""
     for key, value in claims.take("hint"):
-        word = fold(value) if isinstance(value, str) and judge(value) is None else ""
+        word = fold(value) if isinstance(value, str) and find_emptiness(value) is None else ""
         name = normalise(key.rpartition(".")[2])
         if isinstance(value, str) and turns(key, value):
             refuse_turned(key, value, claims)
@@ -327,7 +328,7 @@ def _settle_hints(claims: Claims) -> None:
                 " market_position for the position after it.",
                 key,
             )
-        elif _may_be_action(name, claims) and (word not in _NEUTRAL or judge(value)):
+        elif _may_be_action(name, claims) and (word not in _NEUTRAL or find_emptiness(value)):
             claims.add("action", [(key, value)])
         elif not is_off(value):
             _keep_label(claims, key, value, word)
@@ -342,14 +343,14 @@ def _settle_type(claims: Claims, key: str, value: object, word: str) -> None:
     levels = claims.fields.keys() & {"price", "entry_price", "limit_price"}
     if word == "stop" and levels and "stop_price" in claims.fields:
         reason = "with price and stopPrice a stop-limit elsewhere; send order_type, limit_price"
-        claims.refuse(key, value, reason)
+        claims.refuse_field(key, value, reason)
     claims.add("order_type", [(key, value)])
 
 
 def _keep_label(claims: Claims, key: str, value: object, word: str) -> None:
     """Keep a label beside the action as a note, unless it says what the order is to do."""
     if word not in _NEUTRAL and (not word or look_up(str(value)).kind != "unknown"):
-        claims.refuse(key, value, "may be an instruction beside the action")
+        claims.refuse_field(key, value, "may be an instruction beside the action")
         return
     claims.note(key, value)
     if word not in _NEUTRAL:
@@ -397,21 +398,21 @@ def _settle_kind(claims: Claims) -> None:
     for key, value in claims.take("kind"):
         word = fold(value) if isinstance(value, str) else ""
         if word in _NEVER_DATED and is_derived:
-            claims.refuse(key, value, "the symbol says something else: send only the symbol")
+            claims.refuse_field(key, value, "the symbol says something else: send only the symbol")
         elif is_off(value) or (word in _DATED and says_future) or word in _PLAIN:
             claims.note(key, value)
         else:
             reason = "the symbol must say it alone (NQ1!, ESZ2026, BTCUSDT.P)"
-            claims.refuse(key, value, reason)
+            claims.refuse_field(key, value, reason)
 
 
 def _settle_bar(claims: Claims) -> None:
     """Keep bar data as notes; what is no number there is an instruction (`open: true`)."""
     bars = claims.take("bar")
     for key, value in bars:
-        wrong = judge(value)
+        wrong = find_emptiness(value)
         if wrong is None and (not isinstance(value, str) or value.strip()[:1].isalpha()):
-            claims.refuse(key, value, "bar data is a number; an instruction?")
+            claims.refuse_field(key, value, "bar data is a number; an instruction?")
         elif wrong is None:
             claims.note(key, value)
         elif wrong == "unreadable":
@@ -426,8 +427,8 @@ def _check_volume(claims: Claims, bars: list[tuple[str, object]]) -> None:
         return
     for key, value in bars:
         is_volume = normalise(key.rpartition(".")[2]) in ("volume", "vol")
-        if is_volume and judge(value) is None:
-            claims.refuse(key, value, "a quantity? Send quantity", is_amount=True)
+        if is_volume and find_emptiness(value) is None:
+            claims.refuse_field(key, value, "a quantity? Send quantity", is_amount=True)
 
 
 RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (

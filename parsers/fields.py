@@ -9,25 +9,26 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from parsers.metadata import read_circumstances, read_delays
+from parsers.missing_values import take
+from parsers.raw_fields import Claims
+from parsers.unknown_keys import names, normalise
+
 from .alert import Alert, ParseError, read_number
-from .circumstances import read_circumstances, read_delays
-from .claims import Claims
 from .dialects import refuse, refuse_state, settle
 from .levels import read_prices, read_protection, sort_seen_prices
-from .policies import take
 from .positions import read_positions
 from .values import (
     Number,
-    explain,
+    find_emptiness,
     fold,
     is_off,
-    judge,
+    name_emptiness,
     read_action,
     read_amount,
     read_symbol,
     show,
 )
-from .vocabulary import names, normalise
 
 _QUANTITY_TYPES = {
     **dict.fromkeys(("fixed", "fixedquantity", "contracts", "shares", "coins"), "fixed"),
@@ -134,10 +135,10 @@ def _check_entry(claims: Claims, action: str) -> None:
         if value is None or value == "" or is_off_word != opens:
             claims.note(key, value)
         elif opens:
-            claims.refuse(key, value, "no entry? Send action close for an exit")
+            claims.refuse_field(key, value, "no entry? Send action close for an exit")
             claims.voided.append(claims.unsupported[-1])
         else:
-            claims.refuse(key, value, f"contradicts action {action}")
+            claims.refuse_field(key, value, f"contradicts action {action}")
 
 
 def _refuse_spoiled(claims: Claims, action: str, *, opens: bool) -> None:
@@ -155,7 +156,7 @@ def _account_for_all(claims: Claims, action: str, narrowing: list[str]) -> None:
     """See that no claim is left without a word, and that nothing narrows a cancel or a halt."""
     for concept, rest in claims.fields.items():
         for key, value in rest:
-            claims.refuse(key, value, f"not used here ({concept})")
+            claims.refuse_field(key, value, f"not used here ({concept})")
     claims.fields.clear()
     if action == "cancel":
         _refuse_narrowed(claims, narrowing)
@@ -209,8 +210,8 @@ def _read_action(claims: Claims) -> tuple[str, bool]:
     """Return the one action that every claim of it names, and whether its word means all of it."""
     said: list[tuple[str, str, str]] = []
     for key, value in claims.take("action"):
-        if judge(value) is not None:
-            raise ParseError(f"{key}: {explain(value)}", field="action")
+        if find_emptiness(value) is not None:
+            raise ParseError(f"{key}: {name_emptiness(value)}", field="action")
         try:
             action, word = read_action(value)
             if word in ("long", "short") and normalise(key).endswith("orderaction"):
@@ -295,7 +296,7 @@ def _read_symbol(claims: Claims, action: str) -> str:
     _check_quote(claims, found)
     if found.endswith(_PERPETUALS):
         reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
-        claims.refuse("symbol", found, reason)
+        claims.refuse_field("symbol", found, reason)
     return found
 
 
@@ -341,8 +342,8 @@ def _check_coin(claims: Claims, symbol: str) -> None:
     name = _strip(symbol)
     for key, value in claims.take("coin"):
         text = value.strip().upper() if isinstance(value, str) else ""
-        if judge(value) is not None or text.lower() in _SORTS:
-            claims.note(key, None if judge(value) else value)
+        if find_emptiness(value) is not None or text.lower() in _SORTS:
+            claims.note(key, None if find_emptiness(value) else value)
         elif not text or not name.startswith(_strip(text)):
             raise ParseError(
                 f"symbol {symbol} and {key} {show(value)} disagree: send one of them.",
@@ -400,7 +401,7 @@ def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> N
         claims.add("quantity", [(key, value)])
         claims.add("quantity_type", [(key, "percent_of_position")])
         return
-    claims.refuse(key, value, reason, is_amount=True)
+    claims.refuse_field(key, value, reason, is_amount=True)
 
 
 def _split_percents(claims: Claims, *, opens: bool) -> None:
@@ -429,7 +430,7 @@ def _split_percents(claims: Claims, *, opens: bool) -> None:
         if not types:
             claims.add("quantity_type", [(key, "percent_of_position")])
             if opens:
-                claims.refuse(key, value, f"percent of what? {_TYPES}")
+                claims.refuse_field(key, value, f"percent of what? {_TYPES}")
 
 
 _EVERYTHING = names("all full")

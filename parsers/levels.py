@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from parsers.missing_values import POLICIES, follow, take
+from parsers.raw_fields import Claims
+from parsers.unknown_keys import names, normalise
+
 from .alert import Level, ParseError
-from .claims import Claims
-from .policies import POLICIES, follow, take
-from .values import explain, fold, is_off, judge, read_amount, read_price, show
-from .vocabulary import names, normalise
+from .values import find_emptiness, fold, is_off, name_emptiness, read_amount, read_price, show
 
 ORDER_TYPES = {
     **dict.fromkeys(("market", "mkt"), "market"),
@@ -87,15 +88,15 @@ def sort_seen_prices(claims: Claims, *, reduces: bool) -> None:
         claims.add("price", entries)
         for key, value in exits:
             if not is_off(value):
-                claims.refuse(key, value, "not supported; send take_profit or stop_loss")
+                claims.refuse_field(key, value, "not supported; send take_profit or stop_loss")
         return
     for key, value in entries:
-        claims.note(key, None if judge(value) else value)
+        claims.note(key, None if find_emptiness(value) else value)
     if "price" not in claims.fields:
         claims.add("price", exits)
     else:
         for key, value in exits:
-            claims.note(key, None if judge(value) else value)
+            claims.note(key, None if find_emptiness(value) else value)
 
 
 def _read_reference(value: object) -> Decimal:
@@ -109,12 +110,12 @@ def _read_reference(value: object) -> Decimal:
 def _refuse_stray(claims: Claims, concept: str, policy: str, order_type: str) -> None:
     """Name a level that the order type does not use; zero is how some templates leave it out."""
     for key, value in claims.take(concept):
-        wrong = judge(value)
+        wrong = find_emptiness(value)
         if wrong in ("null", "empty"):
-            follow(claims, POLICIES[policy][wrong], key, explain(value), concept)
+            follow(claims, POLICIES[policy][wrong], key, name_emptiness(value), concept)
         elif not is_off(value, zero=True):
             order = f"a {order_type} order" if order_type else "an order without a type"
-            claims.refuse(key, value, f"not used by {order}: send order_type limit or stop")
+            claims.refuse_field(key, value, f"not used by {order}: send order_type limit or stop")
         else:
             claims.warnings.append(f"{key}: is zero. Left out.")
 
@@ -128,12 +129,12 @@ def _stand_in(claims: Claims, price: Decimal | None) -> Decimal | None:
     has_bar = any(normalise(key) in _BAR and text not in _SWITCH for key, text in claims.notes)
     for key, value in claims.take("close"):
         if str(value) in _SWITCH and not has_bar and normalise(key) == "close":
-            claims.refuse(key, value, "a price or a switch? Send action close")
-        elif isinstance(value, str) and (judge(value) or not value.strip()[:1].isalpha()):
-            claims.note(key, None if judge(value) else value)
+            claims.refuse_field(key, value, "a price or a switch? Send action close")
+        elif isinstance(value, str) and (find_emptiness(value) or not value.strip()[:1].isalpha()):
+            claims.note(key, None if find_emptiness(value) else value)
             claims.add("close", [(key, value)])
         elif not is_off(value):
-            claims.refuse(key, value, "a price or an instruction? Send action close")
+            claims.refuse_field(key, value, "a price or an instruction? Send action close")
     if price is not None:
         claims.take("close")
         return price
@@ -159,7 +160,7 @@ def _read_order_type(claims: Claims) -> str | None:
         message = f"{reason} is not supported: use market, limit, stop or stop_limit."
         raise ParseError(message, field="order_type", code="UNSUPPORTED", status=422)
     if word in _OTHER_TYPES:
-        claims.refuse("order_type", order_type[1:], "use market, limit, stop or stop_limit")
+        claims.refuse_field("order_type", order_type[1:], "use market, limit, stop or stop_limit")
         return None
     raise ParseError(
         f"{reason} is not known: write market, limit, stop or stop_limit.", field="order_type"
@@ -216,7 +217,7 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
             if found.setdefault(table[name], number) != number:
                 raise ValueError(f"{key} is there twice and disagrees: send one of them.")
         elif not is_off(value):
-            claims.refuse(path, value, "not supported")
+            claims.refuse_field(path, value, "not supported")
             is_foreign = True
     if is_foreign:
         return None
@@ -227,7 +228,7 @@ def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level
 
 
 def _read_member(key: str, value: object) -> Decimal:
-    if judge(value) is not None:
+    if find_emptiness(value) is not None:
         raise ValueError(f"{key} {show(value)} is no value.")
     try:
         return read_amount(value)

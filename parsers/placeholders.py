@@ -11,8 +11,9 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from parsers.unknown_keys import names
+
 from .alert import ParseError
-from .vocabulary import names
 
 
 class Unreadable(str):

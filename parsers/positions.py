@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from parsers.missing_values import take
+from parsers.raw_fields import Claims
+from parsers.unknown_keys import names
+
 from .alert import ParseError
-from .claims import Claims
-from .policies import take
-from .values import fold, is_off, judge, read_amount, read_decimal, read_side
-from .vocabulary import names
+from .values import find_emptiness, fold, is_off, read_amount, read_decimal, read_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,12 @@ def read_positions(claims: Claims, *, closes: bool) -> Positions:
 def _sort_by_value(claims: Claims, concept: str, side: str, size: str | None) -> None:
     """Tell `position: long` from `position: 2`; a bare number may be of anything."""
     for key, value in claims.take(concept):
-        if judge(value) or (isinstance(value, str) and value.strip()[:1].isalpha()):
+        if find_emptiness(value) or (isinstance(value, str) and value.strip()[:1].isalpha()):
             claims.add(side, [(key, value)])
         elif size:
             claims.add(size, [(key, value)])
         elif not is_off(value):
-            claims.refuse(key, value, "send position_size for the position after the order")
+            claims.refuse_field(key, value, "send position_size for the position after the order")
 
 
 def _read_hedge_side(claims: Claims, *, closes: bool) -> str | None:

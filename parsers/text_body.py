@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 
+from parsers.unknown_keys import names, normalise
+
 from .alert import ParseError
 from .aliases import look_up
 from .dialects import refuse
 from .placeholders import find_placeholder
 from .values import ACTION_WORDS, fold
-from .vocabulary import names, normalise
 
 MAX_LENGTH = 2_000
 SHAPES = (

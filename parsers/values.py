@@ -11,9 +11,10 @@ import re
 from datetime import datetime
 from decimal import Decimal
 
+from parsers.unknown_keys import names
+
 from .alert import ParseError, is_symbol, read_number
 from .placeholders import Unreadable, find_placeholder
-from .vocabulary import names
 
 
 class Number(str):
@@ -85,7 +86,7 @@ def write(value: object) -> str:
     return str(value) if isinstance(value, str) else json.dumps(value)
 
 
-def judge(value: object) -> str | None:
+def find_emptiness(value: object) -> str | None:
     """Return `null`, `empty` or `unreadable` where there is no value; None where there is one."""
     if value is None:
         return "null"
@@ -102,7 +103,7 @@ def judge(value: object) -> str | None:
     return None
 
 
-def explain(value: object) -> str:
+def name_emptiness(value: object) -> str:
     """Say why there is no value, and what helps."""
     if isinstance(value, str):
         placeholder = find_placeholder(value)

@@ -10,8 +10,8 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.fakes import DeskBench
-from tests.venue_bench import VenueBench
+from tests.support.fakes import DeskBench
+from tests.support.venue_bench import VenueBench
 
 # The same cases on every machine; HYPOTHESIS_PROFILE=random looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

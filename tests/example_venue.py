@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 from brokers import protocol as p
-from brokers.error_table import ErrorTable, read_code
-from brokers.fields import require, require_decimal, require_rows, require_text, write_plain
-from brokers.lookups import add_up, settle_duplicate
-from brokers.protocol import Fill, OrderRequest, Receipt, Refused, Uncertain, Unreachable
-from brokers.wire import Reply, Wire
+from brokers.protocol import BrokerRefused, Fill, OrderReport, OrderRequest, Uncertain, Unreachable
+from brokers.wire.client import HttpResponse, Wire
+from brokers.wire.errors import ErrorTable, read_code
+from brokers.wire.fields import require, require_decimal, require_rows, require_text, write_plain
+from brokers.wire.lookups import add_up, settle_duplicate
 
 STATES = {"open": "accepted", "done": "filled", "partial": "partly_filled", "gone": "cancelled"}
 CODES = {"DUPLICATE_ID": p.DUPLICATE, "NO_SUCH_ORDER": p.ORDER_UNKNOWN}
@@ -22,7 +22,7 @@ ERRORS = ErrorTable("The venue", {code: (ours, code) for code, ours in CODES.ite
 
 
 class Example:
-    """One account at the venue. Raises only `Refused`, `Unreachable` and `Uncertain`."""
+    """One account at the venue. Raises only `BrokerRefused`, `Unreachable` and `Uncertain`."""
 
     facts = p.VenueFacts(("EXAMPLE_KEY",), ("linear",), "USDT", (), frozenset({"reduce_only"}), 2.0)
     rest_seconds = 0.0
@@ -31,16 +31,16 @@ class Example:
         key = connection.credentials.get("EXAMPLE_KEY", "")
         self._headers = {"X-Key": key, "Content-Type": "application/json"}
         url = connection.base_url or "https://api.example.org"
-        self._wire = Wire(url, secrets=(key,), explain=explain)
+        self._wire = Wire(url, secrets=(key,), read_refusal=explain)
         self.open = self._wire.open
 
     def instrument(self, symbol: str) -> p.Instrument:
         try:
             data = self._read(f"/symbols/{quote(symbol, safe='')}")
-        except Refused as no:
+        except BrokerRefused as no:
             known = no.code != p.SYMBOL_UNKNOWN
             raise (
-                no if known else Refused(f"The venue does not know {symbol}.", no.code)
+                no if known else BrokerRefused(f"The venue does not know {symbol}.", no.code)
             ) from None
         tick, step = require_decimal(data, "tick"), require_decimal(data, "step")
         return p.Instrument(symbol, "linear", tick=tick, step=step)
@@ -48,33 +48,33 @@ class Example:
     def price(self, symbol: str) -> Decimal | None:
         try:
             return require_decimal(self._read(f"/symbols/{quote(symbol, safe='')}"), "last")
-        except (Refused, Unreachable, Uncertain):
+        except (BrokerRefused, Unreachable, Uncertain):
             return None
 
-    def place_order(self, request: OrderRequest) -> Receipt:
+    def place_order(self, request: OrderRequest) -> OrderReport:
         if request.legs:
-            raise Refused("This venue links no stop and target to an entry.", p.UNSUPPORTED)
+            raise BrokerRefused("This venue links no stop and target to an entry.", p.UNSUPPORTED)
         try:
             return read_order(self._send("POST", "/orders", request, write_order(request)), request)
-        except Refused as no:
+        except BrokerRefused as no:
             if no.code != p.DUPLICATE:
                 raise
             return settle_duplicate(request, self.find_order)
 
     close = place_order
 
-    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[Receipt, ...]:
-        raise Refused("This venue does not link a stop and a target.", p.UNSUPPORTED)
+    def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
+        raise BrokerRefused("This venue does not link a stop and a target.", p.UNSUPPORTED)
 
-    def cancel(self, request: OrderRequest) -> Receipt:
+    def cancel(self, request: OrderRequest) -> OrderReport:
         return read_order(self._send("DELETE", f"/orders/{request.client_id}", request), request)
 
-    def find_order(self, request: OrderRequest) -> Receipt:
+    def find_order(self, request: OrderRequest) -> OrderReport:
         try:
             return read_order(self._read(f"/orders/{request.client_id}"), request)
-        except Refused as no:
+        except BrokerRefused as no:
             if no.code == p.ORDER_UNKNOWN:
-                return Receipt(request.client_id, "absent")
+                return OrderReport(request.client_id, "absent")
             raise
 
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
@@ -88,7 +88,7 @@ class Example:
     def check(self) -> p.Check:
         try:
             require_rows(self._read("/positions"))
-        except (Refused, Unreachable, Uncertain) as problem:
+        except (BrokerRefused, Unreachable, Uncertain) as problem:
             return p.Check(problem=str(problem))
         return p.Check(may_trade=True)
 
@@ -101,7 +101,7 @@ class Example:
         return sent.data
 
 
-def explain(reply: Reply) -> Exception | None:
+def explain(reply: HttpResponse) -> Exception | None:
     code = reply.data.get("code") if isinstance(reply.data, dict) else None
     known = isinstance(code, str) and reply.status < 500
     return read_code(ERRORS, code, reply.text) if known else None
@@ -115,7 +115,7 @@ def write_order(request: OrderRequest) -> dict[str, Any]:
     return {**order, "reduce_only": request.reduces}
 
 
-def read_order(data: Any, request: OrderRequest | None = None) -> Receipt:
+def read_order(data: Any, request: OrderRequest | None = None) -> OrderReport:
     client_id, state = require_text(data, "id"), require_text(data, "state")
     if request is not None and client_id != request.client_id:
         raise Uncertain("The venue answered about another order.", p.WRONG_ORDER)
@@ -124,7 +124,7 @@ def read_order(data: Any, request: OrderRequest | None = None) -> Receipt:
     fills = tuple(map(read_fill, require_rows(data.get("fills"))))
     average = require_decimal(data, "average_price") if add_up(fills) else None
     name, filled = require_text(data, "venue_id"), require_decimal(data, "filled")
-    return Receipt(client_id, STATES[state], name, filled, average, fills)
+    return OrderReport(client_id, STATES[state], name, filled, average, fills)
 
 
 def read_fill(row: Any) -> Fill:

@@ -1,0 +1,1 @@
+"""Follow one alert from its delivery until everything it caused is final, and write its answer."""

@@ -1,0 +1,241 @@
+"""Answer what there is to see: status, history, positions, strategies.
+
+Everything is read from whole values of the desk's memory or from a reader of the store, so nobody who looks
+ever makes the desk wait. Nothing here changes anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from desk.alerts.answers import say_closed, write_alert
+from desk.alerts.record import STORY
+from desk.api.positions import write_manual, write_position, write_trade
+from desk.config.settings import Settings
+from desk.decision.routing import trades_on_paper
+from desk.engine.loop import Desk
+from desk.engine.market import value_price
+from desk.formats import iso, write_optional
+from desk.orders.journal import ClosedTradeRow
+from desk.orders.order import ENTRY, Order
+from desk.orders.strategy_position import StrategyPosition
+from desk.state.store import Reader, StoreUnavailable
+
+HISTORY_LIMIT = 100
+
+
+def show_status(desk: Desk, started_at: int, version: str, *, private: bool) -> dict[str, Any]:
+    """Return the server's status; names of accounts, symbols and strategies only for its owner."""
+    concerns = list_open(desk)
+    history = list(desk.state.history.values())
+    shape: dict[str, Any] = {
+        "status": "attention" if any(concerns.values()) else "healthy",
+        "version": version,
+        "started_at": iso(started_at),
+        "uptime": max(0, (desk.clock() - started_at) // 1000),
+        "mode": "live" if desk.settings.live_accounts else "paper",
+        "counts": {
+            "alerts": desk.state.shown.alerts,
+            "history": dict(Counter(row.status for row in history)),
+            "accounts": len(desk.settings.accounts),
+            "strategies": len(desk.settings.strategies),
+        },
+    }
+    if private:
+        shape["open"] = concerns
+        shape["events"] = _load_events(desk)
+    else:
+        shape["open"] = {name: len(found) for name, found in concerns.items()}
+    return shape
+
+
+def _load_events(desk: Desk) -> list[dict[str, Any]]:
+    """Return what the user was last told; nothing where the state is gone, so that `open` still says so."""
+    try:
+        with desk.store.reader() as reader:
+            return [{**each, "at": iso(each["at"])} for each in reader.load_events(20)]
+    except StoreUnavailable:
+        return []
+
+
+def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
+    """Return what wants a person's attention, each with since when; all empty when all is well."""
+    found: dict[str, list[dict[str, Any]]] = {
+        "unknown_orders": [],
+        "owed_exits": [],
+        "bare_shares": [],
+        "halted": [],
+        "silent_accounts": [],
+        "blocked": [],
+        "not_recording": [],
+    }
+    for book in desk.state.shown.open_books():
+        where = {"account": book.account, "paper": book.paper, "symbol": book.instrument.symbol}
+        for order in book.orders.values():
+            if order.status == "unknown":
+                since = {"client_order_id": order.client_id, "since": iso(order.sent_at or 0)}
+                found["unknown_orders"].append({**where, **since})
+        for position in book.restless.values():
+            _add_position(found, position, where)
+    for scope, (reason, at) in list(desk.state.shown.halts.items()):
+        found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
+    for key, (reason, at) in list(desk.state.shown.blocked.items()):
+        where = {"account": key[0], "symbol": key[2], "reason": reason}
+        found["blocked"].append({**where, "since": iso(at)})
+    for name, silence in list(desk.state.shown.silent.items()):
+        where = {"account": name, "reason": silence.problem}
+        found["silent_accounts"].append({**where, "since": iso(silence.since)})
+    if desk.failure:
+        trouble = {"reason": desk.failure, "since": iso(desk.failing_since)}
+        found["not_recording"].append(trouble)
+    return found
+
+
+def _add_position(
+    found: dict[str, list[dict[str, Any]]], position: StrategyPosition, where: dict[str, Any]
+) -> None:
+    who = {**where, "strategy": position.strategy}
+    if position.has_pending_exit:
+        found["owed_exits"].append({**who, "since": iso(position.exit_requested_at)})
+    if position.unprotected_since:
+        found["bare_shares"].append({**who, "since": iso(position.unprotected_since)})
+
+
+def show_history(desk: Desk, filters: dict[str, str], limit: int) -> str:
+    """Return the rolling history as JSON, newest first."""
+    rows = [
+        row
+        for row in reversed(list(desk.state.history.values()))
+        if all(getattr(row, name) == wanted for name, wanted in filters.items())
+    ]
+    texts = ",".join(row.text for row in rows[:limit])
+    return f'{{"count":{len(rows[:limit])},"alerts":[{texts}]}}'
+
+
+def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
+    """Return one alert's whole story, or None where there is no such alert."""
+    with desk.store.reader() as reader:
+        row = reader.find_alert(alert_id)
+        orders = reader.find_orders(alert_id) if row else []
+        executed = reader.find_executions(order.client_id for *_, order in orders)
+        closed = _find_closed(reader, orders, executed)
+    if row is None:
+        return None
+    story = STORY.validate_json(row.record)
+    shape: dict[str, Any] = json.loads(row.answer)
+    return {
+        **shape,
+        "received_at": iso(row.received_at),
+        "comment": story.comment,
+        "deliveries": row.deliveries,
+        "http": story.http,
+        "body": row.body,
+        "alert": write_alert(story.alert, None) if story.alert else None,
+        "notes": dict(story.alert.notes) if story.alert else {},
+        "decisions": [{"at": iso(note.at), "text": note.text} for note in story.notes],
+        "requests": [
+            {
+                "account": account,
+                "paper": bool(paper),
+                "instrument": instrument,
+                "client_order_id": order.client_id,
+                "kind": order.kind,
+                "side": order.side,
+                "order_type": order.order_type,
+                "quantity": str(order.quantity),
+                "limit_price": str(order.limit_price) if order.limit_price is not None else None,
+                "stop_price": str(order.stop_price) if order.stop_price is not None else None,
+                "sent_at": iso(order.sent_at) if order.sent_at else None,
+                "status": order.status,
+                "filled_quantity": str(order.filled),
+                "average_price": write_optional(order.average_price),
+                "filled_at": iso(executed[order.client_id])
+                if order.client_id in executed
+                else None,
+                "code": order.code,
+                "message": order.message,
+            }
+            for account, paper, instrument, order in orders
+        ],
+        "closed": [{**write_trade(trade), "message": say_closed(trade)} for trade in closed],
+        "milliseconds": story.timings,
+    }
+
+
+def _find_closed(
+    reader: Reader, orders: list[tuple[str, int, str, Order]], executed: dict[str, int]
+) -> list[ClosedTradeRow]:
+    """Return the closed trades that the entries of an alert are part of: how what it opened has ended."""
+    found = [
+        reader.find_trade(account, paper, instrument, order.strategy, executed[order.client_id])
+        for account, paper, instrument, order in orders
+        if order.kind == ENTRY and order.client_id in executed
+    ]
+    return [trade for trade in found if trade is not None]
+
+
+def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
+    """Return every share that is held or worked, and the trades that were closed."""
+    books, now = desk.state.shown.open_books(), desk.clock()
+    rows = [
+        write_position(
+            book,
+            position,
+            value_price(desk.context, book, [position], now, desk.state.shown),
+            is_fed=desk.context.is_fed(book, now),
+        )
+        for book in books
+        for position in book.positions.values()
+        if position.quantity != 0 or book.open_orders(position.strategy)
+    ]
+    rows += [
+        write_position(book, StrategyPosition(name), None)
+        for book in books
+        for name in {order.strategy for order in book.open_orders()} - set(book.positions)
+    ]
+    rows.sort(key=lambda row: (row["account"], row["instrument"], row["paper"], row["strategy"]))
+    rows += [
+        write_manual(account, name, quantity)
+        for account, external_quantities in list(desk.state.shown.external_quantities.items())
+        for name, quantity in external_quantities.items()
+        if quantity and desk.state.nets(account)
+    ]
+    with desk.store.reader() as reader:
+        closed = [write_trade(row) for row in reader.load_trades(limit)]
+    return {"positions": rows, "closed": closed}
+
+
+def show_strategies(desk: Desk) -> list[dict[str, Any]]:
+    """Return the strategies that are configured, and those that an alert created."""
+    settings = desk.settings
+    shapes = [
+        _strategy(settings, name, list(each.accounts), each.enabled, is_registered=True)
+        for name, each in settings.strategies.items()
+    ]
+    shapes += [
+        _strategy(settings, name, [settings.default_account], True, is_registered=False)
+        for name in list(desk.state.shown.strategies)
+        if name not in settings.strategies
+    ]
+    return shapes
+
+
+def _strategy(
+    settings: Settings, name: str, accounts: list[str], enabled: bool, *, is_registered: bool
+) -> dict[str, Any]:
+    each = settings.strategy(name)
+    modes = {trades_on_paper(settings, name, account) for account in accounts}
+    return {
+        "name": name,
+        "mode": "paper" if modes == {True} else "live",
+        "account": accounts[0],
+        "accounts": accounts,
+        "enabled": enabled,
+        "registered": is_registered,
+        "default_quantity": str(each.default_quantity) if each.default_quantity else None,
+        "direction": each.direction,
+        "sync": each.sync,
+        "pyramid": each.pyramid,
+    }

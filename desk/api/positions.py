@@ -1,0 +1,109 @@
+"""Show what is held, what was closed, and what a venue holds beyond it. Nothing here decides."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from desk.formats import iso, write_number, write_optional
+from desk.orders.journal import ClosedTradeRow
+from desk.orders.order import Order
+from desk.orders.plan import is_protected
+from desk.orders.position_book import PositionBook
+from desk.orders.strategy_position import StrategyPosition
+
+
+def write_position(
+    book: PositionBook, position: StrategyPosition, price: Decimal | None, *, is_fed: bool = False
+) -> dict[str, Any]:
+    """Return one position with its lots, its profit and what works for it.
+
+    `is_fed`: live prices reach what rests here on paper.
+    """
+    ledger = position.ledger
+    value = book.instrument.point_value
+    return {
+        "account": book.account,
+        "symbol": position.symbol or book.instrument.symbol,
+        "instrument": book.instrument.symbol,
+        "strategy": position.strategy,
+        "paper": book.paper,
+        "quantity": write_number(ledger.quantity),
+        "average_price": write_number(ledger.average_price) if ledger.quantity else None,
+        "realized_pnl": write_number(ledger.realized),
+        "open_pnl": write_number(ledger.open_profit(price, value)) if price is not None else None,
+        "stop_loss": write_optional(position.stop_loss.price if position.stop_loss else None),
+        "take_profit": write_optional(position.take_profit.price if position.take_profit else None),
+        "protected": is_protected(book, position),
+        "triggered_by": _name_trigger(book, position, is_fed=is_fed),
+        "lots": [
+            {
+                "quantity": write_number(lot.quantity),
+                "price": write_number(lot.price),
+                "opened_at": iso(lot.opened_at),
+            }
+            for lot in ledger.lots
+        ],
+        "orders": [_working(order) for order in book.open_orders(position.strategy)],
+    }
+
+
+def _name_trigger(book: PositionBook, position: StrategyPosition, *, is_fed: bool) -> str | None:
+    """Return whose prices trigger the stop and target of a position; None where it has none."""
+    if position.quantity == 0 or not (position.stop_loss or position.take_profit):
+        return None
+    if not book.paper:
+        return "venue"
+    return "live prices" if is_fed else "prices of alerts"
+
+
+def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
+    """Return what a venue holds beyond the positions: nobody's of ours."""
+    nothing = ("average_price", "realized_pnl", "open_pnl", "stop_loss", "take_profit", "protected")
+    return {
+        "account": account,
+        "symbol": name,
+        "instrument": name,
+        "strategy": "manual",
+        "paper": False,
+        "quantity": write_number(quantity),
+        **dict.fromkeys(nothing),
+        "triggered_by": None,
+        "lots": [],
+        "orders": [],
+    }
+
+
+def write_trade(row: ClosedTradeRow) -> dict[str, Any]:
+    """Return one closed trade."""
+    trade = row.trade
+    return {
+        "account": row.account,
+        "symbol": row.symbol or row.instrument,
+        "instrument": row.instrument,
+        "strategy": row.strategy,
+        "paper": row.paper,
+        "side": trade.side,
+        "quantity": write_number(trade.quantity),
+        "entry_price": write_number(trade.entry_price),
+        "exit_price": write_number(trade.exit_price),
+        "fees": write_number(trade.fees),
+        "realized_pnl": write_number(trade.realized),
+        "closed_by": row.closed_by,
+        "approximate": trade.approximate,
+        "opened_at": iso(trade.opened_at),
+        "closed_at": iso(trade.closed_at),
+    }
+
+
+def _working(order: Order) -> dict[str, Any]:
+    return {
+        "client_order_id": order.client_id,
+        "kind": order.kind,
+        "side": order.side,
+        "quantity": write_number(order.leaves_quantity),
+        "order_type": order.order_type,
+        "limit_price": write_optional(order.limit_price),
+        "stop_price": write_optional(order.stop_price),
+        "status": order.status,
+    }

@@ -1,0 +1,337 @@
+"""Find what is wrong with settings and say it so that it can be mended.
+
+Each problem is one line: where, what was expected, what was found, what to do. The audit reads no
+file and changes no setting, and it never quotes a value that could be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel
+
+from brokers.protocol import VenueFacts
+from desk.config.settings import (
+    Account,
+    Logging,
+    Options,
+    Risk,
+    RiskEverywhere,
+    Secret,
+    Settings,
+    Strategy,
+    Webhook,
+    is_loopback,
+)
+
+MIN_SECRET_LENGTH = 16
+SHOWN_FROM = 8
+"""A shorter secret (nothing is at stake then) may be a part of a name by chance."""
+LIVE_LIMITS = {"max_notional": 1000, "max_position": 2000, "max_daily_loss": 200}
+"""What a live account must set, with a number to show how it is written."""
+BLOCKS: Mapping[str, type[BaseModel]] = {
+    "webhook": Webhook,
+    "risk": RiskEverywhere,
+    "logging": Logging,
+    "accounts": Account,
+    "strategies": Strategy,
+}
+"""The settings that hold settings; of accounts and strategies there are many."""
+ADMIN = ("ADMIN_TOKEN",)
+Location = tuple[str, ...]
+
+_EXAMPLE = re.compile(
+    r"(your|change|example|replace|insert|enter|secret|password|abc|test)[a-z_ -]*[0-9]*"
+)
+"""What manuals print and people copy: `your_secure_secret_key_here`, `changeme...`."""
+
+
+class Problems:
+    """Collect what is wrong, once per place, under the name the user knows the place by."""
+
+    def __init__(self, file: str) -> None:
+        self.lines: list[str] = []
+        self.origins: dict[Location, str] = {}
+        """What the user calls a setting that is not written in the file like that: `.env: PORT`."""
+        self._file = file
+        self._paths: set[Location] = set()
+
+    def say_instead(self, path: Location, written: Location) -> None:
+        """Report `path` under the name that stands in the file."""
+        self.origins[path] = f"{self._file}: {_dotted(written)}"
+
+    def add(self, path: Location, text: str) -> None:
+        """Report `text` about the setting at `path`, unless something is reported there already."""
+        if any(path[:length] in self._paths for length in range(1, len(path) + 1)):
+            return
+        self._paths.add(path)
+        where = self.origins.get(path) or ": ".join(filter(None, (self._file, _dotted(path))))
+        self.lines.append(f"{where}: {text}")
+
+
+def describe_mistake(detail: Mapping[str, Any], path: Location) -> str:
+    """Say in the user's words what pydantic found at `path`."""
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return _unknown(path)
+    if kind == "told":
+        return str(detail["msg"])
+    write_number = {
+        "bool_type": "true or false",
+        "string_type": "a text",
+        "literal_error": str(detail.get("ctx", {}).get("expected")).replace("'", ""),
+    }
+    expected = f"expected {write_number[kind]}" if kind in write_number else str(detail["msg"])
+    return expected + _found(path, detail["input"])
+
+
+def _found(path: Location, value: object) -> str:
+    """Quote what was found, unless it may hold a secret."""
+    if path[-1] in ("secret", "state"):
+        return ""
+    if isinstance(value, str):
+        shown = repr(value[:40])[1:-1].replace('"', "'")
+        return f', found "{shown}"'
+    named: Mapping[type, str] = {dict: "a block", list: "a list", type(None): "nothing"}
+    return f", found {named.get(type(value), str(value).lower()[:40])}"
+
+
+def _unknown(path: Location) -> str:
+    """Name the setting that an unknown one was probably meant to be."""
+    model = BLOCKS[path[0]] if len(path) > 1 else Options
+    if path[2:3] == ("risk",) and len(path) > 3:
+        model = Risk
+    known = [*model.model_fields, *(("exchange",) if model is Strategy else ())]
+    near = difflib.get_close_matches(path[-1].lower(), known, 1, 0.6)
+    if near:
+        return f"is not a setting; did you mean {near[0]}?"
+    for block, other in BLOCKS.items():
+        if path[-1] in other.model_fields:
+            is_one = block in ("webhook", "logging", "risk")
+            place = f"{block}.{path[-1]}" if is_one else f"each of {block}"
+            return f"is not a setting here; it belongs to {place}"
+    return f"is not a setting; known here: {', '.join(known)}"
+
+
+def _dotted(path: Location) -> str:
+    return ".".join(part[:64] if part.isprintable() else ascii(part[:64]) for part in path)
+
+
+def check_accounts(options: Options, brokers: Collection[str], problems: Problems) -> None:
+    """Check that each account has a name, a broker and one mode."""
+    seen: dict[str, str] = {}
+    for name, account in options.accounts.items():
+        path = ("accounts", name)
+        if not re.fullmatch(r"[A-Za-z0-9_.:-]([A-Za-z0-9_ .:-]{0,62}[A-Za-z0-9_.:-])?", name):
+            said = "an account's name is 1 to 64 letters, digits, spaces and _ . : -"
+            problems.add(path, said)
+        if name.lower() in seen:
+            said = f"differs from {seen[name.lower()]} in case only: alerts could mean either"
+            problems.add(path, said)
+        seen[name.lower()] = name
+        known = f"use one of: {', '.join(sorted(brokers))}"
+        if not account.broker:
+            problems.add((*path, "broker"), f"is missing: {known}")
+        elif account.broker not in brokers:
+            problems.add((*path, "broker"), f'there is no broker "{account.broker[:40]}": {known}')
+        for key in ("live", "sandbox"):
+            if account.broker == "paper" and getattr(account, key):
+                said = "the paper broker is the simulator itself: remove this line"
+                problems.add((*path, key), said)
+        if account.shorts and account.broker != "paper":
+            said = "is for the paper broker: what can be sold short at a venue the venue says"
+            problems.add((*path, "shorts"), said)
+        if account.live and account.sandbox:
+            problems.add((*path, "sandbox"), "an account is live or a sandbox, not both")
+
+
+def check_markets(options: Options, brokers: Mapping[str, VenueFacts], problems: Problems) -> None:
+    """Check that an account's market is one that its broker trades; one alone goes without saying."""
+    for name, account in options.accounts.items():
+        known = brokers[account.broker].markets if account.broker in brokers else ()
+        if not known or account.market in known or (account.market is None and len(known) == 1):
+            continue
+        path = ("accounts", name, "market")
+        found = "is missing" if account.market is None else f"{account.broker} does not trade it"
+        problems.add(path, f"{found}: use one of: {', '.join(known)}")
+
+
+def check_sandboxes(
+    options: Options, brokers: Mapping[str, VenueFacts], problems: Problems
+) -> None:
+    """Check that no account that is called a sandbox sends its orders where they are real."""
+    for name, account in options.accounts.items():
+        host = urlsplit(account.base_url or "").hostname or ""
+        facts = brokers.get(account.broker)
+        if facts and account.sandbox and host.lower() in facts.live_hosts:
+            said = f"{host} trades real money, and the account is a sandbox: remove this line"
+            problems.add(("accounts", name, "base_url"), said)
+
+
+def check_live(settings: Settings, problems: Problems) -> None:
+    """Check that each live account can log in, and that somebody said how much it may lose."""
+    prefixes: dict[str, str] = {}
+    for name, account in settings.accounts.items():
+        prefix = name_variable(name, "")
+        if account.credentials and prefixes.setdefault(prefix, name) != name:
+            said = f"and {prefixes[prefix]} would share the variables {prefix}…: rename one of them"
+            problems.add(("accounts", name), said)
+    for name in settings.live_accounts:
+        account, path = settings.accounts[name], ("accounts", name)
+        if account.missing:
+            own = ", ".join(name_variable(name, each) for each in account.missing)
+            said = f"is live and needs {', '.join(account.missing)} (or {own}): put them into .env"
+            problems.add((*path, "live"), said)
+        if account.base_url and not _is_private(account.base_url):
+            said = "is live and would send its keys unencrypted: use https"
+            problems.add((*path, "base_url"), said)
+        lacking = [each for each in LIVE_LIMITS if not _is_limited(settings, name, each)]
+        if lacking:
+            lines = ", ".join(f"{each}: {LIVE_LIMITS[each]}" for each in lacking)
+            said = (
+                f"a live account must set {', '.join(lacking)}: write, with numbers of your own in "
+                f"{account.currency}, risk: {{{lines}}}"
+            )
+            problems.add((*path, "risk"), said)
+
+
+def _is_limited(settings: Settings, account: str, limit: str) -> bool:
+    """Tell whether a limit holds for whatever opens on an account."""
+    blocks = (settings.risk, settings.accounts[account].risk)
+    if any(getattr(block, limit) is not None for block in blocks):
+        return True
+    routed = [each for each in settings.strategies.values() if account in each.accounts]
+    return bool(routed) and all(getattr(each.risk, limit) is not None for each in routed)
+
+
+def _is_private(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent to a base_url."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def name_variable(account: str, name: str) -> str:
+    """Return an account's own variable for a credential: APEX_TRADOVATE_USERNAME."""
+    return f"{re.sub('[^A-Za-z0-9]', '_', account).upper()}_{name}"
+
+
+def check_strategies(options: Options, accounts: Collection[str], problems: Problems) -> None:
+    """Check that each strategy trades on accounts that exist and can do what it wants."""
+    exist = f"existing accounts: {', '.join(accounts)}"
+    if options.default_account not in accounts:
+        said = f'there is no account "{options.default_account[:64]}"; {exist}'
+        problems.add(("default_account",), said)
+    for name, strategy in options.strategies.items():
+        path = ("strategies", name)
+        if not (name.isprintable() and name == name.strip() and 1 <= len(name) <= 64):
+            problems.add(path, "a strategy's name is 1 to 64 visible characters")
+        if strategy.account and strategy.account not in accounts:
+            said = f'there is no account "{strategy.account[:64]}"; {exist}'
+            problems.add((*path, "account"), said)
+        if strategy.account and strategy.accounts:
+            said = "says where to trade, and so does account (or exchange): keep one of the two"
+            problems.add((*path, "accounts"), said)
+        for account in strategy.accounts:
+            if account not in accounts:
+                problems.add((*path, "accounts", account), f"there is no such account; {exist}")
+        for account in strategy.accounts or (strategy.account or options.default_account,):
+            _check_direction(path, strategy, account, options, problems)
+
+
+def _check_direction(
+    path: Location, strategy: Strategy, name: str, options: Options, problems: Problems
+) -> None:
+    account = options.accounts.get(name)
+    if account is None or strategy.direction not in ("short", "both"):
+        return
+    if account.market == "spot" or (account.market == "equity" and not account.shorts):
+        said = f"account {name} (market: {account.market}) cannot go short: write direction: long"
+        if account.market == "equity" and account.broker == "paper":
+            said += ", or shorts: true on the account"
+        problems.add((*path, "direction"), said)
+
+
+def check_secrets(settings: Settings, problems: Problems) -> None:
+    """Refuse a secret that can be guessed as soon as something is at stake, and one in a name always."""
+    for kind, names in (("strategies", settings.strategies), ("accounts", settings.accounts)):
+        for number, name in enumerate(names, 1):
+            if any(len(each) >= SHOWN_FROM and each in name for each in settings.known_secrets):
+                said = f"the name of number {number} holds a secret, and names are shown: rename it"
+                problems.add((kind, f"number {number}"), said)
+    exposed = _exposure(settings)
+    if not exposed:
+        return
+    for path, secret, remedy in _secrets(settings):
+        if fault := _weakness(secret):
+            said = f"{fault}, but {exposed}: {remedy.format(secrets.token_urlsafe(24))}"
+            problems.add(path, said)
+
+
+def _exposure(settings: Settings) -> str:
+    """Say what is at stake: money, or a port that others can reach. Empty: nothing is."""
+    if settings.live_accounts:
+        return f"account {settings.live_accounts[0]} is live"
+    host = settings.webhook.host
+    return "" if is_loopback(host) else f"the server listens beyond this machine (host {host})"
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[Location, Secret | None, str]]:
+    """Yield each secret with its place and what to do about it."""
+    remedy = "put this line into .env: {}={{}}"
+    name = "TRADINGVIEW_WEBHOOK_SECRET"
+    yield ("webhook", "secret"), settings.webhook.secret, remedy.format(name)
+    for strategy, its in settings.strategies.items():
+        if its.secret:
+            yield ("strategies", strategy, "secret"), its.secret, 'write secret: "{}"'
+    if settings.admin_token:
+        yield ADMIN, settings.admin_token, remedy.format("ADMIN_TOKEN")
+
+
+def _weakness(secret: Secret | None) -> str:
+    """Say why a secret can be guessed; empty when it cannot."""
+    text = secret.get_secret_value() if secret else ""
+    if not text:
+        return "is empty"
+    if len(text) < MIN_SECRET_LENGTH:
+        return f"is shorter than {MIN_SECRET_LENGTH} characters"
+    if _EXAMPLE.fullmatch(text.lower()) or len(set(text)) < 6:
+        return "is an example or easily guessed"
+    return ""
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Return what is allowed and unwise, a sentence each, in words that name the remedy."""
+    found = list(settings.unread)
+    found += [
+        f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
+        for file in settings.secret_files
+        if os.name == "posix" and file.stat().st_mode & stat.S_IROTH
+    ]
+    for path, secret, _ in _secrets(settings):
+        if secret and (fault := _weakness(secret)):
+            allowed = "allowed only while nothing is live and only this machine can connect"
+            found.append(f"{_dotted(path)} {fault}: {allowed}")
+    for name, account in settings.accounts.items():
+        if account.live and settings.trading != "live":
+            said = "has live: true and trades on paper, because trading is paper: set trading: live"
+            found.append(f"accounts.{name} {said}")
+    for name, account in settings.accounts.items():
+        if account.sandbox and account.missing:
+            said = (
+                f"cannot log in: its alerts are refused. Set {', '.join(account.missing)} in .env"
+            )
+            found.append(f"accounts.{name} {said}")
+        if account.base_url and not _is_private(account.base_url):
+            found.append(f"accounts.{name}.base_url sends its keys unencrypted: use https")
+    if settings.trading == "live" and not settings.live_accounts:
+        found.append("trading is live and no account is: set live: true on the account that may")
+    if any(entry.endswith("/0") for entry in settings.webhook.trusted_proxies):
+        found.append("webhook.trusted_proxies trusts everybody: any caller can forge its address")
+    return found

@@ -1,0 +1,415 @@
+"""Turn config.yaml, .env and the command line into settings that cannot be half right.
+
+`load` returns frozen settings or raises one `SettingsError` that lists every problem with its path
+and its remedy. Settings know no broker beyond its name, open no connection and never change after
+the start; no secret is ever part of a problem, a description or a warning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from brokers.protocol import VenueFacts
+from desk.config import yaml_text
+from desk.config.checks import (
+    ADMIN,
+    BLOCKS,
+    SHOWN_FROM,
+    Location,
+    Problems,
+    check_accounts,
+    check_live,
+    check_markets,
+    check_sandboxes,
+    check_secrets,
+    check_strategies,
+    describe_mistake,
+    name_variable,
+    warnings,
+)
+from desk.config.env_file import BROKEN, find_misspelt, read_env_file
+from desk.config.settings import (
+    Account,
+    Logging,
+    Options,
+    Risk,
+    Secret,
+    Settings,
+    Strategy,
+    Webhook,
+    is_loopback,
+)
+
+__all__ = [
+    "Account",
+    "Logging",
+    "Risk",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "Strategy",
+    "Webhook",
+    "config_hash",
+    "describe",
+    "is_loopback",
+    "load",
+    "warnings",
+]
+
+_VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "HOST": ("webhook", "host"),
+    "PORT": ("webhook", "port"),
+    "TRADINGVIEW_WEBHOOK_SECRET": ("webhook", "secret"),
+    "LOG_LEVEL": ("logging", "level"),
+    "DATABASE_URL": ("state",),
+    "PRICES": ("prices",),
+}
+
+
+_ELSEWHERE = ("CONFIG", "DEBUG", "ABANDON_LIVE")
+"""Variables that are read in another way."""
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+class SettingsError(Exception):
+    """Refuse to start. `problems` holds one line each: where, what is wrong, what to do."""
+
+    def __init__(self, problems: Collection[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    brokers: Mapping[str, VenueFacts],
+    *,
+    overrides: Mapping[str, object] = MappingProxyType({}),
+) -> Settings:
+    """Read, check and freeze the settings.
+
+    `path` (or the variable CONFIG) names the file, else config.yaml where it exists; .env lies
+    beside it. `overrides` are the command line's `host` and `port`; None means not given. They win
+    over the environment, that over .env, that over the file. An empty variable is not set. `brokers`
+    says of each what it needs, what can be traded there, what it settles in, and where its orders
+    are real.
+
+    Raises `SettingsError` with all problems at once.
+    """
+    named = path or (Path(environ["CONFIG"]) if environ.get("CONFIG") else None)
+    file = (named or Path("config.yaml")).absolute()
+    problems = Problems(str(file) if file.is_dir() else file.name)
+    raw = _read_file(file, problems, must_exist=named is not None)
+    blocks = (raw["webhook"], *raw["strategies"].values())
+    holds_secret = any(block.get("secret") for block in blocks)
+    dotenv = file.parent / ".env"
+    variables = _read_environment(dotenv, environ, problems)
+    _apply(raw, variables, overrides, problems)
+    declared = tuple(raw["accounts"])
+    _fill_in(raw["accounts"], brokers)
+    options = _validate(raw, problems)
+    check_accounts(options, brokers, problems)
+    check_markets(options, brokers, problems)
+    check_sandboxes(options, brokers, problems)
+    check_strategies(options, declared, problems)
+    options = _complete(options, _find_credentials(options, brokers, variables, problems))
+    settings = Settings.model_construct(
+        **{name: getattr(options, name) for name in Options.model_fields},
+        file=file,
+        admin_token=_read_admin_token(variables, problems),
+        secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
+        unread=_find_unread(variables, options, brokers),
+    )
+    check_secrets(settings, problems)
+    check_live(settings, problems)
+    if problems.lines:
+        raise SettingsError([_hide(line, settings.known_secrets) for line in problems.lines])
+    return settings
+
+
+def _hide(line: str, secrets: Collection[str]) -> str:
+    """Return a problem without a secret: a name that holds one is quoted by other problems."""
+    for each in secrets:
+        line = line.replace(each, "***") if len(each) >= SHOWN_FROM else line
+    return line
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _read_file(file: Path, problems: Problems, *, must_exist: bool) -> dict[str, Any]:
+    """Return what the file says; where it cannot be read at all, nothing else can be judged."""
+    value: Any = None
+    try:
+        value, found = yaml_text.read(file.read_bytes().decode("utf-8-sig"))
+        for problem in found:
+            problems.add(problem.path, problem.text)
+    except FileNotFoundError:
+        if must_exist:
+            problems.add((), f"does not exist in {file.parent}: check --config or CONFIG")
+    except UnicodeDecodeError:
+        problems.add((), "is not UTF-8 text: save it as UTF-8")
+    except OSError as error:
+        problems.add((), f"cannot be read ({error.strerror}): check its path and permissions")
+    if value is not None and not isinstance(value, dict):
+        problems.add((), "expected settings, one `name: value` a line")
+    if problems.lines and not isinstance(value, dict):
+        raise SettingsError(problems.lines)
+    return _arrange(value or {}, problems)
+
+
+def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """Give every block its shape: nothing at all means the defaults."""
+    for block in BLOCKS:
+        raw[block] = _block(raw.get(block), (block,), problems)
+    if not raw["accounts"]:
+        raw["accounts"] = {"paper_simulator": {"broker": "paper"}}
+    for kind in ("accounts", "strategies"):
+        for name, entry in raw[kind].items():
+            inner = raw[kind][name] = _block(entry, (kind, name), problems)
+            if "risk" in inner:
+                inner["risk"] = _block(inner["risk"], (kind, name, "risk"), problems)
+    for name, strategy in raw["strategies"].items():
+        _join_synonyms(strategy, ("strategies", name), problems)
+    return raw
+
+
+def _fill_in(accounts: Mapping[str, dict[str, Any]], brokers: Mapping[str, VenueFacts]) -> None:
+    """Give each account what its venue leaves no choice about, so that its paper twin has it too.
+
+    Rules 13.2: the one market a venue has; rules 15.5: the currency it settles in.
+    """
+    for account in accounts.values():
+        broker = account.get("broker")
+        facts = brokers.get(broker) if isinstance(broker, str) else None
+        if facts is None:
+            continue
+        if account.get("market") is None and len(facts.markets) == 1:
+            account["market"] = facts.markets[0]
+        if "currency" not in account and facts.currency:
+            account["currency"] = facts.currency
+
+
+def _block(value: Any, path: Location, problems: Problems) -> dict[str, Any]:
+    """Return a block; one whose lines are all commented out is empty."""
+    if value is not None and not isinstance(value, dict):
+        problems.add(path, "expected a block of settings, indented below it")
+    return value if isinstance(value, dict) else {}
+
+
+def _join_synonyms(strategy: dict[str, Any], path: Location, problems: Problems) -> None:
+    """Read `exchange` as `account`: one documented spelling each, never two answers."""
+    if "exchange" not in strategy:
+        return
+    exchange = strategy.pop("exchange")
+    if "account" not in strategy:
+        problems.say_instead((*path, "account"), (*path, "exchange"))
+    if strategy.setdefault("account", exchange) != exchange:
+        problems.add((*path, "exchange"), "means the same as account and says otherwise: keep one")
+
+
+def _read_environment(
+    dotenv: Path, environ: Mapping[str, str], problems: Problems
+) -> Mapping[str, tuple[str, str]]:
+    """Return each variable that is set with the place it comes from; the real environment wins."""
+    found: dict[str, tuple[str, str]] = {}
+    try:
+        if dotenv.is_file():
+            values, broken = read_env_file(dotenv)
+            found = {name: (value, ".env") for name, value in values.items()}
+            for line in broken:
+                problems.origins[".env", str(line)] = f".env: line {line}"
+                problems.add((".env", str(line)), BROKEN)
+    except (OSError, UnicodeDecodeError):
+        problems.origins[(".env",)] = ".env"
+        problems.add((".env",), "cannot be read: save it as UTF-8 and check its permissions")
+    return found | {name: (value, "environment") for name, value in environ.items() if value}
+
+
+def _apply(
+    raw: dict[str, Any],
+    variables: Mapping[str, tuple[str, str]],
+    overrides: Mapping[str, object],
+    problems: Problems,
+) -> None:
+    """Lay the environment over the file and the command line over both."""
+    if variables.get("DEBUG", ("", ""))[0].lower() in _YES:
+        variables = {"LOG_LEVEL": ("DEBUG", variables["DEBUG"][1]), **variables}
+    laid: list[tuple[Location, object, str]] = [
+        (path, variables[name][0], f"{variables[name][1]}: {name}")
+        for name, path in _VARIABLES.items()
+        if name in variables
+    ]
+    laid += [
+        (("webhook", name), value, f"command line: --{name}")
+        for name, value in overrides.items()
+        if value is not None
+    ]
+    for path, value, origin in laid:
+        block = raw[path[0]] if len(path) == 2 else raw
+        is_port = path[-1] == "port" and re.fullmatch("[0-9]{1,5}", str(value))
+        block[path[-1]] = int(str(value)) if is_port else value
+        problems.origins[path] = origin
+
+
+def _read_admin_token(
+    variables: Mapping[str, tuple[str, str]], problems: Problems
+) -> Secret | None:
+    """Return the token for the controls; None means that nobody may use them."""
+    value, origin = variables.get("ADMIN_TOKEN", ("", ""))
+    problems.origins[ADMIN] = f"{origin}: ADMIN_TOKEN"
+    if value != value.strip() or not value.isprintable():
+        problems.add(ADMIN, "expected a text without spaces around it")
+    return Secret(value) if value else None
+
+
+def _find_unread(
+    variables: Mapping[str, tuple[str, str]],
+    options: Options,
+    brokers: Mapping[str, VenueFacts],
+) -> tuple[str, ...]:
+    """Return a sentence for each variable that was probably meant for us and is not read.
+
+    Of the environment only names that look like our secrets are told: the rest belongs to other programs.
+    """
+    keys = {name for each in brokers.values() for name in each.needs}
+    keys |= {
+        name_variable(account, name)
+        for account, each in options.accounts.items()
+        for name in _needs_of(each, brokers)
+    }
+    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
+    known = {*_VARIABLES, *secret, *_ELSEWHERE}
+    found = []
+    for place, like in ((".env", known), ("environment", secret)):
+        names = [name for name, (_, origin) in variables.items() if origin == place]
+        for name, near in find_misspelt(names, like):
+            found.append(f"{place}: {name} is not read; did you mean {near}?")
+    if variables.get("DEBUG", ("", ""))[0].lower() not in ("", *_YES, *_NO):
+        text = (
+            "DEBUG is neither true nor false, so it is ignored: write DEBUG=true or LOG_LEVEL=DEBUG"
+        )
+        found.append(f"{variables['DEBUG'][1]}: {text}")
+    return tuple(found)
+
+
+def _validate(raw: dict[str, Any], problems: Problems) -> Options:
+    """Check every value by itself; one that is wrong gives way to its default meanwhile."""
+    while True:
+        try:
+            return Options.model_validate(raw)
+        except ValidationError as error:
+            paths = []
+            for detail in error.errors(include_url=False):
+                paths.append(tuple(str(part) for part in detail["loc"]))
+                problems.add(paths[-1], describe_mistake(detail, paths[-1]))
+        if not any([_drop(raw, path) for path in paths]):  # noqa: C419  # each is dropped
+            raise SettingsError(problems.lines)
+
+
+def _drop(block: dict[str, Any], path: Location) -> bool:
+    """Take the value at `path` out; tell whether there was one."""
+    for part in path[:-1]:
+        inner = block.get(part)
+        if not isinstance(inner, dict):
+            break
+        block = inner
+    return block.pop(path[-1], block) is not block
+
+
+def _needs_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
+    return brokers[account.broker].needs if account.broker in brokers else ()
+
+
+def _find_credentials(
+    options: Options,
+    brokers: Mapping[str, VenueFacts],
+    variables: Mapping[str, tuple[str, str]],
+    problems: Problems,
+) -> dict[str, Account]:
+    """Return the accounts with what the environment holds for their brokers.
+
+    An account's own variable (`APEX_TRADOVATE_USERNAME`) wins over the one for all accounts of a broker.
+    """
+    found: dict[str, Account] = {}
+    for account, each in options.accounts.items():
+        values: dict[str, str] = {}
+        for name in _needs_of(each, brokers):
+            own = name_variable(account, name)
+            value, origin = variables.get(own) or variables.get(name) or ("", "")
+            if value != value.strip() or not value.isprintable():
+                path = (own if own in variables else name,)
+                problems.origins[path] = f"{origin}: {path[0]}"
+                problems.add(path, "expected a text without spaces around it")
+            elif value:
+                values[name] = value
+        missing = tuple(name for name in _needs_of(each, brokers) if name not in values)
+        found[account] = each.with_credentials(values, missing)
+    return found
+
+
+def _complete(options: Options, accounts: Mapping[str, Account]) -> Options:
+    """Give each account its credentials, each strategy its whole route and the quantity it falls back to."""
+    strategies = {}
+    for name, strategy in options.strategies.items():
+        route = strategy.accounts or {strategy.account or options.default_account: Decimal(1)}
+        update = {
+            "account": None,
+            "accounts": MappingProxyType(dict(route)),
+            "default_quantity": strategy.default_quantity or options.default_quantity,
+        }
+        strategies[name] = strategy.model_copy(update=update)
+    whole = {
+        "accounts": MappingProxyType(dict(accounts)),
+        "strategies": MappingProxyType(strategies),
+    }
+    return options.model_copy(update=whole)
+
+
+# --- showing what holds --------------------------------------------------------------------------
+
+
+def describe(settings: Settings) -> list[str]:
+    """Return the effective settings as lines in the form of config.yaml; secrets are `***`."""
+    lines = [line for name in Options.model_fields for line in _lines(name, settings, 0)]
+    for name, account in settings.accounts.items():
+        lines += [f'# {name}: {each}: "***"' for each in account.credentials]
+        lines += [f"# {name}: {each} is not set" for each in account.missing]
+    return [*lines, f"# ADMIN_TOKEN {'is set' if settings.admin_token else 'is not set'}"]
+
+
+def config_hash(settings: Settings) -> str:
+    """Return a short name for these settings; equal settings share it, secrets do not count."""
+    return hashlib.sha256("\n".join(describe(settings)).encode()).hexdigest()[:12]
+
+
+def _lines(name: str, block: Any, depth: int) -> Iterator[str]:
+    value = block[name] if isinstance(block, Mapping) else getattr(block, name)
+    if isinstance(value, BaseModel):
+        value = {key: getattr(value, key) for key in type(value).model_fields}
+    key = "  " * depth + (name if re.fullmatch(r"[A-Za-z_][\w .-]*", name) else json.dumps(name))
+    if isinstance(value, Mapping) and value:
+        yield f"{key}:"
+        for inner in value:
+            yield from _lines(inner, value, depth + 1)
+    else:
+        yield f"{key}: {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Secret):
+        return '"***"'
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, Mapping):
+        return "{}"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,403 @@
+"""Cut an order at zero: what it takes of a strategy's share, and what it opens beyond it.
+
+A stated position and the strategy's direction bound what is opened, never what is reduced. Pure arithmetic
+on the position as it will be once every owed exit is done; whether the order may leave is not asked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from brokers.protocol import Instrument
+from desk.decision.denial import Denial
+from desk.decision.risk import DOLLARS, Stakes
+from desk.decision.sizing import NO_SIZE, Size, read_size, reducing_quantity
+from desk.decision.staleness import Times
+from desk.formats import write_number
+from desk.orders.position_book import PositionBook
+from desk.orders.rounding import ceil_to, floor_to
+from desk.orders.signal import signal_before
+from desk.orders.stopped_out import counted_as_held, less
+from desk.orders.strategy_position import StrategyPosition
+from parsers.alert import Alert
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class DecisionContext:
+    """What holds for one strategy on one account at the moment of an alert."""
+
+    strategy: str
+    times: Times
+    multiplier: Decimal = Decimal(1)
+    default_quantity: Decimal | None = None
+    use_market_orders: bool = True
+    direction: str | None = None
+    sync: bool = False
+    pyramid: bool = False
+    opens_here: bool = True
+    """False on an account where the alert may only reduce what the strategy holds."""
+    denied: Denial | None = None
+    """A reason known beforehand why nothing may be opened: disabled, halted, not allowed, too many."""
+    stakes: Stakes | None = None
+    """The limits of risk and what counts towards them; None where there are none."""
+    nets: bool = False
+    """Whether the venue nets orders of different strategies on this instrument."""
+    manual: Decimal = ZERO
+    """What the venue holds of the instrument beyond the positions."""
+    price: Decimal | None = None
+    """What the instrument costs as far as anybody knows: the venue's price, else one that is believed."""
+    doubt: str = ""
+    """Why the alert's own price is not believed, or empty (rules 4.5)."""
+    seen_ms: int | None = None
+    """On paper, how old a price is that the alert did not bring; None where it did."""
+    currency: str = "USD"
+    worth: frozenset[str] = DOLLARS
+    """What the account counts in, and the currencies of which one is worth one of it."""
+    shorts: bool = False
+    """Whether equities may be sold short here."""
+    spendable: Decimal | None = None
+    """What of the quote coin no strategy holds; None where none holds any of it."""
+    limit_ms: int = 300_000
+    day_ms: int = 86_400_000
+    """How long the account's trading day still lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSplit:
+    """An order cut at zero: what it takes of the position, what it opens (None: nothing says how much)."""
+
+    side: str
+    reduces: Decimal = ZERO
+    opens: Decimal | None = ZERO
+    note: str | None = None
+    """Why nothing is opened beyond zero."""
+    held: Decimal = ZERO
+    """The signed share that was cut."""
+    asked: Decimal | None = None
+    """What the order asks for when it opens from flat."""
+    size: Size = NO_SIZE
+    denial: Denial | None = None
+    """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
+    counted: Decimal = ZERO
+    """How much of what it asks for a stop or target of ours has closed already."""
+    beside: Decimal = ZERO
+    """What stays of the strategy's position in other contracts of the root, or on the other twin."""
+    crosses: bool = False
+    """Whether the order closes what is held there before it opens here."""
+
+    @property
+    def after(self) -> Decimal:
+        """The signed share once the order is done."""
+        moved = self.reduces + (self.opens or ZERO)
+        return self.held + self.beside + (moved if self.side == "buy" else -moved)
+
+
+NO_CUT = OrderSplit("")
+
+
+def cut_together(
+    alert: Alert, books: Sequence[tuple[PositionBook, DecisionContext]]
+) -> list[OrderSplit]:
+    """Cut one alert at zero of all that the strategy holds of the instrument on one account.
+
+    A share may lie in several contracts of a root (rules 3.11) or on both twins of an account (rules 13.2).
+    One of the books may open: what the others give is not opened there again.
+    """
+    if len(books) == 1:
+        [(book, context)] = books
+        return [split_at_zero(alert, book.position(context.strategy), book, context)]
+    cuts: dict[int, OrderSplit] = {}
+    for is_paper in (False, True):
+        places = [n for n, (book, _) in enumerate(books) if book.paper == is_paper]
+        shared = _share_out(alert, [books[n] for n in places]) if places else []
+        cuts |= dict(zip(places, shared, strict=True))
+    for place, (book, context) in enumerate(books):
+        others = [cuts[n] for n, (other, _) in enumerate(books) if other.paper != book.paper]
+        if context.opens_here and others:
+            cuts[place] = _open_less(cuts[place], others, alert, context)
+    return [cuts[place] for place in range(len(books))]
+
+
+def _open_less(
+    split: OrderSplit, others: list[OrderSplit], alert: Alert, context: DecisionContext
+) -> OrderSplit:
+    """Take from what a book opens what the strategy's other twin has given already."""
+    taken = sum((other.reduces for other in others), ZERO)
+    way = 1 if split.side == "buy" else -1
+    stays = sum((replace(other, opens=ZERO).after for other in others), ZERO)
+    if context.sync:  # what is held there already counts towards the target
+        taken = max(ZERO, stays * way)
+    if not taken:
+        return replace(split, beside=stays)
+    is_sized = alert.quantity is not None or context.sync
+    opens = max(ZERO, split.opens - taken) if is_sized and split.opens is not None else ZERO
+    return replace(split, opens=opens, beside=stays, crosses=not context.sync)
+
+
+def _share_out(
+    alert: Alert, books: Sequence[tuple[PositionBook, DecisionContext]]
+) -> list[OrderSplit]:
+    """Cut an alert at zero of a position in several contracts: the one that ends first gives first."""
+    held = [book.position(context.strategy).projected_quantity for book, context in books]
+    is_mixed = min(held) < 0 < max(held)
+    if len(books) == 1 or (is_mixed and alert.action not in ("buy", "sell")):
+        return [
+            split_at_zero(alert, book.position(context.strategy), book, context)
+            for book, context in books
+        ]
+    opening = next((n for n, (_, context) in enumerate(books) if context.opens_here), 0)
+    against = [h for h in held if h < 0] if alert.action == "buy" else [h for h in held if h > 0]
+    book, context = books[opening]
+    total = sum(against if is_mixed else held, ZERO)
+    whole = split_at_zero(alert, book.position(context.strategy), book, context, total)
+    way = -1 if whole.side == "buy" else 1
+    left, parts = whole.reduces, [ZERO] * len(books)
+    for place in sorted(
+        range(len(books)), key=lambda n: books[n][0].instrument.last_day or date.max
+    ):
+        if held[place] * way > 0:
+            parts[place] = min(abs(held[place]), left)
+            left -= parts[place]
+    stays = [h - way * p for h, p in zip(held, parts, strict=True)]
+    cuts = [OrderSplit(whole.side, p, held=h) for h, p in zip(held, parts, strict=True)]
+    cuts[opening] = replace(
+        whole,
+        reduces=parts[opening],
+        held=held[opening],
+        beside=sum(stays, ZERO) - stays[opening],
+        crosses=whole.reduces > 0,
+    )
+    return cuts
+
+
+def split_at_zero(
+    alert: Alert,
+    position: StrategyPosition,
+    book: PositionBook,
+    context: DecisionContext,
+    held: Decimal | None = None,
+) -> OrderSplit:
+    """Return what `alert` takes of `share` and what it opens, on its steps, before any denial.
+
+    What a stop of ours closed before it comes off first (rules 3.14). `held` is the size of the
+    position where it lies in several books.
+    """
+    held = position.projected_quantity if held is None else held
+    split = _cut_share(alert, held, book, context)
+    stopped = ZERO if context.sync or split.denial else counted_as_held(alert, position)
+    if not stopped or (split.size.percent is not None and split.reduces > 0):
+        return split
+    if split.size.units is None:
+        # rules 3.7: without a quantity all goes that is held, and nothing is opened.
+        return replace(split, opens=ZERO, counted=stopped)
+    asked = split.size.units * context.multiplier
+    counted = min(stopped, asked)
+    if asked - counted < book.instrument.smallest:
+        return replace(split, reduces=ZERO, opens=ZERO, counted=counted)
+    rest = less(alert, (asked - counted) / asked, counted, context.multiplier)
+    return replace(_cut_share(rest, held, book, context), counted=counted)
+
+
+def _cut_share(
+    alert: Alert, held: Decimal, book: PositionBook, context: DecisionContext
+) -> OrderSplit:
+    if alert.action == "cancel":
+        return OrderSplit("buy", held=held)
+    if context.sync:
+        return _split_to_target(alert, held, book, context)
+    size = read_size(
+        alert, book.instrument, _counting_price(alert, context), context.currency, context.worth
+    )
+    side = alert.action
+    if alert.only_reduces and side not in ("buy", "sell"):
+        side = "sell" if held > 0 else "buy"
+        # rules 3.6: a one-sided close touches only its own side.
+        is_other = alert.action == ("close_long" if held < 0 else "close_short")
+        if held == 0 or is_other:
+            return OrderSplit(side, held=held, asked=_ask(alert, size, ZERO, context), size=size)
+    is_against = held != 0 and (held > 0) == (side == "sell")
+    is_counted = not size.code or alert.market_position == "flat"
+    if not is_counted and (is_against or alert.quantity_type != "cash"):
+        # rules 16.3: a part of the position that cannot be counted is never taken for all of it.
+        denial = Denial(size.code, size.text, side)
+        return OrderSplit(side, held=held, size=size, denial=denial)
+    asked = _ask(alert, size, held if not is_against else ZERO, context)
+    if not is_against:
+        return _allow(OrderSplit(side, ZERO, asked, None, held, asked, size), alert, book, context)
+    step = book.instrument.step
+    reduces = reducing_quantity(alert, side, abs(held), size, context.multiplier, step)
+    split = OrderSplit(side, reduces, ZERO, None, held, asked, size)
+    if alert.quantity is None or reduces < abs(held) or side != alert.action:
+        return split  # rules 3.7: without a quantity it takes the whole share and opens nothing
+    opens = max(ZERO, (asked or ZERO) - abs(held))
+    return _allow(replace(split, opens=opens), alert, book, context)
+
+
+def _counting_price(alert: Alert, context: DecisionContext) -> Decimal | None:
+    """Return the price at which an order is counted: the level it carries, else the last one seen."""
+    limit, stop = order_levels(alert)
+    return limit or stop or context.price
+
+
+def _ask(alert: Alert, size: Size, held: Decimal, context: DecisionContext) -> Decimal | None:
+    """Return how much an order asks for when it opens, beside `held` on its own side."""
+    if alert.quantity is None:
+        return (
+            None
+            if context.default_quantity is None
+            else context.default_quantity * context.multiplier
+        )
+    if size.percent is not None:
+        return abs(held) * size.percent / 100 if held else None
+    return None if size.units is None else size.units * context.multiplier
+
+
+def _split_to_target(
+    alert: Alert, held: Decimal, book: PositionBook, context: DecisionContext
+) -> OrderSplit:
+    """Cut the way from the position to a stated position, times the multiplier."""
+    stated = stated_target(alert)
+    if stated is None:
+        text = (
+            f"{context.strategy} trades to a stated position (sync: position) and the alert states none. "
+            "Add position_size, or market_position with market_position_size."
+        )
+        side = alert.action if alert.action in ("buy", "sell") else ""
+        return OrderSplit(side, held=held, denial=Denial("NO_TARGET", text, side))
+    target, note = stated * context.multiplier, None
+    allowed = _direction(book, context)
+    if (target < 0 and allowed == "long") or (target > 0 and allowed == "short"):
+        target, note = ZERO, f"{context.strategy} trades {allowed} only here, so the target is flat"
+    side = "buy" if target > held else "sell"
+    if held == 0 or target == 0 or (target > 0) != (held > 0):
+        return OrderSplit(side, abs(held), abs(target), note, held, abs(target))
+    size = floor_to(abs(target), book.instrument.step)
+    if _is_at(size, abs(held), book.instrument, context.price):
+        return OrderSplit(side, note=note, held=held)
+    moved = size - abs(held)
+    return OrderSplit(side, max(ZERO, -moved), max(ZERO, moved), note, held, max(ZERO, moved))
+
+
+def _is_at(size: Decimal, held: Decimal, instrument: Instrument, price: Decimal | None) -> bool:
+    """Tell whether what is held is a stated size but for what cannot be ordered, or went as the fee.
+
+    Rules 3.13: where a venue takes its fee from the coins that were bought, what is missing of them is no
+    reason to buy again.
+    """
+    if size <= held or not (price and instrument.min_notional):
+        return is_near(size, held, instrument)
+    least = instrument.min_notional / (price * instrument.point_value)
+    return size - held < least or is_near(size, held, instrument)
+
+
+def is_near(stated: Decimal, held: Decimal, instrument: Instrument) -> bool:
+    """Tell whether two sizes differ by a crumb, or by the fee a venue takes from what was bought."""
+    apart = abs(stated - held)
+    fee = ceil_to(abs(stated) * instrument.fee_in_kind, instrument.step)
+    return apart < instrument.smallest or (apart <= fee and abs(held) < abs(stated))
+
+
+def _allow(
+    split: OrderSplit, alert: Alert, book: PositionBook, context: DecisionContext
+) -> OrderSplit:
+    """Bound the opening part by the stated position and by the strategy's direction."""
+    if split.opens == 0 and split.reduces > 0:
+        return split
+    way = "long" if split.side == "buy" else "short"
+    stated = alert.market_position
+    if stated is not None and stated != way:
+        return replace(split, opens=ZERO)
+    allowed = _direction(book, context)
+    if allowed not in (way, "both"):
+        note = _direction_note(allowed, book, context)
+        return replace(split, opens=ZERO, note=note)
+    if alert.quantity is None or split.opens is None:
+        return split
+    opens = split.opens
+    if alert.position_size is not None:
+        opens = min(opens, abs(alert.position_size) * context.multiplier)
+    elif split.reduces > 0 and split.size.units is not None:
+        before = signal_before(alert, split.side, split.size.units)
+        if before is not None and before > 0:
+            opens = min(opens, max(ZERO, split.size.units - before) * context.multiplier)
+    return replace(split, opens=opens)
+
+
+def _direction(book: PositionBook, context: DecisionContext) -> str:
+    return (context.direction or "both") if _may_short(book, context) else "long"
+
+
+def _may_short(book: PositionBook, context: DecisionContext) -> bool:
+    """Whether a position below zero is possible: never on spot, on equities where the account says so."""
+    return book.instrument.may_short or (context.shorts and book.instrument.kind == "equity")
+
+
+def _direction_note(allowed: str, book: PositionBook, context: DecisionContext) -> str:
+    """Say why nothing is opened below zero, and which setting or symbol would change that."""
+    found = book.instrument
+    if _may_short(book, context):
+        return f"strategies.{context.strategy}.direction is {allowed}"
+    hint = ""
+    if found.kind == "equity":
+        hint = "; a paper account with shorts: true sells equities short"
+    elif found.base != found.symbol:
+        hint = f"; a short needs the perpetual {found.symbol}.P"
+    return f"{found.symbol} is {found.kind}, where {context.strategy} can only be long{hint}"
+
+
+def differs_from_stated(
+    alert: Alert, split: OrderSplit, book: PositionBook, context: DecisionContext
+) -> str | None:
+    """Say where a position will not be what the alert states for after its order; None where it will.
+
+    Rules 3.4: an alert was missed or came twice, and only `sync: position` would make up for it. A size is
+    compared only where the quantity was the alert's own: others count in units of their own.
+    """
+    stated, after, found = alert.market_position, split.after, book.instrument
+    if (
+        context.sync
+        or stated is None
+        or split.note
+        or split.opens is None
+        or not context.opens_here
+    ):
+        return None
+    if abs(after) < found.smallest:
+        after = ZERO
+    side = "flat" if after == 0 else "long" if after > 0 else "short"
+    said = stated
+    if alert.position_size is not None:
+        target = alert.position_size * context.multiplier
+        said = write_number(target)
+        if is_near(target, after, found) or (side == stated and alert.quantity is None):
+            return None
+    elif side == stated:
+        return None
+    return (
+        f"you hold {write_number(after)} {found.symbol} on {book.account} after this, the alert says {said}: "
+        f"with sync: position {context.strategy} would trade to what its alerts state"
+    )
+
+
+def stated_target(alert: Alert) -> Decimal | None:
+    """Return the signed position the alert states for after its order, or None."""
+    if alert.action in ("close", "close_long", "close_short") or alert.market_position == "flat":
+        return ZERO
+    return alert.position_size
+
+
+def order_levels(alert: Alert) -> tuple[Decimal | None, Decimal | None]:
+    """Return limit and trigger price of an order; `price` stands in where its kind brings no level."""
+    limit, stop = alert.limit_price, alert.stop_price
+    if alert.order_type == "limit":
+        return (limit if limit is not None else alert.price), None
+    if alert.order_type == "stop":
+        return None, (stop if stop is not None else alert.price)
+    if alert.order_type == "stop_limit":
+        return limit, stop
+    return None, None

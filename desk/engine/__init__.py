@@ -1,0 +1,1 @@
+"""Run the one desk thread: take events in, commit once, hand calls out. It never talks to a network."""

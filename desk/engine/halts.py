@@ -1,0 +1,67 @@
+"""Stop and allow opening orders: of a strategy, of an account, of everything (rules 11)."""
+
+from __future__ import annotations
+
+from desk.engine.context import EngineContext
+from desk.engine.execute import execute_plan
+from desk.orders.evolve import evolve
+from desk.orders.order import ENTRY
+
+
+def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
+    """Stop opening orders of a scope until a resume, and cancel its working entries.
+
+    A scope is `all`, `account:NAME` or `strategy:NAME`. Look-ups, protection and exits go on.
+    """
+    state = context.state
+    state.put(state.halts, scope, (reason, now))
+    state.batch.switches[scope] = (reason, now)
+    kind, _, name = scope.partition(":")
+    for book in state.open_books(name if kind == "account" else None):
+        changed = book
+        for order in book.open_orders(name if kind == "strategy" else None, ENTRY):
+            changed = changed.with_order(evolve(order, end_status="cancelled", next_action_at=None))
+        if changed is not book:
+            execute_plan(context, changed, now)
+    text = (
+        f"{_scope_name(scope)} is halted: nothing is opened until POST /resume. Exits still work."
+    )
+    state.notify("halted", f"{text} ({reason})", now)
+    return text
+
+
+def _scope_name(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f"{kind.capitalize()} {name}" if name else "Everything"
+
+
+def resume(context: EngineContext, scope: str, now: int) -> str:
+    """End the halts of a scope, and say what is still halted."""
+    state = context.state
+    ended = list(state.halts) if scope == "all" else [each for each in state.halts if each == scope]
+    for each in ended:
+        state.drop(state.halts, each)
+        state.batch.switches[each] = None
+    still = _say_still_halted(list(state.halts))
+    if not ended:
+        text = "Nothing is halted." if scope == "all" else f"{_scope_name(scope)} was not halted."
+        return f"{text}{still}"
+    names = ", ".join(_scope_name(each) for each in ended)
+    text = f"{names}: resumed, opening orders are allowed again."
+    if still:
+        text = f"{names}: this halt has ended.{still}"
+    state.notify("resumed", text, now)
+    return text
+
+
+def _say_still_halted(scopes: list[str]) -> str:
+    """Return what is still halted, and what ends that; nothing where nothing is."""
+    if "all" in scopes:
+        return (
+            " But everything is still halted, so nothing is opened: POST /resume with {} ends that."
+        )
+    if not scopes:
+        return ""
+    bodies = [f'{{"{kind}": "{name}"}}' for kind, _, name in (s.partition(":") for s in scopes)]
+    names = ", ".join(_scope_name(each) for each in scopes)
+    return f" Still halted: {names}. POST /resume with {' or '.join(bodies)} ends that."

@@ -1,0 +1,542 @@
+"""Run the one desk thread: drain the inbox, take each event in, commit once, then answer and call.
+
+The thread owns the state and does no network. Alerts that wait together share a commit. An event that fails
+is undone and blocks opening orders where it happened; a batch that cannot be recorded never happened. After
+a start there is no recovery code, only this loop.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, OrderReport
+from desk.alerts.delivery import AlertAnswer, Delivery, PendingReply
+from desk.config.settings import Settings
+from desk.decision.denial import Denial
+from desk.decision.routing import is_paper
+from desk.engine.commands import Command, run_command
+from desk.engine.context import EngineContext, Rates
+from desk.engine.duplicates import Duplicate, forget_claims
+from desk.engine.events import AlertReceived, AlertRetried, Event, OrderReported, TimerDue
+from desk.engine.execute import execute_plan
+from desk.engine.halts import halt
+from desk.engine.inbox import Inbox
+from desk.engine.intake import abandon_alert, accept_alert, reject_alert, retry
+from desk.engine.live_prices import take_price
+from desk.engine.reconcile import meet_reading, take_late_report
+from desk.engine.report import (
+    Rendered,
+    answer_delivery,
+    count_delivery,
+    log_outcomes,
+    log_told,
+    preview,
+    remember,
+    render,
+    settle_waiting,
+)
+from desk.engine.schedule import Schedule
+from desk.orders.apply import InvariantBroken, receive
+from desk.orders.journal import Row
+from desk.orders.order import Order
+from desk.orders.plan import wakes_at
+from desk.orders.position_book import PositionBook
+from desk.orders.shift import shift
+from desk.process.clock import ClockSteps, wall_clock
+from desk.state.memory import Key, Lookups, Simulate, State
+from desk.state.restore import restore
+from desk.state.store import Store, StoreUnavailable
+from desk.venue.call import VenueCall
+from desk.venue.dispatcher import Dispatcher, time_out
+from desk.venue.instruments import Fact, InstrumentCache
+from desk.venue.polling import AccountPoller, Reading
+from desk.venue.prices import AskPrice, Feed, Priced, Quoted
+
+log = logging.getLogger("desk")
+CALL_DEADLINE_MS = 8_500
+"""When a call counts as unanswered; a broker's own deadline is a little shorter."""
+IDLE_SECONDS = 30.0
+AWAKE_SECONDS = 5.0
+"""The longest rest while a moment is waited for: a rest stands still while the machine sleeps."""
+ENDING_SECONDS = 0.05
+"""How often the end of what is on its way is looked for while stopping."""
+FORGET_EVERY_MS = 3_600_000
+RETRY_SECONDS = 0.5
+FAULT_PAUSE_MS = 60_000
+"""When a book is looked at again whose moment had come and that could not be planned."""
+LOCAL = frozenset({"local", "reduce_only"})
+"""What the simulator can do."""
+
+
+FAULTY = AlertAnswer(
+    422,
+    {
+        "success": False,
+        "orders": [],
+        "code": "INTERNAL",
+        "message": "An internal error; see the log.",
+    },
+    "",
+)
+"""What is answered where only asking failed."""
+
+
+class Desk:
+    """The desk: hand it deliveries and commands, read its state."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        rates: Rates,
+        brokers: Mapping[str, Broker],
+        simulate: Simulate,
+        symbol_key: Callable[[str], str],
+        clock: Callable[[], int] = wall_clock,
+        make_pool: Callable[..., Dispatcher] = Dispatcher,
+        steady: Callable[[], int] | None = None,
+        ask_price: AskPrice | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self._brokers = brokers
+        find = (store.find_share, store.find_instrument, store.find_strategy)
+        lookups = Lookups(*find, symbol_key)
+        self.state = State(settings, simulate, self._capabilities_of, lookups)
+        self.clock = clock
+        self._steps = ClockSteps(clock, steady) if steady else None
+        self._step = 0
+        self._clock_set = ""
+        """What is to be told of a clock that was set, until it is recorded."""
+        self.is_stopping = False
+        self.failure: str | None = None
+        """Why the last batch could not be recorded, or None."""
+        self.failing_since = 0
+        self._inbox: Inbox[Event | None] = Inbox()
+        parallel = {name: each.parallel for name, each in settings.accounts.items()}
+        self._pool = make_pool(brokers, parallel, self._deliver)
+        self._instruments = InstrumentCache(self.state, brokers, self._pool.fetch, self._inbox.put)
+        self._readers = AccountPoller(self.state, brokers, self._pool.read, self._inbox.put)
+        self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put, brokers)
+        self.context = EngineContext(
+            self.state, store, rates, self._instruments.find, self._instruments.problem, symbol_key
+        )
+        self.context.awaits_price = self._feed.is_awaited
+        self.context.is_fed = self._feed.is_fed
+        self.context.awaits_quotes = self._feed.are_quotes_awaited
+        self._due = Schedule()
+        self._out: dict[str, tuple[VenueCall, int]] = {}
+        self._forgot_at = 0
+        self._stop_by = 0.0
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+
+    # --- what other threads call ---------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Load what is recorded, plan every book anew, and begin."""
+        self.load()
+        self.turn([])  # what the start itself has to tell is recorded before anybody asks
+        self._thread.start()
+
+    def load(self) -> None:
+        """Fill the memory from the store; every book is due at once."""
+        now = self.clock()
+        with self.store.loading():
+            restore(self.state, self.store, now)
+        self._due = Schedule(self.state.books, now)
+        accounts = self.settings.accounts.items()
+        real = [name for name, e in accounts if not (is_paper(self.settings, e) or e.missing)]
+        self._readers.begin([name for name in real if name in self._brokers], now)
+
+    def submit(self, delivery: Delivery) -> PendingReply:
+        """Hand in a delivery. Raises `StoreUnavailable` while shutting down."""
+        if self.is_stopping:
+            raise StoreUnavailable("shutting down")
+        reply = PendingReply()
+        self._inbox.put(AlertReceived(delivery, reply, time.perf_counter()))
+        return reply
+
+    def command(self, name: str, options: Mapping[str, Any]) -> Command:
+        """Hand in an operator's command. Raises `StoreUnavailable` while shutting down."""
+        if self.is_stopping:
+            raise StoreUnavailable("shutting down")
+        command = Command(name, options, PendingReply())
+        self._inbox.put(command)
+        return command
+
+    def stop(self, seconds: float = 20.0) -> None:
+        """Take nothing new, let what is on its way come back, commit and end."""
+        self.is_stopping = True
+        self._stop_by = time.monotonic() + seconds
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=seconds + 1.0)
+        self.store.close()
+
+    def _capabilities_of(self, account: str, paper: bool) -> frozenset[str]:
+        """Return what the venue of an account can do; on paper that is simulated here."""
+        if paper or account not in self._brokers:
+            return LOCAL if paper else frozenset()
+        return self._brokers[account].facts.capabilities
+
+    def _deliver(self, call: VenueCall, report: OrderReport) -> None:
+        self._inbox.put(OrderReported(call, report))
+
+    # --- the thread ----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        is_ending = False
+        while True:
+            events = self._inbox.drain(ENDING_SECONDS if is_ending else self._pause())
+            self.turn([event for event in events if event is not None])
+            is_ending = is_ending or None in events
+            if is_ending and (not self._out or time.monotonic() > self._stop_by):
+                return
+
+    def _pause(self) -> float:
+        moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
+        others = [self._due.next_at(), self._readers.next_at(), self._feed.next_at()]
+        if self.state.waiting:
+            others.append(self._instruments.next_at(self.clock()))
+        moments += [at for at in others if at is not None]
+        soonest = min(moments, default=None)
+        if soonest is None:
+            return IDLE_SECONDS
+        return min(max((soonest - self.clock()) / 1000, 0.001), AWAKE_SECONDS)
+
+    def turn(self, events: Sequence[Event]) -> None:
+        """Take one batch of events in and what is due, commit it, then answer and call."""
+        now, state = self.clock(), self.state
+        try:
+            self._preview(events, now)
+            self._watch_clock()
+            while not (done := self._commit(events := _wanted(events), now)):
+                # Who gave up meanwhile was told that nothing is recorded: the others are taken in anew.
+                self.context.undo()
+        except StoreUnavailable as error:
+            self._undo(events, error)
+            return
+        except Exception as fault:
+            log.exception("desk_fault")
+            self._isolate(events, fault)
+            return
+        self.failure = None
+        self._clock_set = ""
+        rendered, moments = done
+        self._schedule(moments)
+        told, journal = state.batch.notices, state.batch.journal
+        state.committed()
+        forget_claims(self.context, now)
+        state.forget_at_rest()
+        remember(state, rendered)
+        settle_waiting(state, self.store, rendered)
+        self._answer(events, rendered)
+        self._hand_out(now)
+        log_outcomes(rendered)
+        if log.isEnabledFor(logging.DEBUG):
+            _log_orders(journal)
+        log_told(told)
+
+    def _commit(
+        self, events: Sequence[Event], now: int
+    ) -> tuple[Rendered, dict[Key, int | None]] | None:
+        """Take events in and what is due, and record it all; None where one who asked has given up."""
+        # What time has ended is ended first: no price of this batch fills an entry that is over.
+        self._handle_all([*self._find_due(now), *events, *self._find_lost(events, now)], now)
+        if self._clock_set:
+            self.state.notify("clock_set", self._clock_set, now)
+        moments = self._find_moments(now)
+        rendered = render(self.state, now)
+        is_written = self.store.write(self.state.batch, functools.partial(_keep_all, events))
+        return (rendered, moments) if is_written else None
+
+    def _answer(self, events: Sequence[Event], rendered: Rendered) -> None:
+        """Tell those who wait what was recorded."""
+        for event in events:
+            if isinstance(event, AlertReceived) and event.previews:
+                event.reply.record(event.previews, set())
+            elif isinstance(event, AlertReceived):
+                answer_delivery(self.state, self.store, event.reply, event.entries, rendered)
+            elif isinstance(event, Command):
+                about = event.record
+                event.reply.record([rendered[about.alert_id][1]] if about else [], set())
+
+    def _watch_clock(self) -> None:
+        """Move every moment that is waited for along with a clock that was set, and tell."""
+        self._step += self._steps.take() if self._steps else 0
+        if not self._step:
+            return
+        self.store.shift_identities(self._step)
+        step, self._step = self._step, 0
+        for key, book in self.state.books.items():
+            self.state.books[key] = shift(book, step)
+        for mark, (alert_id, body, until) in self.state.claims.items():
+            self.state.claims[mark] = (alert_id, body, until + step)
+        for name, (number, at) in self.state.executed.items():
+            self.state.executed[name] = (number, at + step)
+        for record in self.state.waiting.values():
+            record.received_at += step
+        self.state.shift_prices(step)
+        for known in self.state.openings.values():
+            known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
+        self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
+        for each in (self._due, self._readers, self._feed, self._instruments):
+            each.shift(step)
+        self.state.show_all()
+        self._clock_set = (
+            f"The clock was set by {step / 1000:+.1f} s. Pauses and deadlines go on as they were."
+        )
+
+    def _hand_out(self, now: int) -> None:
+        """Send what was committed on its way, and start the reads that are due."""
+        for call in self.context.calls:
+            self._out[call.request.client_id] = (call, now)
+            self._pool.submit(call)
+            self._readers.want_soon(call.key[0], now)
+        for account in sorted(self.context.reads):
+            self._readers.want(account, now)
+        self.context.committed()
+        for failed in self._readers.start_due(now):
+            self._inbox.put(failed)
+        self._feed.start_due(now)
+
+    def _isolate(self, events: Sequence[Event], fault: Exception) -> None:
+        """Take the events of a batch that failed for another reason than the store one by one.
+
+        The one that fails by itself is dropped, so that it cannot keep every other from being recorded.
+        """
+        self.context.undo()
+        if len(events) > 1:
+            for event in events:
+                self.turn([event])
+            return
+        now, text = self.clock(), f"internal error: {type(fault).__name__}"
+        self._note_failure(text, now)
+        for event in events:
+            if isinstance(event, AlertReceived | Command):
+                event.reply.fail(StoreUnavailable(text))
+            elif isinstance(event, OrderReported):
+                # As if it never came back: at the deadline the order is unknown and looked up.
+                self._out[event.call.request.client_id] = (event.call, now)
+                self.state.blocked[event.call.key] = (f"{text} while recording a receipt", now)
+                self.state.show_all()
+        time.sleep(RETRY_SECONDS)
+
+    def _undo(self, events: Sequence[Event], error: StoreUnavailable) -> None:
+        """Take a batch back that could not be recorded; receipts and facts are tried again."""
+        self.context.undo()
+        if self.failure is None:
+            log.error("not_recorded", extra={"text": str(error)})
+        self._note_failure(str(error), self.clock())
+        for event in events:
+            if isinstance(event, AlertReceived | Command):
+                event.reply.fail(error)
+            elif not isinstance(event, TimerDue):
+                self._inbox.put(event)
+        time.sleep(RETRY_SECONDS)
+
+    def _note_failure(self, text: str, now: int) -> None:
+        if self.failure is None:
+            self.failing_since = now
+        self.failure = text
+
+    # --- one event -----------------------------------------------------------------------------------
+
+    def _handle_all(self, events: Sequence[Event], now: int) -> None:
+        """Take events in, one after the other.
+
+        One that fails is undone, with all before it in this batch; those are taken in again, and where it
+        happened is blocked and told.
+        """
+        faults: dict[int | str, tuple[Exception, Key | None]] = {}
+        while True:
+            for event in itertools.chain(events, self._waiting()):
+                mark = event.alert_id if isinstance(event, AlertRetried) else id(event)
+                self.context.at = None
+                try:
+                    if mark in faults:
+                        self._blame(event, *faults[mark], now)
+                    else:
+                        self._handle(event, now)
+                except StoreUnavailable:
+                    raise
+                except Exception as fault:
+                    if mark in faults:
+                        raise
+                    log.exception("desk_fault")
+                    faults[mark] = (fault, self.context.at)
+                    self.context.undo()
+                    break
+            else:
+                return
+
+    def _waiting(self) -> Iterator[AlertRetried]:
+        """Yield the alerts that wait, once every other event has been taken in."""
+        yield from [AlertRetried(alert_id) for alert_id in self.state.waiting]
+
+    def _preview(self, events: Sequence[Event], now: int) -> None:
+        """Answer what is only asked: take each such delivery in by itself, and undo it."""
+        for event in events:
+            if isinstance(event, AlertReceived) and event.delivery.is_dry:
+                seq = self.state.seq
+                self.context.is_dry = True
+                try:
+                    self._take(event, now)
+                    event.previews = preview(event.entries)
+                except Exception:
+                    log.exception("desk_fault")
+                    event.previews = [FAULTY] * len(event.delivery.entries)
+                finally:
+                    self.context.is_dry = False
+                    self.context.undo()
+                    self.state.seq = seq
+
+    def _handle(self, event: Event, now: int) -> None:
+        match event:
+            case AlertReceived():
+                if not event.delivery.is_dry:
+                    self._take(event, now)
+            case OrderReported():
+                self._take_report(event, now)
+            case Reading():
+                found = meet_reading(self.context, event, now)
+                self._readers.finished(event, found, now)
+            case Command():
+                run_command(self.context, event, now)
+            case Priced() | Quoted():
+                self._feed.learn(event, now)
+                take_price(self.context, event, now)
+            case Fact():
+                self._instruments.store(event, now)
+            case TimerDue():
+                self._plan_again(event.key, now)
+            case AlertRetried():
+                retry(self.context, event.alert_id, now)
+
+    def _plan_again(self, key: Key, now: int) -> None:
+        self.context.at = key
+        if book := self.state.books.get(key):
+            execute_plan(self.context, book, now)
+
+    def _take_report(self, event: OrderReported, now: int) -> None:
+        key, report = event.call.key, event.report
+        self.context.at = key
+        out = self._out.get(report.client_id)
+        if out is not None and out[0] is event.call:
+            self.state.drop(self._out, report.client_id)
+        book = self.state.books.get(key)
+        if book is None or report.client_id not in book.orders:
+            if late := take_late_report(self.context, report, now):
+                execute_plan(self.context, late, now)
+            return
+        execute_plan(self.context, receive(book, report, now, event.call.at), now)
+        scope = f"account:{key[0]}"
+        if report.code in (KEYS_REFUSED, WRONG_ORDER) and scope not in self.state.halts:
+            halt(self.context, scope, f"{report.code}: {report.message or ''}", now)
+        if report.status in ("unknown", "unreached"):
+            self._readers.want(key[0], now)
+        if report.status == "refused":
+            self._instruments.invalidate(key[0])
+
+    def _take(self, ask: AlertReceived, now: int) -> None:
+        delivery, state, first = ask.delivery, self.state, 0
+        ask.entries = []
+        queued = time.perf_counter() - ask.arrived
+        for place in range(len(delivery.entries)):
+            began = time.perf_counter()
+            entry = accept_alert(self.context, delivery, place, first, now)
+            ask.entries.append(entry)
+            if isinstance(entry, Duplicate):
+                count_delivery(state, self.store, entry)
+            else:
+                first = first or entry.seq
+                entry.story.timings["queue"] = round(queued * 1000, 3)
+                entry.story.timings["decide"] = round((time.perf_counter() - began) * 1000, 3)
+
+    def _blame(self, event: Event, fault: Exception, key: Key | None, now: int) -> None:
+        """Say where a fault happened, and let nothing be opened there until a restart."""
+        state = self.state
+        text = "An internal error (see the log)."
+        if key:
+            text = (
+                f"{text[:-1]} concerning {key[2]} on {key[0]}: it opens nothing before a restart."
+            )
+            state.put(state.blocked, key, (text, now))
+        if isinstance(fault, InvariantBroken):
+            halt(self.context, "all", f"INVARIANT_BROKEN: {fault}", now)
+        state.notify("internal_error", text, now)
+        if isinstance(event, OrderReported):
+            # As if it never came back: at the deadline the order is unknown and looked up.
+            self._out[event.call.request.client_id] = (event.call, now)
+        if isinstance(event, Reading):
+            self._readers.finished(event, None, now)
+        if isinstance(event, TimerDue):
+            self._due.set(event.key, now + FAULT_PAUSE_MS)
+        denial = Denial("BOOK_BLOCKED", text)
+        if isinstance(event, AlertRetried):
+            abandon_alert(self.context, event.alert_id, denial, now)
+        if isinstance(event, AlertReceived):
+            places = range(len(event.delivery.entries))
+            event.entries = [
+                reject_alert(self.context, event.delivery, p, denial, now) for p in places
+            ]
+
+    # --- time ----------------------------------------------------------------------------------------
+
+    def _find_due(self, now: int) -> list[Event]:
+        """Return the books whose moment has come."""
+        found: list[Event] = [TimerDue(key) for key in self._due.due(now)]
+        self.state.changed.update(
+            dict.fromkeys(event.key for event in found if isinstance(event, TimerDue))
+        )
+        if now - self._forgot_at > FORGET_EVERY_MS:
+            self._forgot_at = now
+            self.store.forget_identities(now)
+        return found
+
+    def _find_lost(self, events: Sequence[Event], now: int) -> list[Event]:
+        """Return the calls that never came back, unless they do in this very batch."""
+        back = {id(event.call) for event in events if isinstance(event, OrderReported)}
+        out = [call for call, at in self._out.values() if now - at >= CALL_DEADLINE_MS]
+        return [OrderReported(call, time_out(call)) for call in out if id(call) not in back]
+
+    def _find_moments(self, now: int) -> dict[Key, int | None]:
+        """Return when each book that changed is to be looked at next."""
+        books = {key: self.state.books.get(key) for key in self.state.changed}
+        return {key: wakes_at(book, now) if book else None for key, book in books.items()}
+
+    def _schedule(self, moments: Mapping[Key, int | None]) -> None:
+        """Note when books are to be looked at; only what was committed: else a moment could be lost."""
+        for key, at in moments.items():
+            self._feed.note(key, self.state.books.get(key))
+            self._due.set(key, at)
+
+
+def _wanted(events: Sequence[Event]) -> list[Event]:
+    """Leave out whom was told meanwhile that nothing will be done."""
+    return [
+        e for e in events if not (isinstance(e, AlertReceived | Command) and e.reply.is_withdrawn)
+    ]
+
+
+def _keep_all(events: Sequence[Event]) -> bool:
+    """Whether all who asked still wait, so that it may be recorded; from then on nobody can give up."""
+    return all(event.reply.keep() for event in events if isinstance(event, AlertReceived | Command))
+
+
+def _log_orders(journal: Sequence[tuple[PositionBook, Row]]) -> None:
+    """Write one line for each state an order went through."""
+    for book, row in journal:
+        if isinstance(row, Order):
+            text = (
+                f"{row.kind} {row.side} {row.quantity} {row.client_id} {row.status} {row.in_flight}"
+            )
+            where = {"account": book.account, "strategy": row.strategy, "text": text.rstrip()}
+            log.debug("order", extra={**where, "symbol": book.instrument.symbol})

@@ -1,0 +1,659 @@
+"""Hold the desk's memory: books, prices, cash, switches, alerts in progress and the rolling history.
+
+Everything is changed through `put`, which remembers what was there; so an event that fails is undone, and a
+batch that cannot be recorded never happened. What changed is gathered in a `Batch` for the one commit. Only
+the desk thread changes it; other threads read whole values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.protocol import Instrument, LocalBroker, Rows, Terms
+from desk.alerts.record import Record
+from desk.config.settings import Risk, Settings
+from desk.formats import iso, to_json
+from desk.orders.believed_prices import Doubted, Seen
+from desk.orders.evolve import evolve
+from desk.orders.journal import ClosedTradeRow, FillRow, Notice
+from desk.orders.order import ENTRY, EXIT, Order
+from desk.orders.position_book import PositionBook
+from desk.orders.strategy_position import StrategyPosition
+from desk.state.shown import NAMES, Shown
+from desk.state.store import Batch
+
+ZERO = Decimal(0)
+Simulate = Callable[[Terms, Rows, date], LocalBroker]
+"""Make the simulator of one account at one moment."""
+Key = tuple[str, bool, str]
+"""Account, paper, instrument."""
+KEY_PARTS = 3
+_MISSING = object()
+KEPT_AT_REST = 1_000
+"""How many positions that hold and wish nothing stay in memory: those last used. The store has them all."""
+COUNTED_MS = 26 * 3_600_000
+"""How long orders and trades count towards a limit: the longest day, where clocks are set back."""
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One alert of the rolling history: its answer as JSON, and what it is filtered by."""
+
+    alert_id: str
+    strategy: str
+    symbol: str
+    status: str
+    received_at: int
+    comment: str | None
+    deliveries: int
+    http: int
+    answer: str
+
+    @property
+    def text(self) -> str:
+        """The row as JSON: the answer, when it came, and how often."""
+        extra = {
+            "received_at": iso(self.received_at),
+            "comment": self.comment,
+            "deliveries": self.deliveries,
+        }
+        return f"{self.answer[:-1]},{to_json(extra)[1:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An opening order that was sent, as the limits of rate count it."""
+
+    at: int
+    strategy: str
+    instrument: str
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountedTrade:
+    """A trade that was closed, as the limit on the day's loss counts it."""
+
+    at: int
+    strategy: str
+    instrument: str
+    quote: str
+    result: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Since when an account does not answer, and why."""
+
+    since: int
+    problem: str
+    told: bool = False
+    failures: int = 0
+    """How many reads have failed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Who is asked for what is not in memory, and how a symbol is spelt."""
+
+    find_share: Callable[[str, bool, str, str], StrategyPosition | None]
+    """Return the position of a strategy in a book as the store has it."""
+    find_instrument: Callable[[str, bool, str], Instrument | None]
+    """Return the instrument of a book as the store has it."""
+    find_strategy: Callable[[str], int | None]
+    """Return when a strategy was created by its first alert, as the store has it."""
+    symbol_key: Callable[[str], str]
+    """Make one spelling of the many that an instrument has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """What an account is worth as its venue tells: when its day began (`day`), and when it was last read."""
+
+    day: int
+    start: Decimal
+    last: Decimal | None = None
+    at: int = 0
+
+
+class State:
+    """The desk's memory, with a way back to the last commit."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        simulate: Simulate,
+        capabilities_of: Callable[[str, bool], frozenset[str]],
+        lookups: Lookups,
+    ) -> None:
+        self.settings = settings
+        self._capabilities_of = capabilities_of
+        self._lookups = lookups
+        self.books: dict[Key, PositionBook] = {}
+        """The books in memory: all that are open, and those that were used last."""
+        self.cash: dict[str, Decimal] = {}
+        """What fills have added to each account's configured cash, on paper."""
+        self.halts: dict[str, tuple[str, int]] = {}
+        self.strategies: dict[str, int] = {}
+        """The strategies that an alert created: those that hold something, and those heard of last."""
+        self.blocked: dict[Key, tuple[str, int]] = {}
+        """Where an internal error lets nothing be opened: why, and since when."""
+        self.silent: dict[str, Outage] = {}
+        """The accounts that do not answer."""
+        self.external_quantities: dict[str, dict[str, Decimal]] = {}
+        """What each account holds beyond the positions, by holding, as it was last read."""
+        self.spent: dict[str, tuple[tuple[str, int, Decimal], ...]] = {}
+        """By account the coins that purchases have cost since it was read: coin, when, how much."""
+        self.records: dict[str, Record] = {}
+        self.waiting: dict[str, Record] = {}
+        """The alerts that could not be decided on every account yet."""
+        self.claims: dict[bytes, tuple[str, int, int]] = {}
+        """Alert, body and end of each claim: those without a key, and the keyed ones of this batch."""
+        self.keyed: list[bytes] = []
+        self.history: OrderedDict[str, HistoryRow] = OrderedDict()
+        self.openings: dict[tuple[str, bool], dict[str, Opening]] = {}
+        """The opening orders of the last day and a bit, by account and paper, the oldest first."""
+        self.closed: dict[tuple[str, bool], dict[int, CountedTrade]] = {}
+        """The trades closed within the same time."""
+        self.seq = 0
+        self.touched: dict[str, Record] = {}
+        """The alerts to render anew."""
+        self.changed: dict[Key, None] = {}
+        """The books whose next moment may have changed."""
+        self.batch = Batch()
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._simulate = simulate
+        self._papers: dict[str, LocalBroker] = {}
+        self._paper_now = 0
+        self._trades = 0
+        levels = risk_levels(settings)
+        counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
+        self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
+        self.counts_results = any(each.max_daily_loss for each in levels)
+        self._begin_prices()
+        self.shown = Shown()
+        """What other threads read: the desk's own memory holds what is only tried, too."""
+        self._copies = {id(getattr(self, n)): getattr(self.shown, n) for n in NAMES}
+        self._begin_indices()
+
+    def _begin_prices(self) -> None:
+        self.prices: dict[str, Seen] = {}
+        """The last price seen of each symbol: believed from an alert, or told by the live feed."""
+        self.doubted: dict[str, Doubted] = {}
+        """The last price of each symbol that was not believed; forgotten at a restart."""
+        self.quotes: dict[tuple[str, str], Seen] = {}
+        """What a venue said its instruments cost, by account: kept while the account is read."""
+        self.equities: dict[str, Equity] = {}
+        """What each account was worth when its day began, where its venue tells."""
+
+    def _begin_indices(self) -> None:
+        self.open: dict[tuple[str, bool], dict[Key, None]] = {}
+        """By account and paper, the books in which something is held, wished or worked.
+
+        At a venue also those that no read has shown at rest yet.
+        """
+        self.at_rest: dict[tuple[Key, str], None] = {}
+        """The positions in memory that hold and wish nothing, those used last at the end."""
+        self.executed: dict[tuple[str, str], tuple[int, int]] = {}
+        """By strategy and symbol the last body that was executed, and when; while a text may be repeated."""
+        self.tied: dict[Key, Decimal] = {}
+        """What each margined position on paper adds to its account's free cash or takes from it."""
+        self.untied: dict[str, Decimal] = {}
+        """The sum of it, by account: free cash must not be the walk of ten thousand books."""
+        self.active: dict[str, dict[Key, None]] = {}
+        """Where each strategy holds or works something."""
+        self.by_instrument: dict[str, dict[Key, None]] = {}
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        """Change one entry of one table, so that it can be undone."""
+        self._undo.append((table, key, table.get(key, _MISSING)))
+        table[key] = value
+
+    def drop(self, table: dict[Any, Any], key: Any) -> None:
+        """Remove one entry of one table, so that it can be undone."""
+        if key in table:
+            self._undo.append((table, key, table.pop(key)))
+
+    def follow(self, record: Record) -> None:
+        """Begin to follow an alert that has just come."""
+        self.put(self.records, record.alert_id, record)
+        self.put(self.touched, record.alert_id, record)
+
+    def touch(self, record: Record) -> Record:
+        """Have an alert rendered anew; return the copy of it that may be changed until the commit."""
+        copy = self.touched.get(record.alert_id)
+        if copy is None:
+            copy = record.copied()
+            for table in (self.records, self.touched):
+                self.put(table, record.alert_id, copy)
+            if record.alert_id in self.waiting:
+                self.put(self.waiting, record.alert_id, copy)
+        return copy
+
+    def untouch(self, record: Record) -> None:
+        """Put an alert back as it was before `touch`: nothing about it has changed."""
+        for table in (self.records, self.waiting):
+            if record.alert_id in table:
+                self.put(table, record.alert_id, record)
+        self.drop(self.touched, record.alert_id)
+
+    def undo(self) -> None:
+        """Take back every change since the last commit."""
+        while self._undo:
+            table, key, old = self._undo.pop()
+            if old is _MISSING:
+                table.pop(key, None)
+            else:
+                table[key] = old
+        self._begin_batch()
+
+    def committed(self) -> None:
+        """Forget the way back: what was done is on disk, and may be seen."""
+        self._show_changes()
+        self._undo.clear()
+        self._begin_batch()
+
+    def _begin_batch(self) -> None:
+        self.touched = {}
+        self.changed.clear()
+        self.batch = Batch()
+
+    def loaded(self) -> None:
+        """Forget the way back to an empty memory: what was loaded is on disk already."""
+        self.show_all()
+        self._undo.clear()
+        self.batch.books.clear()
+
+    def show_all(self) -> None:
+        """Let everything be seen as it is now: only where nothing is merely tried."""
+        for name in NAMES:
+            shown, table = getattr(self.shown, name), getattr(self, name)
+            shown.update(table)
+            for key in shown.keys() - table.keys():
+                del shown[key]
+        for key in [*self.books, *self.shown.books]:
+            self._show_book(key)
+        self.shown.alerts = self.seq
+
+    def _show_changes(self) -> None:
+        """Let what this batch has changed be seen."""
+        keys: dict[Key, None] = {}
+        for table, key, _ in self._undo:
+            copy = self._copies.get(id(table))
+            if copy is None:
+                if (
+                    type(key) is tuple and len(key) == KEY_PARTS
+                ):  # of the books, or of an index of them
+                    keys[key] = None
+            elif key in table:
+                copy[key] = table[key]
+            else:
+                copy.pop(key, None)
+        for each in keys:
+            self._show_book(each)
+        self.shown.alerts = self.seq
+
+    def _show_book(self, key: Key) -> None:
+        book = self.books.get(key)
+        if book is not None and key in self.open.get(key[:2], ()):
+            self.shown.books[key] = book
+        else:
+            self.shown.books.pop(key, None)
+
+    def book(
+        self, account: str, paper: bool, instrument: Instrument, strategy: str
+    ) -> PositionBook:
+        """Return the book of an instrument as a strategy needs it, a new one where there was none."""
+        known = self.books.get((account, paper, instrument.symbol))
+        if known is None:
+            return self.recall(
+                self.with_account_facts(PositionBook(account, paper, instrument)), strategy
+            )
+        if known.instrument is not instrument and known.instrument != instrument:
+            known = evolve(known, instrument=instrument)  # the venue has changed its rules
+            self.batch.books.append(known)
+            self.put(self.books, (account, paper, instrument.symbol), known)
+        return self.recall(known, strategy)
+
+    def find_book(self, key: Key, strategy: str) -> PositionBook | None:
+        """Return a book that there was once as a strategy needs it, or None where there never was one."""
+        known = self.books.get(key)
+        if known is None:
+            instrument = self._lookups.find_instrument(*key)
+            if instrument is None:
+                return None
+            known = self.with_account_facts(PositionBook(*key[:2], instrument))
+        return self.recall(known, strategy)
+
+    def recall(self, book: PositionBook, strategy: str) -> PositionBook:
+        """Return a book with a strategy's position as the store has it, if memory let go of it."""
+        if strategy in book.positions:
+            return book
+        found = self._lookups.find_share(book.account, book.paper, book.instrument.symbol, strategy)
+        return book.knowing(found or StrategyPosition(strategy))
+
+    def open_books(
+        self, account: str | None = None, paper: bool | None = None
+    ) -> list[PositionBook]:
+        """Return the open books, of one account and kind if so asked."""
+        found = [
+            self.books.get(key)
+            for (name, is_paper), keys in list(self.open.items())
+            if account in (None, name) and paper in (None, is_paper)
+            for key in list(keys)
+        ]
+        return [book for book in found if book is not None]
+
+    def knows_strategy(self, name: str) -> bool:
+        """Whether an alert has created a strategy before."""
+        if name in self.strategies:
+            return True
+        created = self._lookups.find_strategy(name)
+        if created is not None:
+            # As it is recorded: nothing to undo, and nothing that may not be seen.
+            self.strategies[name] = self.shown.strategies[name] = created
+        return created is not None
+
+    def _forget_strategies(self) -> None:
+        """Let go of names that hold nothing, once many more are known than hold anything."""
+        spare = len(self.strategies) - len(self.active) - KEPT_AT_REST
+        for name in list(itertools.islice(self.strategies, max(0, 2 * spare))):
+            created = self.strategies.pop(name)
+            if name in self.active:
+                self.strategies[name] = created
+            else:
+                self.shown.strategies.pop(name, None)
+
+    def forget_at_rest(self) -> None:
+        """Let go of positions at rest that were used longest ago, and of their books with the last one.
+
+        Only after a commit: the store has to know them.
+        """
+        self._forget_strategies()
+        for _ in range(len(self.at_rest) - KEPT_AT_REST):
+            key, strategy = next(iter(self.at_rest))
+            del self.at_rest[(key, strategy)]
+            book = self.books.get(key)
+            if book is None:
+                continue
+            if not key[1] and key in self.open.get(key[:2], ()):
+                self.at_rest[(key, strategy)] = None  # its venue has not shown it at rest yet
+            else:
+                self._forget_share(key, book, strategy)
+
+    def _forget_share(self, key: Key, book: PositionBook, strategy: str) -> None:
+        if not self.active.get(strategy, True):
+            del self.active[strategy]
+        left = book.without_share(strategy)
+        self.books[key] = left
+        if not left.positions and not left.orders:
+            del self.books[key]
+            of_instrument = self.by_instrument[key[2]]
+            del of_instrument[key]
+            if not of_instrument:
+                del self.by_instrument[key[2]]
+
+    def with_account_facts(self, book: PositionBook) -> PositionBook:
+        """Return a book with what holds for its account: what its venue can do, what the settings say."""
+        settings = self.settings.accounts.get(book.account)
+        closes = settings is None or settings.on_unprotected == "close"
+        capabilities = self._capabilities_of(book.account, book.paper)
+        return evolve(
+            book,
+            approximate_levels=book.paper,
+            closes_unprotected=closes,
+            capabilities=capabilities,
+        )
+
+    def put_book(self, book: PositionBook, now: int) -> PositionBook:
+        """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
+        key = (book.account, book.paper, book.instrument.symbol)
+        strategies = set() if key in self.books else self._open_book(key, book)
+        orders = {row.client_id: row for row in book.journal if isinstance(row, Order)}
+        strategies |= {
+            row.strategy for row in book.journal if isinstance(row, Order | StrategyPosition)
+        }
+        for row in book.journal:
+            self.batch.journal.append((book, row))
+            if isinstance(row, FillRow):
+                self._settle_cash(book, row)
+                self._note_spent(book, row, now)
+            elif isinstance(row, ClosedTradeRow):
+                self.count_trade(row, book.instrument.quote)
+            elif isinstance(row, Notice):
+                self.batch.notices.append((now, row))
+        for order in orders.values():
+            self._follow(key, order)
+            self.count_opening(key, order, now)
+        kept, before = book.written(), self.books.get(key)
+        self.put(self.books, key, kept)
+        self.changed[key] = None
+        if before is not None:
+            self._follow_wishes(before, kept, strategies)
+        for strategy in strategies:
+            self._index(key, kept, strategy)
+            position = kept.position(strategy)
+            old = before.position(strategy) if before else position
+            if before is None or position.signals.executed > old.signals.executed:
+                self.note_executed(position, key[2], now)
+        self.note_open(key, is_open=kept.is_open or not key[1])
+        self._tie(key, kept)
+        return kept
+
+    def note_executed(self, position: StrategyPosition, instrument: str, now: int) -> None:
+        """Note which body of a strategy was executed last, under every name the instrument has for it."""
+        for name in {instrument, self._lookups.symbol_key(position.symbol)}:
+            mark = (position.strategy, name)
+            self.drop(self.executed, mark)
+            self.put(self.executed, mark, (position.signals.executed, now))
+
+    def note_open(self, key: Key, *, is_open: bool) -> None:
+        """Note whether a book is open, for whatever looks at all that are."""
+        known = self.open.setdefault(key[:2], {})
+        if not is_open:
+            self.drop(known, key)
+        elif key not in known:
+            self.put(known, key, None)
+
+    def _tie(self, key: Key, book: PositionBook) -> None:
+        """Keep up with what a margined position on paper leaves of its account's cash."""
+        instrument, totals = book.instrument, book.totals
+        is_paid = instrument.kind in ("spot", "equity")  # the cash that moved says what it is worth
+        if not key[1] or (is_paid and totals.size == totals.net and key not in self.tied):
+            return
+        price, tied = self.price_of(instrument.symbol), ZERO
+        if price is not None and totals.size:
+            local = self.paper(key[0], self._paper_now)
+            shorts = (totals.size - totals.net) / 2
+            tied -= local.margin(instrument, totals.size - shorts, price)
+            tied -= local.margin(instrument, -shorts, price)
+            if not is_paid:
+                tied += totals.open_profit(price, instrument.point_value)
+        before = self.tied.get(key, ZERO)
+        if tied != before:
+            self.put(self.tied, key, tied)
+            self.put(self.untied, key[0], self.untied.get(key[0], ZERO) + tied - before)
+
+    def changed_order(self, client_id: str) -> Order | None:
+        """Return an order as this batch has left it, or None where the batch did not touch it."""
+        for _, row in reversed(self.batch.journal):
+            if isinstance(row, Order) and row.client_id == client_id:
+                return row
+        return None
+
+    def _open_book(self, key: Key, book: PositionBook) -> set[str]:
+        """Note a book that is new here; return the strategies in it, which its journal may not name."""
+        self.batch.books.append(book)
+        self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
+        return {*book.positions, *(order.strategy for order in book.orders.values())}
+
+    def count_opening(self, key: Key, order: Order, now: int) -> None:
+        """Count an opening order towards the limits of rate, once, whatever becomes of it."""
+        if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
+            return
+        known = self.openings.setdefault(key[:2], {})
+        if order.client_id not in known and order.created_at >= now - COUNTED_MS:
+            _forget_old(known, now)
+            opening = Opening(order.created_at, order.strategy, key[2], order.side)
+            self.put(known, order.client_id, opening)
+
+    def count_trade(self, row: ClosedTradeRow, quote: str) -> None:
+        """Count a closed trade towards the limit on the day's loss."""
+        if not self.counts_results:
+            return
+        known = self.closed.setdefault((row.account, row.paper), {})
+        trade = row.trade
+        _forget_old(known, trade.closed_at)
+        self._trades += 1
+        counted = CountedTrade(trade.closed_at, row.strategy, row.instrument, quote, trade.realized)
+        self.put(known, self._trades, counted)
+
+    def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
+        """Note something the user must hear of."""
+        self.batch.notices.append((now, Notice(event, message, alert_id)))
+
+    def move(self, instrument: str, seen: Seen) -> None:
+        """Note the last price seen of an instrument."""
+        self.put(self.prices, instrument, seen)
+        self.batch.prices[instrument] = (str(seen.price), seen.at)
+        for key in self.by_instrument.get(instrument, ()):
+            self._tie(key, self.books[key])
+
+    def price_of(self, instrument: str) -> Decimal | None:
+        """Return the last price seen of an instrument."""
+        seen = self.prices.get(instrument)
+        return seen.price if seen is not None else None
+
+    def shift_prices(self, step: int) -> None:
+        """Let every price be as old as it was, by a clock that was set."""
+        for name, seen in self.prices.items():
+            self.prices[name] = self.shown.prices[name] = replace(seen, at=seen.at + step)
+        for source, quote in self.quotes.items():
+            self.quotes[source] = self.shown.quotes[source] = replace(quote, at=quote.at + step)
+
+    def keep_equity(self, account: str, equity: Equity) -> None:
+        """Note what an account is worth; what it was when its day began outlives a restart."""
+        known = self.equities.get(account)
+        if known is None or (known.day, known.start) != (equity.day, equity.start):
+            self.batch.equities[account] = f"{equity.day} {equity.start}"
+        self.put(self.equities, account, equity)
+
+    def paper(self, account: str, now: int) -> LocalBroker:
+        """Return the simulator of an account at this moment."""
+        if now != self._paper_now:
+            self._papers.clear()
+            self._paper_now = now
+        if account not in self._papers:
+            today = datetime.fromtimestamp(now / 1000, UTC).date()
+            rows = _Rows(self, account, now)
+            self._papers[account] = self._simulate(self.settings.accounts[account], rows, today)
+        return self._papers[account]
+
+    def nets(self, account: str) -> bool:
+        """Whether an account's venue adds all that is held of an instrument up to one position."""
+        return "locks_balance" not in self._capabilities_of(account, False)
+
+    def manual(self, book: PositionBook) -> Decimal:
+        """Return what the venue holds of a book's instrument beyond the positions."""
+        return self.external_quantities.get(book.account, {}).get(book.instrument.holding, ZERO)
+
+    def halted(self, strategy: str, account: str) -> str | None:
+        """Return why opening orders of a strategy on an account are halted, or None."""
+        for scope in ("all", f"strategy:{strategy}", f"account:{account}"):
+            if scope in self.halts:
+                return f"{_scope_name(scope)} halted ({self.halts[scope][0]})"
+        return None
+
+    def free_cash(self, account: str) -> Decimal:
+        """Return paper cash less the margin in use, with the open profit and loss of margined positions."""
+        cash = self.settings.accounts[account].cash + self.cash.get(account, ZERO)
+        return cash + self.untied.get(account, ZERO)
+
+    def _follow(self, key: Key, order: Order) -> None:
+        record = self.records.get(order.cause.alert_id)
+        if record is not None and order.kind in (ENTRY, EXIT):
+            self.put(self.touch(record).orders, order.client_id, (*key, order))
+
+    def _follow_wishes(
+        self, before: PositionBook, after: PositionBook, strategies: set[str]
+    ) -> None:
+        """Have an alert rendered anew whose exit is no longer wished for, whether or not an order says so."""
+        for strategy in strategies:
+            old, new = before.position(strategy), after.position(strategy)
+            ended = {old.exit_cause.alert_id, old.exit_of} - {
+                new.exit_cause.alert_id,
+                new.exit_of,
+                "",
+            }
+            for alert_id in ended & self.records.keys():
+                self.touch(self.records[alert_id])
+
+    def _settle_cash(self, book: PositionBook, row: FillRow) -> None:
+        if book.paper:
+            local = self.paper(book.account, self._paper_now)
+            moved = local.cash_change(book.instrument, row.fill, row.realized)
+            cash = self.cash.get(book.account, ZERO) + moved
+            self.put(self.cash, book.account, cash)
+            self.batch.cash[book.account] = str(cash)
+
+    def _note_spent(self, book: PositionBook, row: FillRow, now: int) -> None:
+        """Note what a purchase on spot cost, until a read that began later shows it."""
+        fill = row.fill
+        if book.paper or book.instrument.kind != "spot" or fill.side != "buy":
+            return
+        cost = (book.instrument.quote, now, fill.quantity * fill.price)
+        self.put(self.spent, book.account, (*self.spent.get(book.account, ()), cost))
+
+    def _index(self, key: Key, book: PositionBook, strategy: str) -> None:
+        index = self.active.setdefault(strategy, {})
+        position = book.position(strategy)
+        is_active = (
+            position.quantity != 0 or position.is_restless or bool(book.open_orders(strategy))
+        )
+        self.drop(self.at_rest, (key, strategy))
+        if is_active:
+            if key not in index:
+                self.put(index, key, None)
+        else:
+            self.drop(index, key)
+            self.put(self.at_rest, (key, strategy), None)
+
+
+class _Rows:
+    """What the simulator of one account sees of the state."""
+
+    def __init__(self, state: State, account: str, now: int) -> None:
+        self._state = state
+        self._account = account
+        self.now = now
+
+    def price(self, symbol: str) -> Decimal | None:
+        """Return the last price seen of an instrument."""
+        return self._state.price_of(symbol)
+
+    def free_cash(self) -> Decimal:
+        """Return the account's free cash."""
+        return self._state.free_cash(self._account)
+
+
+def risk_levels(settings: Settings) -> list[Risk]:
+    """Return every block of limits that there is."""
+    accounts = [each.risk for each in settings.accounts.values()]
+    return [settings.risk, *accounts, *(each.risk for each in settings.strategies.values())]
+
+
+def _forget_old(known: dict[Any, Any], now: int) -> None:
+    """Forget what no longer counts: it need not come back where an event is undone."""
+    for name in list(itertools.takewhile(lambda n: known[n].at < now - COUNTED_MS, known)):
+        del known[name]
+
+
+def _scope_name(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f"{kind} {name} is" if name else "everything is"

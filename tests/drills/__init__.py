@@ -1,1 +1,0 @@
-"""Long runs, behind the marker `drill`: each prints its figures."""

@@ -1,0 +1,487 @@
+"""Plant mistakes in a copy of the desk, one at a time, and see whether the games notice.
+
+A game that no mistake can lose proves nothing. Each entry of the table is a mistake somebody could make in
+one line, named by what it would do to a user. A mutation is caught when a game fails by an assertion about
+trades; one that merely crashes the desk does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("desk", "brokers", "parsers", "tests")
+FAULT = "nternal error"
+"""What the desk says of a crash of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One mistake: what it does to a user, and the text it replaces in one module."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    # --- what an alert means ---
+    Mutation(
+        "a second exit forgets that the first is still owed",
+        "desk/decision/decide.py",
+        "keep = abs(position.projected_quantity) - split.reduces",
+        "keep = abs(position.quantity) - split.reduces",
+    ),
+    Mutation(
+        "cancelling the working entries is skipped when another alert comes",
+        "desk/decision/decide.py",
+        "if adds or order.end_status or order.cause.alert_id == cause.alert_id:",
+        "if True:",
+    ),
+    Mutation(
+        "a close that meets an unknown entry finds nothing to close",
+        "desk/decision/decide.py",
+        "return bool(_unseen(book, alert, context))",
+        "return False",
+    ),
+    Mutation(
+        "a sale that meets an entry which filled unseen leaves it standing",
+        "desk/decision/decide.py",
+        "return bool(_unseen(book, alert, context))",
+        "return alert.only_reduces and bool(_unseen(book, alert, context))",
+    ),
+    Mutation(
+        "`cancel` leaves an exit resting",
+        "desk/decision/decide.py",
+        "book = decision.book.with_position(evolve(position, exit=None))",
+        "book = decision.book.with_position(position)",
+    ),
+    Mutation(
+        "a reversal opens its whole quantity beyond what it closed",
+        "desk/decision/split.py",
+        "opens = max(ZERO, (asked or ZERO) - abs(held))",
+        "opens = asked or ZERO",
+    ),
+    Mutation(
+        "a sell on spot opens a short",
+        "desk/decision/split.py",
+        'return (context.direction or "both") if _may_short(book, context) else "long"',
+        'return context.direction or "both"',
+    ),
+    Mutation(
+        "an order that states flat opens beyond zero",
+        "desk/decision/split.py",
+        "if stated is not None and stated != way:",
+        'if stated not in (None, way, "flat"):',
+    ),
+    Mutation(
+        "an entry opens more than the position that was stated",
+        "desk/decision/split.py",
+        "opens = min(opens, abs(alert.position_size) * context.multiplier)",
+        "pass",
+    ),
+    Mutation(
+        "an exit is rounded down and leaves a step behind",
+        "desk/decision/sizing.py",
+        "return min(standing, ceil_to(part, step))",
+        "return min(standing, floor_to(part, step))",
+    ),
+    Mutation(
+        "an exit takes more than the share",
+        "desk/decision/sizing.py",
+        "return min(standing, ceil_to(part, step))",
+        "return ceil_to(part, step)",
+    ),
+    Mutation(
+        "an entry is rounded up",
+        "desk/orders/rounding.py",
+        "floored = floor_to(quantity, instrument.step)",
+        "floored = ceil_to(quantity, instrument.step)",
+    ),
+    Mutation(
+        "an entry is taken although an earlier order may still exist",
+        "desk/decision/entry.py",
+        "if book.unresolved:",
+        "if False:",
+    ),
+    Mutation(
+        "two strategies trade one netted position",
+        "desk/decision/entry.py",
+        "if not context.nets:",
+        "if True:",
+    ),
+    Mutation(
+        "an entry pays with the coins that another strategy holds",
+        "desk/decision/entry.py",
+        "elif cost > free:",
+        "    elif False:",
+    ),
+    Mutation(
+        "an entry leaves without its stop loss",
+        "desk/decision/entry.py",
+        "stop_loss=alert.stop_loss",
+        "stop_loss=None,",
+    ),
+    Mutation(
+        "a working entry never expires",
+        "desk/decision/entry.py",
+        'return context.day_ms if alert.time_in_force == "day" else context.limit_ms',
+        "return None",
+    ),
+    Mutation(
+        "the exit that follows a stop opens the other side",
+        "desk/decision/split.py",
+        "stopped = ZERO if context.sync or split.denial else counted_as_held(alert, position)",
+        "stopped = ZERO",
+    ),
+    # --- what may be late, refused or answered 503 ---
+    Mutation(
+        "a close is dropped because its venue would not tell the rules again",
+        "desk/engine/rules.py",
+        "if held := _find_held(context, strategy, alert, route, paper):",
+        "if held := _find_held(context, strategy, alert, route, paper)[:0]:",
+    ),
+    Mutation(
+        "one time from the future overtakes every later alert",
+        "desk/decision/staleness.py",
+        "return None if alert.fired_at is None else min(alert.fired_at, received_at)",
+        "return alert.fired_at",
+    ),
+    Mutation(
+        "what was answered 503 is traded afterwards",
+        "desk/engine/loop.py",
+        "return all(event.reply.keep() for event in events if isinstance(event, AlertReceived | Command))",
+        "return True",
+    ),
+    Mutation(
+        "a denied alert keeps its identity",
+        "desk/engine/duplicates.py",
+        "if not span or is_denied(record):",
+        "if not span:",
+    ),
+    # --- the next step ---
+    Mutation(
+        "an exit is repeated while another is unknown",
+        "desk/orders/plan.py",
+        "leaving = sum((order.leaves_quantity for order in exits if not order.is_resting), ZERO)",
+        'leaving = sum((o.leaves_quantity for o in exits if o.status == "accepted"), ZERO)',
+    ),
+    Mutation(
+        "an exit is sized without looking where it could open the other side",
+        "desk/orders/plan.py",
+        "if not _is_seen(book, position):",
+        "if False:",
+    ),
+    Mutation(
+        "a sell on spot is rounded up to more than is held",
+        "desk/orders/plan.py",
+        "needed = floor_to(abs(position.quantity) - position.reduce_to - leaving, book.instrument.step)",
+        "needed = -floor_to(position.reduce_to + leaving - abs(position.quantity), book.instrument.step)",
+    ),
+    Mutation(
+        "a stop is not resized after a partial fill",
+        "desk/orders/plan.py",
+        "return want is not None and _stands(order, want)",
+        "return want is not None",
+    ),
+    Mutation(
+        "a stop keeps working after the share is flat",
+        "desk/orders/plan.py",
+        "return want is not None and _stands(order, want)",
+        "return want is None or _stands(order, want)",
+    ),
+    Mutation(
+        "a share stays bare while a failed exit waits for its next try",
+        "desk/orders/plan.py",
+        "return position.has_pending_exit and now >= position.retry_state(REDUCE).retry_at",
+        "return position.has_pending_exit",
+    ),
+    Mutation(
+        "a reversal's entry leaves before the share is flat",
+        "desk/orders/plan.py",
+        "if not against and not ending and position.reduce_to is None and book.unresolved is None:",
+        "if not ending and book.unresolved is None:",
+    ),
+    Mutation(
+        "an entry leaves while the one it replaces still works",
+        "desk/orders/plan.py",
+        "if not against and not ending and position.reduce_to is None and book.unresolved is None:",
+        "if not against and position.reduce_to is None and book.unresolved is None:",
+    ),
+    Mutation(
+        "an expired entry goes on working",
+        "desk/orders/plan.py",
+        "if order.expires_at and now >= order.expires_at:",
+        "if False:",
+    ),
+    Mutation(
+        "an entry leaves long after its alert",
+        "desk/orders/plan.py",
+        "if order.submit_by is not None and now >= order.submit_by:",
+        "if False:",
+    ),
+    Mutation(
+        "an unknown order is never looked up",
+        "desk/orders/plan.py",
+        'if order.status == "unknown" and _is_due(order, now):',
+        'if order.status == "unknown" and order.kind == ENTRY and _is_due(order, now):',
+    ),
+    Mutation(
+        "a resting exit takes the whole share",
+        "desk/orders/plan.py",
+        "size = min(held, rest.quantity)",
+        "size = held",
+    ),
+    # --- what came back ---
+    Mutation(
+        "an entry of which nothing is known is sent again",
+        "desk/orders/apply.py",
+        "book = _doubt(book, order, now)",
+        "            book = _unreached(book, order, now)",
+    ),
+    Mutation(
+        "an order is believed absent after one look",
+        "desk/orders/apply.py",
+        "if not_found_count < ABSENT_AFTER_LOOKS or waited < ABSENT_AFTER_MS:",
+        "if not_found_count < 1:",
+    ),
+    Mutation(
+        "a look-up that failed counts towards the three that must not show an order",
+        "desk/orders/apply.py",
+        "queries, not_found_count = order.queries + 1, order.not_found_count + 1",
+        "queries, not_found_count = order.queries + 1, order.queries + 1",
+    ),
+    Mutation(
+        "an unknown entry that is found rests its whole time again",
+        "desk/orders/apply.py",
+        "order = evolve(order, expires_at=(order.sent_at or now) + order.time_to_live_ms)",
+        "order = evolve(order, expires_at=now + order.time_to_live_ms)",
+    ),
+    Mutation(
+        "an entry that never left is sent again under its old id",
+        "desk/orders/apply.py",
+        "attempt = order.attempt + 1",
+        "attempt = order.attempt",
+    ),
+    Mutation(
+        "an exit that was refused is dropped",
+        "desk/orders/apply.py",
+        "return book.with_position(position.with_retry(order.purpose, after))",
+        "return book.with_position(evolve(position.with_retry(order.purpose, after), reduce_to=None))",
+    ),
+    Mutation(
+        "an owed close is forgotten while an entry may still fill",
+        "desk/orders/apply.py",
+        "late = book.entries_before(strategy, position.exit_cause)",
+        "late = []",
+    ),
+    Mutation(
+        "the next position inherits the stop of the last",
+        "desk/orders/apply.py",
+        "if is_dust and (position.stop_loss or position.take_profit or position.exit is not rest):",
+        "if False:",
+    ),
+    Mutation(
+        "what is too small to sell is never written off",
+        "desk/orders/apply.py",
+        "if 0 < abs(position.quantity) < book.instrument.smallest and not book.open_orders(strategy):",
+        "if False:",
+    ),
+    Mutation(
+        "a partial fill that a read saw changes nothing",
+        "desk/orders/apply.py",
+        "seen = take_fills(book, order, report)",
+        "seen = book",
+    ),
+    # --- what was filled ---
+    Mutation(
+        "a fill is booked twice",
+        "desk/orders/fills.py",
+        "missing = report.filled - order.filled",
+        "missing = report.filled",
+    ),
+    Mutation(
+        "a fee in the coin that was bought is ignored",
+        "desk/orders/fills.py",
+        'if fill.fee_coin == book.instrument.base and book.instrument.kind == "spot":',
+        "if False:",
+    ),
+    Mutation(
+        "what fills late stays although everything was closed",
+        "desk/orders/fills.py",
+        "if position.reduce_to is not None and order.cause.seq >= position.exit_cause.seq:",
+        "if position.reduce_to is not None:",
+    ),
+    Mutation(
+        "a filled entry gets no stop",
+        "desk/orders/fills.py",
+        "position = evolve(position, stop_loss=stop, protection_cause=order.cause).reset_retries(\n            STOP_LOSS\n        )",
+        "pass",
+    ),
+    Mutation(
+        "a stop is counted from the last execution alone",
+        "desk/orders/fills.py",
+        "average = order.average_price or execution.price",
+        "average = execution.price",
+    ),
+    Mutation(
+        "a resting exit that has filled is placed again",
+        "desk/orders/fills.py",
+        "return evolve(resting, quantity=left) if left > 0 else None",
+        "return resting",
+    ),
+    Mutation(
+        "a stop and a target that both filled leave the other side open",
+        "desk/orders/fills.py",
+        "if position.quantity * way > 0:",
+        "if False:",
+    ),
+    # --- the wishes, the comparison, the calls ---
+    Mutation(
+        "a refused exit is repeated every second",
+        "desk/orders/strategy_position.py",
+        "pause = min(1_000 * 2 ** min(failures, 10), MAX_BACKOFF_MS)",
+        "pause = 1_000",
+    ),
+    Mutation(
+        "an exit that cannot be sent is repeated every second",
+        "desk/orders/strategy_position.py",
+        "pause = min(\n            1_000 * 2 ** min(max(0, self.unreached_count - QUICK_RETRIES), 10), MAX_BACKOFF_MS\n        )",
+        "pause = 1_000",
+    ),
+    Mutation(
+        "a share shrinks at the first read that shows less",
+        "desk/orders/discrepancies.py",
+        "READS_IN_A_ROW = 2",
+        "READS_IN_A_ROW = 1",
+    ),
+    Mutation(
+        "a share shrinks while its own exit is under way",
+        "desk/orders/discrepancies.py",
+        "return is_young or book.is_calling or book.unresolved is not None",
+        "return False",
+    ),
+    Mutation(
+        "a position that was closed by hand stays in the books",
+        "desk/orders/discrepancies.py",
+        "if short >= READS_IN_A_ROW:",
+        "if False:",
+    ),
+    Mutation(
+        "an exit is not sent as one that only reduces",
+        "desk/orders/requests.py",
+        "reduces=order.kind != ENTRY",
+        "reduces=order.kind not in (ENTRY, STOP_LOSS),",
+    ),
+    Mutation(
+        "an order whose answer was lost counts as never sent",
+        "desk/venue/dispatcher.py",
+        '_AFTER_UNCERTAIN = {"place": "unknown"',
+        '_AFTER_UNCERTAIN = {"place": "unreached",',
+    ),
+    Mutation(
+        "a look-up that failed counts as one that found nothing",
+        "desk/venue/dispatcher.py",
+        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "unknown"}',
+        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "absent"}',
+    ),
+    Mutation(
+        "an order that filled instead of being cancelled counts as cancelled",
+        "desk/venue/dispatcher.py",
+        "return _look(broker, call)",
+        '            return OrderReport(call.request.client_id, "cancelled")',
+    ),
+    Mutation(
+        "after a crash what was on its way counts as never sent",
+        "desk/state/restore.py",
+        'book = book.with_order(\n                evolve(order, status="unknown", in_flight="", next_action_at=now)\n            )',
+        'book = book.with_order(evolve(order, status="pending", in_flight="", sent_at=None))',
+    ),
+    Mutation(
+        "a resend of the same bytes is traded again",
+        "desk/engine/duplicates.py",
+        "if found is None or found[2] <= now:",
+        "if True:",
+    ),
+    # --- what is left of it ---
+    Mutation(
+        "what was bought last is sold first",
+        "desk/orders/ledger.py",
+        "front, back, taken, passed = self.front, self.back",
+        "front, back, taken, passed = (*self.front, *self.back)[::-1], (),",
+    ),
+    Mutation(
+        "a lot is booked at the average price",
+        "desk/orders/ledger.py",
+        "Lot(fill.quantity, fill.price, fill.at)",
+        "Lot(fill.quantity, average, fill.at)",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a row of games: how many were played, and by what the last one was lost."""
+
+    games: int
+    failure: str = ""
+    is_assertion: bool = False
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether a game was lost by an assertion about trades, not by a crash of the desk."""
+        crashed = FAULT in self.failure and "INVARIANT" not in self.failure
+        return self.is_assertion and not crashed
+
+
+def plant(mutation: Mutation | None, folder: Path) -> None:
+    """Copy what a game needs into `folder`, with one mistake in it. Raises where it does not compile."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    if mutation is not None:
+        module = folder / mutation.path
+        text = module.read_text().replace(mutation.old, mutation.new)
+        compile(text, mutation.path, "exec")
+        module.write_text(text)
+
+
+def play_in(folder: Path, first: int, count: int, seconds: float) -> Outcome:
+    """Play games with the code in `folder`, in a process of its own, until one is lost."""
+    command = [sys.executable, "-m", "tests.games.mutations", str(first), str(count)]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(0, f"no end after {seconds} s")
+    if done.returncode != 0:
+        return Outcome(0, done.stderr[-300:])
+    return Outcome(**json.loads(done.stdout))
+
+
+def play_until_lost(first: int, count: int) -> Outcome:
+    """Play a row of games and stop at the first that is lost."""
+    from tests.games.game import play
+
+    for number in range(count):
+        try:
+            play(first + number)
+        except AssertionError as error:
+            lines = str(error).splitlines() or ["an assertion"]
+            return Outcome(number + 1, f"seed {first + number}: {lines[0]}", is_assertion=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not an assertion of the game
+            return Outcome(number + 1, f"seed {first + number}: {error!r}")
+    return Outcome(count)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    result = play_until_lost(*map(int, sys.argv[1:3]))
+    sys.stdout.write(json.dumps(asdict(result)))

@@ -1,0 +1,94 @@
+"""Times order alerts, and one that is wrong blocks nothing (rules 2.5, 2.6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from desk.orders.evolve import evolve
+from desk.orders.strategy_position import StrategyPosition
+
+# The clock of the benches begins at 2025-11-21T04:40:00Z.
+FUTURE = "2026-11-21T04:40:00Z"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_one_time_from_the_future_blocks_no_later_exit(make_venue_bench, restarts):
+    """An entry says that it fired in a year: the close a minute later, which says now, is carried out."""
+    bench = make_venue_bench()
+    entry = bench.buy("2", timenow=FUTURE, market_position="long")
+    assert "in the future" in " ".join(entry["warnings"])
+    bench.tick(60)
+    if restarts:
+        bench.crash()
+    closed = bench.send(action="close", timenow="2025-11-21T04:41:00Z")
+    assert (closed["status"], bench.held(), bench.at_venue()) == ("filled", 0, 0)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_close_from_the_future_blocks_no_later_entry(make_venue_bench, restarts):
+    """A close says that it fired in a year: the entry a minute later opens."""
+    bench = make_venue_bench()
+    bench.send(action="close", timenow=FUTURE)
+    bench.tick(60)
+    if restarts:
+        bench.crash()
+    assert bench.buy("1", timenow="2025-11-21T04:41:00Z")["status"] == "filled"
+    assert bench.held() == 1
+
+
+def test_a_target_from_the_future_blocks_no_later_target(make_venue_bench):
+    """With `sync: position` too: the next stated position is traded to."""
+    bench = make_venue_bench()
+    bench.buy("2", strategy="sync", position_size="2", timenow=FUTURE)
+    bench.tick(60)
+    closed = bench.sell("2", strategy="sync", position_size="0", timenow="2025-11-21T04:41:00Z")
+    assert (closed["status"], bench.held("sync")) == ("filled", 0)
+
+
+def test_a_state_that_believed_a_time_from_the_future_is_mended_by_a_start(make_venue_bench):
+    """It was written before such a time counted as the moment of its arrival."""
+    bench = make_venue_bench()
+    bench.buy("2")
+    book, year = bench.book(), 365 * 86_400_000
+    share: StrategyPosition = book.position("s")
+    signals = evolve(share.signals, opened=bench.clock() + year, fired=bench.clock() + year)
+    bench.desk.state.put_book(book.with_position(evolve(share, signals=signals)), bench.clock())
+    bench.turn()
+    bench.crash()
+    assert bench.send(action="close", timenow="2025-11-21T04:40:00Z")["status"] == "filled"
+
+
+def test_what_came_first_from_the_future_is_overtaken_by_what_came_later(make_venue_bench):
+    """Both clocks run ahead: the order of arrival counts, and nothing is stale."""
+    bench = make_venue_bench()
+    bench.buy("2", timenow="2025-11-21T05:00:00Z")
+    bench.tick(1)
+    assert bench.send(action="close", timenow="2025-11-21T04:59:00Z")["status"] == "filled"
+
+
+SALES = {
+    "a plain sale": {"action": "sell", "quantity": "2"},
+    "a close of so much": {"action": "close", "quantity": "2"},
+    "a close of a long of so much": {"action": "close_long", "quantity": "2"},
+    "a close": {"action": "close"},
+}
+
+
+@pytest.mark.parametrize("sale", SALES.values(), ids=SALES)
+def test_an_entry_overtaken_by_its_own_exit_opens_nothing(make_venue_bench, sale):
+    """On spot a sale can only close: it came first and found nothing, so the entry is `STALE_ORDER`."""
+    bench = make_venue_bench("locked")
+    found = bench.send(**sale, timenow="2025-11-21T04:39:50Z")
+    assert found["code"] == "NOTHING_TO_CLOSE"
+    late = bench.buy("2", timenow="2025-11-21T04:39:40Z")
+    assert (late["code"], late["http"], bench.held()) == ("STALE_ORDER", 422, 0)
+    assert bench.buy("2", timenow="2025-11-21T04:39:50Z")["status"] == "filled"
+
+
+def test_both_targets_exit_although_the_second_overtakes_the_first(make_venue_bench):
+    """A partial exit is superseded by what opened alone, not by one that stated the rest."""
+    bench = make_venue_bench()
+    bench.buy("3", timenow="2025-11-21T04:39:00Z", market_position="long", position_size="3")
+    second = bench.sell("1", timenow="2025-11-21T04:39:50Z", position_size="1")
+    first = bench.sell("1", timenow="2025-11-21T04:39:49Z", position_size="2")
+    assert (second["status"], first["status"], bench.held()) == ("filled", "filled", 1)

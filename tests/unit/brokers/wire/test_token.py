@@ -1,0 +1,146 @@
+"""One login at a time, early enough, and none for an hour after a refusal (rules 8.4)."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from brokers.protocol import KEYS_REFUSED, LOGIN_REFUSED, BrokerRefused, Uncertain
+from brokers.wire.token import EARLY_SECONDS, SILENT_SECONDS, Token, TokenKeeper
+
+
+class Door:
+    """A venue that lets in, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.logins = self.renewals = 0
+        self.refusal: Exception | None = None
+        self.remembered: list[Token] = []
+
+    def login(self) -> Token:
+        self.logins += 1
+        if self.refusal:
+            raise self.refusal
+        return Token(f"token-{self.logins}", self.now + 3_600)
+
+    def renew(self, old: Token) -> Token:
+        self.renewals += 1
+        return Token(f"{old.value}-again", self.now + 3_600)
+
+    def keeper(self, **more) -> TokenKeeper:
+        return TokenKeeper(
+            self.login, now=lambda: self.now, remember=self.remembered.append, **more
+        )
+
+
+@pytest.fixture
+def door() -> Door:
+    """Give a venue that lets in."""
+    return Door()
+
+
+def test_a_burst_of_calls_logs_in_once(door):
+    """Sixteen threads that come at the same time share one login."""
+    keeper, seen = door.keeper(), []
+    threads = [
+        threading.Thread(target=lambda: seen.append(keeper.use(lambda token: token)))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert seen == ["token-1"] * 16
+    assert door.logins == 1
+    assert [token.value for token in door.remembered] == ["token-1"]
+
+
+def test_a_token_is_bought_before_its_end(door):
+    """No order meets the end: a minute before it the token counts as used up."""
+    keeper = door.keeper()
+    keeper.get()
+    door.now += 3_600 - EARLY_SECONDS - 1
+    assert keeper.get().value == "token-1"
+    door.now += 2
+    assert keeper.get().value == "token-2"
+
+
+def test_a_token_that_still_holds_is_renewed_where_the_venue_can(door):
+    """A renewal costs no login; after the end only a login helps."""
+    keeper = door.keeper(renew=door.renew)
+    keeper.get()
+    door.now += 3_590
+    assert keeper.get().value == "token-1-again"
+    door.now += 4_000
+    assert keeper.get().value == "token-2"
+    assert (door.logins, door.renewals) == (2, 1)
+
+
+def test_a_known_token_spares_the_login_after_a_restart(door):
+    """What the state kept is used until its end."""
+    keeper = door.keeper(known=Token("kept", door.now + 1_000))
+    assert keeper.use(lambda token: token) == "kept"
+    assert door.logins == 0
+
+
+def test_a_refused_token_is_replaced_once_and_the_call_made_once_more(door):
+    """A 401 proves that nothing was carried out: the same call leaves again, once."""
+    keeper, calls = door.keeper(), []
+
+    def call(token: str) -> str:
+        calls.append(token)
+        if token == "token-1":
+            raise BrokerRefused("unauthorized", KEYS_REFUSED)
+        return "done"
+
+    assert keeper.use(call) == "done"
+    assert calls == ["token-1", "token-2"]
+    with pytest.raises(BrokerRefused):
+        keeper.use(lambda _: (_ for _ in ()).throw(BrokerRefused("unauthorized", KEYS_REFUSED)))
+    assert door.logins == 3
+
+
+def test_a_call_that_failed_otherwise_is_never_made_again(door):
+    """Whatever is not a refusal of the token may have been carried out."""
+    keeper, calls = door.keeper(), []
+
+    def call(token: str) -> str:
+        calls.append(token)
+        raise Uncertain("the answer was lost")
+
+    with pytest.raises(Uncertain):
+        keeper.use(call)
+    assert len(calls) == 1
+
+
+def test_after_a_refused_login_nobody_logs_in_for_an_hour(door):
+    """Asking again and again locks an account: everybody hears the first refusal until then."""
+    keeper = door.keeper()
+    door.refusal = BrokerRefused("Check EXAMPLE_PASSWORD.", LOGIN_REFUSED)
+    for _ in range(5):
+        with pytest.raises(BrokerRefused, match="EXAMPLE_PASSWORD") as no:
+            keeper.get()
+        assert no.value.code == LOGIN_REFUSED
+    assert door.logins == 1
+    assert keeper.refusal is door.refusal
+    door.now += SILENT_SECONDS + 1
+    door.refusal = None
+    assert keeper.get().value == "token-2"
+    assert keeper.refusal is None
+
+
+def test_a_login_that_was_lost_is_tried_again(door):
+    """Only a refusal silences: a venue that did not answer is asked anew by the next call."""
+    keeper = door.keeper()
+    door.refusal = Uncertain("no answer")
+    with pytest.raises(Uncertain):
+        keeper.get()
+    door.refusal = None
+    assert keeper.get().value == "token-2"
+
+
+def test_a_token_is_never_shown():
+    """It opens the account: no text of it has it."""
+    assert "hush" not in repr(Token("hush", 1.0))
