@@ -51,8 +51,8 @@ def _lots_in_rows(db: sqlite3.Connection) -> None:
     )
     rows = db.execute("SELECT account, paper, instrument, strategy, data FROM shares").fetchall()
     for *where, text in rows:
-        position: dict[str, Any] = json.loads(text)
-        position = position.get("position", {})
+        kept: dict[str, Any] = json.loads(text)
+        position = kept.get("position", {})
         lots = position.pop("lots", [])
         whole = max(0, len(lots) - 1) // CHUNK
         for number in range(whole):
@@ -62,13 +62,13 @@ def _lots_in_rows(db: sqlite3.Connection) -> None:
             position["lots"] = {"back": lots[whole * CHUNK :]}
             cost = sum(Decimal(lot["price"]) * Decimal(lot["quantity"]) for lot in lots)
             position["cost"] = str(cost)
-        signals = position.get("marks", {})
+        signals = kept.get("marks", {})
         signals.update({name: min(signals[name], last) for name in MOMENTS if name in signals})
-        is_open = bool(lots) or any(name in position for name in OPEN)
+        is_open = bool(lots) or any(name in kept for name in OPEN)
         db.execute(
             "UPDATE shares SET data = ?, open = ? WHERE account = ? AND paper = ? AND instrument = ? "
             "AND strategy = ?",
-            (_write(position), int(is_open), *where),
+            (_write(kept), int(is_open), *where),
         )
 
 

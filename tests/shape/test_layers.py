@@ -172,7 +172,7 @@ def test_only_the_store_speaks_sql():
             if isinstance(text, str)
             and text.lstrip().startswith(("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE "))
         ]
-        assert name in (*state, "desk.state.memory.schema") or not statements, name
+        assert name in (*state, "desk.state.schema") or not statements, name
 
 
 @pytest.mark.parametrize("name", PURE_MODULES)

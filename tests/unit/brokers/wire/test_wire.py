@@ -721,7 +721,7 @@ def test_a_venue_that_says_uncertain_is_believed(server, clock):
     assert len(server.requests) == 4
 
 
-@pytest.mark.parametrize("where", ["explain", "on_reply"])
+@pytest.mark.parametrize("where", ["read_refusal", "on_reply"])
 def test_a_venue_that_stumbles_over_an_answer(server, where):
     """An order whose answer a module cannot read may exist."""
 

@@ -158,7 +158,8 @@ def test_absent_is_believed_after_three_looks_and_ten_seconds():
 
 
 @pytest.mark.parametrize(
-    "wish", [{"keep": Decimal(0), "owed": CAUSE}, {"stop": ProtectiveLevel(Decimal(90))}]
+    "wish",
+    [{"reduce_to": Decimal(0), "exit_cause": CAUSE}, {"stop_loss": ProtectiveLevel(Decimal(90))}],
 )
 def test_no_wish_is_tried_more_than_twenty_times_an_hour(wish):
     """A venue that refuses everything is asked less and less often, and never given up."""
@@ -169,7 +170,7 @@ def test_no_wish_is_tried_more_than_twenty_times_an_hour(wish):
             book = seen(book, 3, now)
             step = next_step(book, now)
         if isinstance(step, Submit):
-            tries[step.order.wish].append(now)
+            tries[step.order.purpose].append(now)
             refused = OrderReport(step.order.client_id, "refused")
             book = receive(take_step(book, step, now), refused, now).written()
     for times in tries.values():

@@ -158,12 +158,12 @@ def open_old(folder: Path, lots: int) -> DeskBench:
     text = OLD_STATE.read_text()
     db = sqlite3.connect(folder / "state.db")
     db.executescript(text)
-    [data] = db.execute("SELECT data FROM positions WHERE strategy = 'grid'").fetchone()
+    [data] = db.execute("SELECT data FROM shares WHERE strategy = 'grid'").fetchone()
     share = json.loads(data)
     more = [{"quantity": "1", "price": str(200 + n), "opened_at": 1} for n in range(lots - 2)]
-    share["ledger"]["lots"] += more
-    share["ledger"]["quantity"] = str(Decimal("2.5") + len(more))
-    db.execute("UPDATE positions SET data = ? WHERE strategy = 'grid'", (json.dumps(share),))
+    share["position"]["lots"] += more
+    share["position"]["quantity"] = str(Decimal("2.5") + len(more))
+    db.execute("UPDATE shares SET data = ? WHERE strategy = 'grid'", (json.dumps(share),))
     db.commit()
     db.close()
     return DeskBench(folder, UNLIMITED)
@@ -198,7 +198,7 @@ def test_a_time_from_the_future_in_a_state_of_the_build_before_blocks_nothing(tm
     db = sqlite3.connect(tmp_path / "state.db")
     db.executescript(OLD_STATE.read_text())
     said = json.dumps({"strategy": "gone", "marks": {"flat": 9_999_999_999_999, "closed": 6}})
-    db.execute("UPDATE positions SET data = ? WHERE strategy = 'gone'", (said,))
+    db.execute("UPDATE shares SET data = ? WHERE strategy = 'gone'", (said,))
     db.commit()
     db.close()
     bench = DeskBench(tmp_path, UNLIMITED)
@@ -215,7 +215,7 @@ def test_an_upgrade_that_fails_leaves_the_state_as_it_was(tmp_path):
     """It is one transaction: the build before can still read the file."""
     db = sqlite3.connect(tmp_path / "state.db")
     db.executescript(OLD_STATE.read_text())
-    db.execute("UPDATE positions SET data = '{' WHERE strategy = 'gone'")
+    db.execute("UPDATE shares SET data = '{' WHERE strategy = 'gone'")
     db.commit()
     before = list(db.iterdump())
     with pytest.raises(StoreDamaged, match=r"state\.db"):

@@ -102,7 +102,15 @@ def test_what_is_shown_is_what_the_memory_holds(make_venue_bench):
 
     def agrees():
         state, shown = bench.desk.state, bench.desk.state.shown
-        names = ("prices", "cash", "halts", "strategies", "blocked", "silent", "beyond")
+        names = (
+            "prices",
+            "cash",
+            "halts",
+            "strategies",
+            "blocked",
+            "silent",
+            "external_quantities",
+        )
         same = all(getattr(state, name) == getattr(shown, name) for name in names)
         return same and {id(b) for b in state.open_books()} == {id(b) for b in shown.open_books()}
 
