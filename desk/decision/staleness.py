@@ -59,21 +59,28 @@ def judge_age(alert: Alert, received_at: int, now: int, max_age_ms: int) -> Time
 
 
 def fired_by(alert: Alert, received_at: int) -> int | None:
-    """Return when an alert fired, as far as it says: at the latest when it was received.
+    """Return when an alert fired, as far as it says: at the latest in the second in which it was received.
 
     A time from the future is somebody's wrong clock; believed, it would overtake every alert until then.
     """
-    return None if alert.fired_at is None else min(alert.fired_at, received_at)
+    if alert.fired_at is None or alert.fired_at <= received_at:
+        return alert.fired_at
+    return _second_of(received_at)
 
 
 def until(signals: SignalHistory, now: int) -> SignalHistory:
     """Return what was said, with no moment later than now: such a one blocks what is yet to come."""
     times = {
-        name: now
+        name: _second_of(now)
         for name in ("fired", "opened", "stated", "flat", "long", "short")
         if getattr(signals, name) > now
     }
     return evolve(signals, **times) if times else signals
+
+
+def _second_of(moment: int) -> int:
+    """Return when a moment's second began: TradingView tells whole seconds, and equal ones go by arrival."""
+    return moment - moment % 1_000
 
 
 def is_stale_reducing(signals: SignalHistory, fired: int | None, partial: bool) -> bool:

@@ -24,6 +24,15 @@ def test_one_time_from_the_future_blocks_no_later_exit(make_venue_bench, restart
     assert (closed["status"], bench.held(), bench.at_venue()) == ("filled", 0, 0)
 
 
+def test_a_time_from_the_future_blocks_no_exit_of_the_same_second(make_venue_bench):
+    """TradingView tells whole seconds: a close that follows at once says a moment before the entry's arrival."""
+    bench = make_venue_bench()
+    bench.tick(0.7, step=0.7)
+    bench.buy("2", timenow=FUTURE, market_position="long")
+    closed = bench.send(action="close", timenow="2025-11-21T04:40:00Z")
+    assert (closed["status"], bench.held()) == ("filled", 0)
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_close_from_the_future_blocks_no_later_entry(make_venue_bench, restarts):
     """A close says that it fired in a year: the entry a minute later opens."""
