@@ -25,7 +25,7 @@ def test_one_time_from_the_future_blocks_no_later_exit(make_venue_bench, restart
 
 
 def test_a_time_from_the_future_blocks_no_exit_of_the_same_second(make_venue_bench):
-    """TradingView tells whole seconds: a close that follows at once says the second of the entry's arrival."""
+    """TradingView tells whole seconds: a close that follows at once names the second of the entry."""
     bench = make_venue_bench()
     bench.tick(0.7, step=0.7)
     bench.buy("2", timenow=FUTURE, market_position="long")

@@ -1,22 +1,27 @@
-# /// script
-# dependencies = ["pynesys-pynecore==6.11.0", "opencode-pine2pyne==0.2.4"]
-# ///
-"""A function and an argument that do not exist pass every check, and a run that does not reach them.
-
-Seen with opencode-pine2pyne 0.2.4 and pynesys-pynecore 6.11.0. `transpile()` "refuses a script when
-TradingView refuses it", and TradingView refuses both names. Here the script is translated without a
-warning, and the runtime, which does refuse an unknown constant (`strategy.lng`) when it loads the
-script, runs it. Only a bar that reaches the line ends with an error. So a branch that is rare, such
-as a stop, is unchecked until money needs it.
-
-Expected: an error from `transpile()`, or at the latest when the script is loaded.
-Output seen:
-    strategy.clse: translated, loaded and run
-    alert_mesage: translated, loaded and run
-    the same, reached: AttributeError, TypeError
-What to do: let test bars reach every order and every alert of a script.
-"""
-
+#!/usr/bin/env bash
+# A function and an argument that do not exist pass every check, and a run that does not reach them.
+#
+# Seen with opencode-pine2pyne 0.2.4 and pynesys-pynecore 6.11.0. `transpile()` "refuses a script when
+# TradingView refuses it", and TradingView refuses both names. Here the script is translated without a
+# warning, and the runtime, which does refuse an unknown constant (`strategy.lng`) when it loads the
+# script, runs it. Only a bar that reaches the line ends with an error. So a branch that is rare, such
+# as a stop, is unchecked until money needs it.
+#
+# Expected: an error from `transpile()`, or at the latest when the script is loaded.
+# Output seen:
+#     strategy.clse: translated, loaded and run
+#     alert_mesage: translated, loaded and run
+#     the same, reached: AttributeError, TypeError
+# What to do: let test bars reach every order and every alert of a script.
+#
+# Ends with 0 while this is so, and with 1 as soon as it changes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv env
+env/bin/python -m pip install --quiet --disable-pip-version-check pynesys-pynecore==6.11.0 opencode-pine2pyne==0.2.4
+cat > finding.py <<'PYTHON'
 from __future__ import annotations
 
 import os
@@ -88,3 +93,5 @@ def main() -> None:
 
 
 main()
+PYTHON
+env/bin/python finding.py

@@ -1,20 +1,25 @@
-# /// script
-# dependencies = ["pynesys-pynecore==6.11.0"]
-# ///
-"""`timenow` on recorded bars is the clock of the machine, so no two runs are alike.
-
-Seen with pynesys-pynecore 6.11.0. Its documentation says of `timenow`: "On a bounded historical
-replay this is the timestamp of the data's last bar, which keeps a backtest reproducible". That is
-so under the command `pyne run` alone. `ScriptRunner` on a list of bars gives the clock of the
-machine, on every bar, and another one on the next run. A script that compares `time` with
-`timenow`, or writes `timenow` into a message, differs each time.
-
-Expected: 1767232800000, the last bar, on both runs.
-Output seen:
-    the clock of the machine: True; the same on the second run: False
-What to do: set `pynecore.lib._timenow_ms` before each bar; there is no public way.
-"""
-
+#!/usr/bin/env bash
+# `timenow` on recorded bars is the clock of the machine, so no two runs are alike.
+#
+# Seen with pynesys-pynecore 6.11.0. Its documentation says of `timenow`: "On a bounded historical
+# replay this is the timestamp of the data's last bar, which keeps a backtest reproducible". That is
+# so under the command `pyne run` alone. `ScriptRunner` on a list of bars gives the clock of the
+# machine, on every bar, and another one on the next run. A script that compares `time` with
+# `timenow`, or writes `timenow` into a message, differs each time.
+#
+# Expected: 1767232800000, the last bar, on both runs.
+# Output seen:
+#     the clock of the machine: True; the same on the second run: False
+# What to do: set `pynecore.lib._timenow_ms` before each bar; there is no public way.
+#
+# Ends with 0 while this is so, and with 1 as soon as it changes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv env
+env/bin/python -m pip install --quiet --disable-pip-version-check pynesys-pynecore==6.11.0
+cat > finding.py <<'PYTHON'
 from __future__ import annotations
 
 import os
@@ -78,3 +83,5 @@ def main() -> None:
 
 
 main()
+PYTHON
+env/bin/python finding.py

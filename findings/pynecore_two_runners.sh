@@ -1,21 +1,26 @@
-# /// script
-# dependencies = ["pynesys-pynecore==6.11.0"]
-# ///
-"""Two strategies that are stepped in turn trade on each other's chart.
-
-Seen with pynesys-pynecore 6.11.0. `ScriptRunner.run_iter()` is a generator, one bar a step, and its
-argument `update_syminfo_every_run` is "needed for parallel script executions". Two runners with
-scripts, bars and symbols of their own, stepped in turn, do not stay apart: the entry of the chart
-at 100 fills at 501, the price of the other. No error, no warning. Run one after the other, both are
-right.
-
-Expected: each runner fills at its own price (102 and 502), stepped in turn or not.
-Output seen:
-    one after the other: [102.0, 502.0]
-    in turn:             [501.0, 501.0]
-What to do: one runner a process, or finish one before the next begins.
-"""
-
+#!/usr/bin/env bash
+# Two strategies that are stepped in turn trade on each other's chart.
+#
+# Seen with pynesys-pynecore 6.11.0. `ScriptRunner.run_iter()` is a generator, one bar a step, and its
+# argument `update_syminfo_every_run` is "needed for parallel script executions". Two runners with
+# scripts, bars and symbols of their own, stepped in turn, do not stay apart: the entry of the chart
+# at 100 fills at 501, the price of the other. No error, no warning. Run one after the other, both are
+# right.
+#
+# Expected: each runner fills at its own price (102 and 502), stepped in turn or not.
+# Output seen:
+#     one after the other: [102.0, 502.0]
+#     in turn:             [501.0, 501.0]
+# What to do: one runner a process, or finish one before the next begins.
+#
+# Ends with 0 while this is so, and with 1 as soon as it changes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv env
+env/bin/python -m pip install --quiet --disable-pip-version-check pynesys-pynecore==6.11.0
+cat > finding.py <<'PYTHON'
 from __future__ import annotations
 
 import os
@@ -95,3 +100,5 @@ def main() -> None:
 
 
 main()
+PYTHON
+env/bin/python finding.py

@@ -1,20 +1,25 @@
-# /// script
-# dependencies = ["pynesys-pynecore==6.11.0"]
-# ///
-"""`syminfo.ticker` carries the exchange, so a script writes another symbol than at TradingView.
-
-Seen with pynesys-pynecore 6.11.0. In Pine `syminfo.ticker` is "symbol name without exchange prefix"
-and `syminfo.tickerid` the one with it. Here both are `BINANCE:BTCUSDT`; only `syminfo.root` has the
-plain name. A message that a script builds with `syminfo.ticker` is therefore not the one that
-TradingView would send.
-
-Expected: BTCUSDT and BINANCE:BTCUSDT.
-Output seen:
-    ticker: BINANCE:BTCUSDT, tickerid: BINANCE:BTCUSDT
-What to do: set `pynecore.lib.syminfo.ticker` back after the runner has set it (at the start, or
-before each bar with `update_syminfo_every_run`).
-"""
-
+#!/usr/bin/env bash
+# `syminfo.ticker` carries the exchange, so a script writes another symbol than at TradingView.
+#
+# Seen with pynesys-pynecore 6.11.0. In Pine `syminfo.ticker` is "symbol name without exchange prefix"
+# and `syminfo.tickerid` the one with it. Here both are `BINANCE:BTCUSDT`; only `syminfo.root` has the
+# plain name. A message that a script builds with `syminfo.ticker` is therefore not the one that
+# TradingView would send.
+#
+# Expected: BTCUSDT and BINANCE:BTCUSDT.
+# Output seen:
+#     ticker: BINANCE:BTCUSDT, tickerid: BINANCE:BTCUSDT
+# What to do: set `pynecore.lib.syminfo.ticker` back after the runner has set it (at the start, or
+# before each bar with `update_syminfo_every_run`).
+#
+# Ends with 0 while this is so, and with 1 as soon as it changes.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv env
+env/bin/python -m pip install --quiet --disable-pip-version-check pynesys-pynecore==6.11.0
+cat > finding.py <<'PYTHON'
 from __future__ import annotations
 
 import os
@@ -70,3 +75,5 @@ def main() -> None:
 
 
 main()
+PYTHON
+env/bin/python finding.py
