@@ -397,7 +397,7 @@ def test_every_finding_has_its_form() -> None:
         for part in ("Expected:", "Output seen:", "What to do:"):
             assert part in text, (path.name, part)
         assert not re.search(
-            r"webhook_server|^(?:from|import) (?:desk|brokers|parsers)\b", text, re.M
+            r"webhook_server|^(?:from|import) (?:desk|brokers|parsers)\b", text, re.MULTILINE
         )
 
 
