@@ -420,6 +420,18 @@ def test_a_repeated_wrong_price_is_not_believed_against_the_venue(tmp_path: Path
     assert bench.desk.state.price_of("BTCUSDT.P") is None
 
 
+def test_orders_that_come_together_ask_for_the_price_once(tmp_path: Path) -> None:
+    """What the venue said within the last second is what it says; later it is asked again."""
+    bench, venue, ask = live(tmp_path, "max_notional: 1000", BTC=500)
+    ask()
+    asked = len(venue.questions)
+    assert ask(comment="another")["status"] == "filled"
+    assert len(venue.questions) == asked
+    bench.tick(1.1)
+    ask(comment="a third")
+    assert len(venue.questions) > asked
+
+
 def test_an_exit_never_waits_for_a_price(tmp_path: Path) -> None:
     """Nobody is asked before it leaves."""
     _, venue, ask = live(tmp_path, "max_notional: 1000", BTC=500)
@@ -431,11 +443,12 @@ def test_an_exit_never_waits_for_a_price(tmp_path: Path) -> None:
 
 def test_the_days_loss_sees_the_market_without_any_alert(tmp_path: Path) -> None:
     """What is open is valued by the venue, not by the last price that an alert brought."""
-    _, venue, ask = live(tmp_path, "max_daily_loss: 50", BTC=100, ETH=1000)
+    bench, venue, ask = live(tmp_path, "max_daily_loss: 50", BTC=100, ETH=1000)
     assert ask(price=100)["status"] == "filled"
     venue.costs["BTCUSDT.P"] = D(55)
     assert ask(symbol="ETHUSDT.P", quantity="0.001")["status"] == "filled"
     venue.costs["BTCUSDT.P"] = D(45)
+    bench.tick(1.1)
     assert ask(price=60)["code"] == "MAX_DAILY_LOSS"
 
 
