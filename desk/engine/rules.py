@@ -27,7 +27,7 @@ from desk.engine.exposure import (
 )
 from desk.engine.market import find_price
 from desk.formats import write_number
-from desk.orders.believed_prices import has_levels
+from desk.orders.believed_prices import has_levels, is_same
 from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.state.memory import Key
@@ -251,9 +251,10 @@ def find_quotes(
 ) -> dict[str, int]:
     """Return what must be known of a venue's prices before an alert opens there.
 
-    Limits go by what the venue says once the alert has come: its number, by symbol. By what it said a moment
-    ago (0) may be judged whether a level or the alert's own price can be one (rules 4.4, 4.5, 15.5), and what
-    is only asked. Without a `book` its instrument is being looked up, and the price meanwhile.
+    Limits go by what the venue says once the alert has come: its number, by symbol. What the last read of
+    the account brought (0) is enough where the alert's own price says the same, for what else is held, for
+    whether a level or a price can be one (rules 4.4, 4.5, 15.5), and for what is only asked. Without a
+    `book` its instrument is being looked up, and the price meanwhile.
     """
     if not route.opens_here or alert.only_reduces or alert.action == "cancel":
         return {}
@@ -264,16 +265,11 @@ def find_quotes(
     if need is None:
         return {}
     symbol = book.instrument.symbol if book else own
-    seq = 0 if context.is_dry else record.seq
     if need or alert.quantity_type == "cash":  # money becomes a quantity by the price of now
-        found: dict[str, int] = {}
-        if (
-            book and "values" in need
-        ):  # where one request brings them all, all of them are asked for
-            found = dict.fromkeys(
-                list_open_symbols(context, book), seq if "prices" in book.capabilities else 0
-            )
-        return {**found, symbol: seq}
+        quote = context.state.quotes.get((route.account, symbol))
+        agrees = quote is not None and alert.price is not None and is_same(alert.price, quote.price)
+        others = list_open_symbols(context, book) if book and "values" in need else ()
+        return {**dict.fromkeys(others, 0), symbol: 0 if agrees or context.is_dry else record.seq}
     levels = (alert.limit_price, alert.stop_price, alert.stop_loss, alert.take_profit)
     compares = alert.price is not None or has_levels(*levels)
     return {symbol: 0} if compares else {}

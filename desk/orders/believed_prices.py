@@ -59,6 +59,11 @@ def is_near(price: Decimal, other: Decimal) -> bool:
     return abs(price - other) * NEAR <= other
 
 
+def is_same(price: Decimal, other: Decimal) -> bool:
+    """Tell whether two prices agree within a percent: then either may stand for the other."""
+    return abs(price - other) * 100 <= other
+
+
 def reference_price(alert: Alert) -> Decimal | None:
     """Return what the alert says the instrument costs; the level of its own order is not that."""
     if alert.order_type == "limit" and alert.limit_price is None:

@@ -25,10 +25,6 @@ FRESH_MS = 2_000
 """How long a live price counts as the present one, and how often it is asked for while orders rest."""
 
 
-PRESENT_MS = 1_000
-"""How long a venue's price is the one that limits in money go by."""
-
-
 SILENT_MS = 60_000
 
 
@@ -126,8 +122,7 @@ class Feed:
     def are_quotes_awaited(self, account: str, wanted: Mapping[str, int], now: int) -> bool:
         """Whether an order at a venue should wait for what these symbols cost.
 
-        Each must have been told since the alert of that number came, or within the last second: of orders
-        that come together only the first pays for the question. Of 0 what the last read brought is enough.
+        Each must have been told since the alert of that number came; of 0 what a read brought is enough.
         """
         if account not in self._brokers:
             return False
@@ -212,7 +207,7 @@ class Feed:
             return False
         if seq and quote.seq >= seq:
             return True
-        return quote.is_within(PRESENT_MS if seq else QUOTED_MS, now)
+        return not seq and quote.is_within(QUOTED_MS, now)
 
     def _out_publicly(self) -> set[str]:
         return {symbol for account, symbol in self._out if account == PUBLIC}

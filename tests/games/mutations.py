@@ -151,8 +151,8 @@ MUTATIONS = (
     Mutation(
         "one time from the future overtakes every later alert",
         "desk/decision/staleness.py",
-        "return None if alert.fired_at is None else min(alert.fired_at, received_at)",
-        "return alert.fired_at",
+        "    return _second_of(received_at)\n\n\ndef until",
+        "    return alert.fired_at\n\n\ndef until",
     ),
     Mutation(
         "what was answered 503 is traded afterwards",

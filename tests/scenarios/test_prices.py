@@ -420,16 +420,18 @@ def test_a_repeated_wrong_price_is_not_believed_against_the_venue(tmp_path: Path
     assert bench.desk.state.price_of("BTCUSDT.P") is None
 
 
-def test_orders_that_come_together_ask_for_the_price_once(tmp_path: Path) -> None:
-    """What the venue said within the last second is what it says; later it is asked again."""
+def test_a_price_that_the_venue_said_a_moment_ago_is_not_asked_for_again(tmp_path: Path) -> None:
+    """Where the alert says the same; a price that differs, or none, has the venue asked."""
     bench, venue, ask = live(tmp_path, "max_notional: 1000", BTC=500)
     ask()
-    asked = len(venue.questions)
-    assert ask(comment="another")["status"] == "filled"
-    assert len(venue.questions) == asked
-    bench.tick(1.1)
-    ask(comment="a third")
-    assert len(venue.questions) > asked
+    for alert, is_asked in (({"price": 501}, 0), ({"price": 560}, 1), ({}, 1)):
+        venue.questions.clear()
+        assert ask(**alert)["status"] == "filled"
+        assert bool(venue.questions) == is_asked
+    bench.tick(7)
+    venue.questions.clear()
+    ask(price=501)
+    assert venue.questions
 
 
 def test_an_exit_never_waits_for_a_price(tmp_path: Path) -> None:
@@ -443,12 +445,11 @@ def test_an_exit_never_waits_for_a_price(tmp_path: Path) -> None:
 
 def test_the_days_loss_sees_the_market_without_any_alert(tmp_path: Path) -> None:
     """What is open is valued by the venue, not by the last price that an alert brought."""
-    bench, venue, ask = live(tmp_path, "max_daily_loss: 50", BTC=100, ETH=1000)
+    _, venue, ask = live(tmp_path, "max_daily_loss: 50", BTC=100, ETH=1000)
     assert ask(price=100)["status"] == "filled"
     venue.costs["BTCUSDT.P"] = D(55)
     assert ask(symbol="ETHUSDT.P", quantity="0.001")["status"] == "filled"
     venue.costs["BTCUSDT.P"] = D(45)
-    bench.tick(1.1)
     assert ask(price=60)["code"] == "MAX_DAILY_LOSS"
 
 

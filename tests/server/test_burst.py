@@ -246,7 +246,7 @@ def serve_hanging(folder):
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from brokers import BROKERS
-from tests.fakes import HangingBroker
+from tests.support.fakes import HangingBroker
 
 BROKERS["hanging"] = lambda name, account: HangingBroker()
 __file__ = {str(ROOT / "gunicorn.conf.py")!r}

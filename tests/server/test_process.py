@@ -54,7 +54,7 @@ def serve_venue(folder, seconds):
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from brokers import BROKERS
-from tests.fakes import HangingBroker
+from tests.support.fakes import HangingBroker
 
 class Slow(HangingBroker):
     def __init__(self, name, account):

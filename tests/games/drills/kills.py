@@ -254,7 +254,7 @@ def _read_orders(db: sqlite3.Connection) -> tuple[dict[str, Decimal], dict[str, 
 
 
 def _read_shares(db: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
-    return db.execute("SELECT account, instrument, strategy, quantity FROM shares").fetchall()
+    return db.execute("SELECT account, instrument, strategy, quantity FROM positions").fetchall()
 
 
 def _check_alert(
