@@ -60,9 +60,10 @@ class Decision:
     """The alert as a whole came too late: nothing was changed."""
 
     def has_pending_exit(self, cause: AlertRef) -> bool:
-        """Whether an exit that the alert asked for stays to be sent."""
+        """Whether an exit that the alert asked for stays to be sent, at the market or at its own level."""
         return any(
-            position.reduce_to is not None and position.exit_cause.alert_id == cause.alert_id
+            (position.reduce_to is not None and position.exit_cause.alert_id == cause.alert_id)
+            or position.exit_of == cause.alert_id
             for position in self.book.restless.values()
         )
 

@@ -83,11 +83,22 @@ def _second_of(moment: int) -> int:
     return moment - moment % 1_000
 
 
+def _is_later(one: int, other: int) -> bool:
+    """Whether one moment comes after another: by the second where either tells no more than that.
+
+    A whole second may be any moment in it, and equal times go by arrival (rules 2.5).
+    """
+    if one % 1_000 and other % 1_000:
+        return one > other
+    return one // 1_000 > other // 1_000
+
+
 def is_stale_reducing(signals: SignalHistory, fired: int | None, partial: bool) -> bool:
     """Tell whether a later alert opened, or (unless this exit is partial) stated a position."""
     if fired is None:
         return False
-    return signals.opened > fired or (not partial and signals.stated > fired)
+    later = _is_later(signals.opened, fired)
+    return later or (not partial and _is_later(signals.stated, fired))
 
 
 def is_stale_opening(signals: SignalHistory, cause: AlertRef, side: str) -> bool:
@@ -101,7 +112,7 @@ def is_stale_opening(signals: SignalHistory, cause: AlertRef, side: str) -> bool
     if fired is None:
         return False
     other = signals.short if side == "buy" else signals.long
-    return signals.flat > fired or other > fired
+    return _is_later(signals.flat, fired) or _is_later(other, fired)
 
 
 def is_stale_target(
@@ -113,7 +124,7 @@ def is_stale_target(
     same_second = fired // 1000 == signals.fired // 1000
     if same_second:
         return previous is not None and previous != held
-    return fired < signals.fired
+    return _is_later(signals.fired, fired)
 
 
 def mark_said(

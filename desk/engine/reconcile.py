@@ -63,7 +63,12 @@ def meet_reading(context: EngineContext, reading: Reading, now: int) -> Comparis
         _keep(context, book, now)
         _let_rest(state, book, reading.began)
     state.put(state.external_quantities, name, found.external_quantities)
-    unseen = tuple(each for each in state.spent.get(name, ()) if each[1] >= reading.began)
+    # rules 3.9: what was paid is missing from what is free only once a read has compared that coin.
+    unseen = tuple(
+        (coin, at, cost)
+        for coin, at, cost in state.spent.get(name, ())
+        if at >= reading.began or coin in found.uncertain
+    )
     state.put(state.spent, name, unseen)
     if was_silent:
         _try_again(context, name, now)

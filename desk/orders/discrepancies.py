@@ -30,13 +30,18 @@ class Comparison:
     """What came of comparing an account.
 
     `beyond` is what is held beyond the positions, by holding: what it was `before` where an order is
-    under way, and then `is_certain` is False. `short`: the holdings of which less is held than the positions.
+    under way: those holdings are `uncertain`. `short`: the holdings of which less is held than the positions.
     """
 
     books: list[PositionBook]
     external_quantities: dict[str, Decimal]
     short: frozenset[str] = frozenset()
-    is_certain: bool = True
+    uncertain: frozenset[str] = frozenset()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing was under way: every holding was compared."""
+        return not self.uncertain
 
 
 def compare(
@@ -50,7 +55,7 @@ def compare(
     """Return the books of an account as they are after a read that began at `began`."""
     external_quantities = {name: held for name, held in positions.items() if held != 0}
     done: list[PositionBook] = []
-    is_certain, lacking = True, set[str]()
+    uncertain, lacking = set[str](), set[str]()
     groups: dict[str, list[PositionBook]] = {}
     for book in books:
         groups.setdefault(book.instrument.holding, []).append(book)
@@ -60,7 +65,7 @@ def compare(
         if any(is_busy(book, began) for book in group):
             external_quantities |= {name: before[name]} if name in before else {}
             done += [_see(book, held, began, 0) for book in group]
-            is_certain = False
+            uncertain.add(name)
             continue
         longs, shorts = _sum(group, 1), _sum(group, -1)
         apart = held - (longs - shorts)
@@ -73,7 +78,7 @@ def compare(
         if short >= READS_IN_A_ROW:
             seen = _shrink_largest(seen, missing, -1 if apart > 0 else 1, now, price_of)
         done += seen
-    return Comparison(done, external_quantities, frozenset(lacking), is_certain)
+    return Comparison(done, external_quantities, frozenset(lacking), frozenset(uncertain))
 
 
 def miss_read(books: Sequence[PositionBook], began: int) -> list[PositionBook]:

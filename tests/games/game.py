@@ -195,6 +195,8 @@ class Game:
             was_denied = self._was_denied(record)
             is_new = self._deliver(one, body) is not None
             assert was_denied in (None, is_new), "a duplicate was traded, or a denied alert kept"
+            still_waits = record.alert_id in self.desk.state.waiting
+            assert not (is_new and still_waits), "an alert that waits was taken in twice"
         return record
 
     def _deliver(self, alert: Alert, body: bytes) -> Record | None:
@@ -223,12 +225,13 @@ class Game:
         assert store.last_seq() == last, "what was answered 503 was recorded"
 
     def _was_denied(self, record: Record) -> bool | None:
-        """Whether nothing was sent of an alert: the same text is then a new try.
+        """Whether nothing was sent of an alert: the same text is then a new try (rules 1.6).
 
-        None where it waited and was decided by now, so that what is known of it here is old.
+        None where it waits on one of its accounts, whatever was denied on another: it may be decided by the
+        turn that takes its text in again. The same where it waited and memory has let go of it since.
         """
         latest = self.desk.state.records.get(record.alert_id, record)
-        if latest is record and record.story.todo:
+        if latest.story.todo:
             return None
         parts = latest.story.parts
         is_sent = latest.orders or any(p.cancels or p.reduces or p.has_pending_exit for p in parts)

@@ -121,13 +121,13 @@ MUTATIONS = (
         "an entry pays with the coins that another strategy holds",
         "desk/decision/entry.py",
         "elif cost > free:",
-        "    elif False:",
+        "elif False:",
     ),
     Mutation(
         "an entry leaves without its stop loss",
         "desk/decision/entry.py",
         "stop_loss=alert.stop_loss",
-        "stop_loss=None,",
+        "stop_loss=None",
     ),
     Mutation(
         "a working entry never expires",
@@ -378,13 +378,13 @@ MUTATIONS = (
         "an exit is not sent as one that only reduces",
         "desk/orders/requests.py",
         "reduces=order.kind != ENTRY",
-        "reduces=order.kind not in (ENTRY, STOP_LOSS),",
+        "reduces=order.kind not in (ENTRY, STOP_LOSS)",
     ),
     Mutation(
         "an order whose answer was lost counts as never sent",
         "desk/venue/dispatcher.py",
         '_AFTER_UNCERTAIN = {"place": "unknown"',
-        '_AFTER_UNCERTAIN = {"place": "unreached",',
+        '_AFTER_UNCERTAIN = {"place": "unreached"',
     ),
     Mutation(
         "a look-up that failed counts as one that found nothing",
@@ -414,8 +414,8 @@ MUTATIONS = (
     Mutation(
         "what was bought last is sold first",
         "desk/orders/ledger.py",
-        "front, back, taken, passed = self.front, self.back",
-        "front, back, taken, passed = (*self.front, *self.back)[::-1], (),",
+        "front, back, taken, passed = self.front, self.back, list[Lot](), 0",
+        "front, back, taken, passed = (*self.front, *self.back)[::-1], (), list[Lot](), 0",
     ),
     Mutation(
         "a lot is booked at the average price",

@@ -107,15 +107,16 @@ class Referee:
         """Check that a coin which strategies hold is not what an entry is paid with.
 
         The price may have moved since the order was decided: only what is clearly more than is free is wrong.
+        What was too small to be sold was written off and is nobody's.
         """
         venue, coin = self.venues[book.account], book.instrument.quote
         if order.side != "buy" or coin not in venue.coins:
             return
         held = sum(
             (
-                fill.quantity - fill.fee if fill.side == "buy" else -fill.quantity
-                for symbol, fill in venue.executions
-                if venue.instruments[symbol].holding == coin
+                each.quantity
+                for (account, symbol, _), each in self._add_up().items()
+                if account == book.account and venue.instruments[symbol].holding == coin
             ),
             ZERO,
         )

@@ -101,3 +101,21 @@ def test_both_targets_exit_although_the_second_overtakes_the_first(make_venue_be
     second = bench.sell("1", timenow="2025-11-21T04:39:50Z", position_size="1")
     first = bench.sell("1", timenow="2025-11-21T04:39:49Z", position_size="2")
     assert (second["status"], first["status"], bench.held()) == ("filled", "filled", 1)
+
+
+def test_a_close_with_a_time_from_the_future_follows_an_entry_of_the_same_second(make_venue_bench):
+    """The entry says its milliseconds, the close's clock runs ahead: the later to arrive is the later."""
+    bench = make_venue_bench()
+    bench.tick(0.7, step=0.7)
+    bench.buy("2", timenow="2025-11-21T04:40:00.600Z")
+    closed = bench.send(action="close", timenow=FUTURE)
+    assert (closed["status"], bench.held()) == ("filled", 0)
+
+
+def test_milliseconds_order_two_alerts_of_one_second(make_venue_bench):
+    """Where both say more than the second, an entry that its own close overtook stays closed."""
+    bench = make_venue_bench()
+    bench.tick(0.7, step=0.7)
+    bench.send(action="close", timenow="2025-11-21T04:40:00.600Z")
+    late = bench.buy("2", timenow="2025-11-21T04:40:00.200Z")
+    assert (late["code"], bench.held()) == ("STALE_ORDER", 0)

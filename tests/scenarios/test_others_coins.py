@@ -47,6 +47,17 @@ def test_3_9_what_belongs_to_no_strategy_may_be_spent_once(bench):
     assert pay(bench, "0.04", strategy="p")["status"] == "filled"
 
 
+def test_3_9_what_was_paid_stays_paid_while_an_order_for_the_coin_is_young(bench):
+    """A read in those seconds compares nothing of the coin: it shows neither what is held nor what went."""
+    bench.buy("0.1", strategy="p")
+    assert pay(bench, "0.4")["status"] == "filled"
+    bench.tick(4)
+    assert pay(bench, "0.2")["code"] == "INSUFFICIENT_BALANCE"
+    bench.tick(15)
+    assert pay(bench, "0.2")["code"] == "INSUFFICIENT_BALANCE"
+    assert pay(bench, "0.09")["status"] == "filled"
+
+
 def test_3_9_an_entry_is_not_held_back_where_nobody_holds_the_coin(make_venue_bench):
     """Then the coin is cash, and whether it is enough is the venue's to say."""
     bench = make_venue_bench("locked")

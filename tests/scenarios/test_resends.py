@@ -88,6 +88,20 @@ def test_an_exit_that_stays_owed_beside_a_denial_claims_its_identity(make_venue_
     assert repeat(bench, **sell)["duplicate"] is True
 
 
+def test_a_limit_exit_that_stays_owed_beside_a_denial_claims_its_identity(make_venue_bench):
+    """The same with a level of its own: it rests once the entry is found, so its resend is a duplicate."""
+    bench = make_venue_bench()
+    bench.learn()
+    bench.venue.fail("place", "the answer is lost")
+    bench.venue.fail("find", *[Unreachable("no route")] * 3)
+    bench.buy("2")
+    bench.send(action="cancel")
+    sell = {**BUY, "action": "sell", "quantity": "5", "order_type": "limit", "limit_price": "105"}
+    first = repeat(bench, **sell)
+    assert "ORDER_UNRESOLVED" in str(first["orders"])
+    assert repeat(bench, **sell)["duplicate"] is True
+
+
 def test_a_duplicate_says_by_which_key(make_venue_bench):
     """With a key it is named; without one the answer says how to send one."""
     bench = make_venue_bench()
