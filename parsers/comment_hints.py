@@ -43,6 +43,8 @@ def says_exit(label: str) -> bool:
 
     `exit liquidity` and `stop run reversal` describe a market, `T1` and `BE` may be anything.
     """
+    if label.isdecimal():
+        return False  # the number of an alert
     if len(label) > _MAX:
         return bool(_BY_NAME.match(label[:_MAX].strip().lower()))
     text = _ASIDE.sub("", _HUMPS.sub(" ", label)).strip().lower()

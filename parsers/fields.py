@@ -361,7 +361,8 @@ def _check_quote(claims: Claims, symbol: str) -> None:
     """Refuse BTC beside the quote USDT: BTC alone is another instrument than BTCUSDT."""
     for key, text in claims.notes:
         coin = text.strip().upper()
-        if normalise(key.rpartition(".")[2]) in _QUOTES and coin in _COINS and coin not in symbol:
+        is_other = coin in _COINS and coin not in symbol
+        if is_other and normalise(key.rpartition(".")[2]) in _QUOTES:
             message = f"symbol {symbol} and {key} {coin}: send the whole pair, like {symbol}{coin}."
             raise ParseError(message, field="symbol")
 

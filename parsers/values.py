@@ -245,7 +245,7 @@ def _refuse_two_symbols(value: object, text: str) -> None:
         raise ValueError(f"{show(value)} is a spread of two symbols: send one.")
     if prefix and name in _EXCHANGES and prefix not in _EXCHANGES:
         raise ValueError(f"{show(value)}: write the exchange in front, like NASDAQ:AAPL.")
-    if re.fullmatch("/[A-Z]+", text):
+    if text.startswith("/") and re.fullmatch("/[A-Z]+", text):
         raise ValueError(f"{show(value)} may be any month: write ES1! for the future after /ES.")
     if _SEVERAL.fullmatch(name):
         raise ValueError(f"{show(value)} is not one symbol as TradingView writes it.")

@@ -385,13 +385,19 @@ def _warn_of_prices(alert: Alert, context: DecisionContext, book: PositionBook) 
         yield far
 
 
-def is_heard(book: PositionBook, alert: Alert, cause: AlertRef, context: DecisionContext) -> bool:
+def is_heard(
+    book: PositionBook,
+    alert: Alert,
+    cause: AlertRef,
+    context: DecisionContext,
+    split: OrderSplit | None = None,
+) -> bool:
     """Tell whether an alert's price may move the symbol (rules 12.4).
 
     Not where it came too late, nor where it opens only and is denied because it cannot be read or does not
-    say how much.
+    say how much. `split` is the alert cut at zero where that was done before.
     """
-    split = split_at_zero(alert, book.position(context.strategy), book, context)
+    split = split or split_at_zero(alert, book.position(context.strategy), book, context)
     if too_late(book, alert, cause, context, split):
         return False
     if alert.action == "cancel" or split.reduces > 0:

@@ -7,7 +7,7 @@ on the position as it will be once every owed exit is done; whether the order ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from desk.decision.risk import DOLLARS, Stakes
 from desk.decision.sizing import NO_SIZE, Size, read_size, reducing_quantity
 from desk.decision.staleness import Times
 from desk.formats import write_number
+from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import ceil_to, floor_to
 from desk.orders.signal import signal_before
@@ -67,7 +68,7 @@ class DecisionContext:
     """How long the account's trading day still lasts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OrderSplit:
     """An order cut at zero: what it takes of the position, what it opens (None: nothing says how much)."""
 
@@ -129,14 +130,14 @@ def _open_less(
     """Take from what a book opens what the strategy's other twin has given already."""
     taken = sum((other.reduces for other in others), ZERO)
     way = 1 if split.side == "buy" else -1
-    stays = sum((replace(other, opens=ZERO).after for other in others), ZERO)
+    stays = sum((evolve(other, opens=ZERO).after for other in others), ZERO)
     if context.sync:  # what is held there already counts towards the target
         taken = max(ZERO, stays * way)
     if not taken:
-        return replace(split, beside=stays)
+        return evolve(split, beside=stays)
     is_sized = alert.quantity is not None or context.sync
     opens = max(ZERO, split.opens - taken) if is_sized and split.opens is not None else ZERO
-    return replace(split, opens=opens, beside=stays, crosses=not context.sync)
+    return evolve(split, opens=opens, beside=stays, crosses=not context.sync)
 
 
 def _share_out(
@@ -165,7 +166,7 @@ def _share_out(
             left -= parts[place]
     stays = [h - way * p for h, p in zip(held, parts, strict=True)]
     cuts = [OrderSplit(whole.side, p, held=h) for h, p in zip(held, parts, strict=True)]
-    cuts[opening] = replace(
+    cuts[opening] = evolve(
         whole,
         reduces=parts[opening],
         held=held[opening],
@@ -194,13 +195,13 @@ def split_at_zero(
         return split
     if split.size.units is None:
         # rules 3.7: without a quantity all goes that is held, and nothing is opened.
-        return replace(split, opens=ZERO, counted=stopped)
+        return evolve(split, opens=ZERO, counted=stopped)
     asked = split.size.units * context.multiplier
     counted = min(stopped, asked)
     if asked - counted < book.instrument.smallest:
-        return replace(split, reduces=ZERO, opens=ZERO, counted=counted)
+        return evolve(split, reduces=ZERO, opens=ZERO, counted=counted)
     rest = less(alert, (asked - counted) / asked, counted, context.multiplier)
-    return replace(_cut_share(rest, held, book, context), counted=counted)
+    return evolve(_cut_share(rest, held, book, context), counted=counted)
 
 
 def _cut_share(
@@ -235,7 +236,12 @@ def _cut_share(
     if alert.quantity is None or reduces < abs(held) or side != alert.action:
         return split  # rules 3.7: without a quantity it takes the whole share and opens nothing
     opens = max(ZERO, (asked or ZERO) - abs(held))
-    return _allow(replace(split, opens=opens), alert, book, context)
+    return _allow(evolve(split, opens=opens), alert, book, context)
+
+
+def depends_on_price(alert: Alert, context: DecisionContext) -> bool:
+    """Tell whether what an alert takes and opens goes by what the instrument costs."""
+    return context.sync or alert.quantity_type == "cash"
 
 
 def _counting_price(alert: Alert, context: DecisionContext) -> Decimal | None:
@@ -311,11 +317,11 @@ def _allow(
     way = "long" if split.side == "buy" else "short"
     stated = alert.market_position
     if stated is not None and stated != way:
-        return replace(split, opens=ZERO)
+        return evolve(split, opens=ZERO)
     allowed = _direction(book, context)
     if allowed not in (way, "both"):
         note = _direction_note(allowed, book, context)
-        return replace(split, opens=ZERO, note=note)
+        return evolve(split, opens=ZERO, note=note)
     if alert.quantity is None or split.opens is None:
         return split
     opens = split.opens
@@ -325,7 +331,7 @@ def _allow(
         before = signal_before(alert, split.side, split.size.units)
         if before is not None and before > 0:
             opens = min(opens, max(ZERO, split.size.units - before) * context.multiplier)
-    return replace(split, opens=opens)
+    return split if opens == split.opens else evolve(split, opens=opens)
 
 
 def _direction(book: PositionBook, context: DecisionContext) -> str:

@@ -17,7 +17,13 @@ from desk.alerts.record import Part, Record, Story
 from desk.decision.decide import Decision, decide, is_heard
 from desk.decision.denial import Denial
 from desk.decision.routing import Route, find_routes, map_symbol, trades_on_paper
-from desk.decision.split import NO_CUT, DecisionContext, OrderSplit, cut_together
+from desk.decision.split import (
+    NO_CUT,
+    DecisionContext,
+    OrderSplit,
+    cut_together,
+    depends_on_price,
+)
 from desk.decision.staleness import Times, fired_by, judge_age
 from desk.engine.context import EngineContext
 from desk.engine.duplicates import Duplicate, claim, find_duplicate, release
@@ -221,7 +227,7 @@ def _cut_all(alert: Alert, matters: list[_Matter]) -> list[_Matter]:
     for _, some in itertools.groupby(matters, key=lambda each: each.route.account):
         group = list(some)
         cuts = cut_together(alert, [(each.book, each.rules) for each in group])
-        done += [replace(each, split=split) for each, split in zip(group, cuts, strict=True)]
+        done += [_Matter(e.route, e.book, e.rules, s) for e, s in zip(group, cuts, strict=True)]
     return done
 
 
@@ -230,17 +236,17 @@ def _cut_again(
 ) -> list[_Matter]:
     """Meet the price that the alert brought: what it filled changes the cut, and what money is worth."""
     fresh = []
-    is_same = alert.quantity_type != "cash"
+    is_same = True
     for each in matters:
         book = context.state.books.get(key_of(each.book), each.book)
         if each.rules.strategy not in book.positions:
             book = book.knowing(each.book.position(each.rules.strategy))
-        is_same = is_same and not each.rules.sync
+        is_same = is_same and not depends_on_price(alert, each.rules)
         is_same = is_same and book.positions.get(each.rules.strategy) is each.book.positions.get(
             each.rules.strategy
         )
         rules = weigh_price(context, alert, book, each.rules, doubt)
-        fresh.append(replace(each, book=book, rules=rules))
+        fresh.append(_Matter(each.route, book, rules, each.split))
     return fresh if is_same else _cut_all(alert, fresh)
 
 
@@ -351,7 +357,12 @@ def _is_behind(context: EngineContext, record: Record, route: Route) -> bool:
 def _is_heard(alert: Alert, matters: list[_Matter], cause: AlertRef) -> bool:
     """Whether an alert's price may move the symbol: where it means something in any of the books."""
     price = reference_price(alert)
-    return price is not None and any(
+    if price is None:
+        return False
+    if len(matters) == 1 and not depends_on_price(alert, matters[0].rules):
+        [matter] = matters  # cut already, and no price changes that: 11 us an alert (measured)
+        return is_heard(matter.book, alert, cause, matter.rules, matter.split)
+    return any(
         is_heard(each.book, alert, cause, evolve(each.rules, price=price)) for each in matters
     )
 

@@ -415,13 +415,15 @@ class State:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
         strategies = set() if key in self.books else self._open_book(key, book)
-        orders = {row.client_id: row for row in book.journal if isinstance(row, Order)}
-        strategies |= {
-            row.strategy for row in book.journal if isinstance(row, Order | StrategyPosition)
-        }
+        orders: dict[str, Order] = {}
         for row in book.journal:
             self.batch.journal.append((book, row))
-            if isinstance(row, FillRow):
+            if isinstance(row, Order):
+                orders[row.client_id] = row
+                strategies.add(row.strategy)
+            elif isinstance(row, StrategyPosition):
+                strategies.add(row.strategy)
+            elif isinstance(row, FillRow):
                 self._settle_cash(book, row)
                 self._note_spent(book, row, now)
             elif isinstance(row, ClosedTradeRow):
