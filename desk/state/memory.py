@@ -415,6 +415,24 @@ class State:
         """Keep a changed book: its journal goes to the store, to cash and to the alerts it concerns."""
         key = (book.account, book.paper, book.instrument.symbol)
         strategies = set() if key in self.books else self._open_book(key, book)
+        self._take_journal(key, book, strategies, now)
+        kept, before = book.written(), self.books.get(key)
+        self.put(self.books, key, kept)
+        self.changed[key] = None
+        if before is not None:
+            self._follow_wishes(before, kept, strategies)
+        for strategy in strategies:
+            self._index(key, kept, strategy)
+            position = kept.position(strategy)
+            old = before.position(strategy) if before else position
+            if before is None or position.signals.executed > old.signals.executed:
+                self.note_executed(position, key[2], now)
+        self.note_open(key, is_open=kept.is_open or not key[1])
+        self._tie(key, kept)
+        return kept
+
+    def _take_journal(self, key: Key, book: PositionBook, strategies: set[str], now: int) -> None:
+        """Hand each row of a journal to where it belongs, and add whose rows they are to `strategies`."""
         orders: dict[str, Order] = {}
         for row in book.journal:
             self.batch.journal.append((book, row))
@@ -433,20 +451,6 @@ class State:
         for order in orders.values():
             self._follow(key, order)
             self.count_opening(key, order, now)
-        kept, before = book.written(), self.books.get(key)
-        self.put(self.books, key, kept)
-        self.changed[key] = None
-        if before is not None:
-            self._follow_wishes(before, kept, strategies)
-        for strategy in strategies:
-            self._index(key, kept, strategy)
-            position = kept.position(strategy)
-            old = before.position(strategy) if before else position
-            if before is None or position.signals.executed > old.signals.executed:
-                self.note_executed(position, key[2], now)
-        self.note_open(key, is_open=kept.is_open or not key[1])
-        self._tie(key, kept)
-        return kept
 
     def note_executed(self, position: StrategyPosition, instrument: str, now: int) -> None:
         """Note which body of a strategy was executed last, under every name the instrument has for it."""
