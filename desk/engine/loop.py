@@ -54,7 +54,7 @@ from desk.state.memory import Key, Lookups, Simulate, State
 from desk.state.restore import restore
 from desk.state.store import Store, StoreUnavailable
 from desk.venue.call import VenueCall
-from desk.venue.dispatcher import Dispatcher, time_out
+from desk.venue.dispatcher import Dispatcher, time_out, withdraw
 from desk.venue.instruments import Fact, InstrumentCache
 from desk.venue.polling import AccountPoller, Reading
 from desk.venue.prices import AskPrice, Feed, Priced, Quoted
@@ -298,6 +298,9 @@ class Desk:
         """Send what was committed on its way, and start the reads that are due."""
         for call in self.context.calls:
             self._out[call.request.client_id] = (call, now)
+            if self._is_overtaken(call):
+                self._inbox.put(OrderReported(call, withdraw(call)))
+                continue
             self._pool.submit(call)
             self._readers.want_soon(call.key[0], now)
         for account in sorted(self.context.reads):
@@ -306,6 +309,18 @@ class Desk:
         for failed in self._readers.start_due(now):
             self._inbox.put(failed)
         self._feed.start_due(now)
+
+    def _is_overtaken(self, call: VenueCall) -> bool:
+        """Whether a later event of the batch left less than an order was to reduce (rules 11.2).
+
+        Where a venue knows no reduce-only, what is too much would open the other side.
+        """
+        book, request = self.state.books.get(call.key), call.request
+        order = book.orders.get(request.client_id) if book else None
+        if book is None or order is None or call.what != "place" or not request.reduces:
+            return False
+        held = book.position(order.strategy).quantity * (1 if request.side == "sell" else -1)
+        return request.quantity > held
 
     def _isolate(self, events: Sequence[Event], fault: Exception) -> None:
         """Take the events of a batch that failed for another reason than the store one by one.

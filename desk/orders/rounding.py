@@ -14,19 +14,29 @@ from desk.orders.strategy_position import ProtectiveLevel
 from parsers.alert import Level
 
 ZERO = Decimal(0)
-
-
 HUNDRED = Decimal(100)
+NOISE = Decimal("1e-15")
+"""A part of a step so small that only a division has left it."""
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """Round down to a multiple of `step`."""
-    return (value / step).to_integral_value(ROUND_FLOOR) * step
+    return _count_steps(value, step).to_integral_value(ROUND_FLOOR) * step
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
     """Round up to a multiple of `step`."""
-    return (value / step).to_integral_value(ROUND_CEILING) * step
+    return _count_steps(value, step).to_integral_value(ROUND_CEILING) * step
+
+
+def _count_steps(value: Decimal, step: Decimal) -> Decimal:
+    """Return how many steps a value is, without the noise of its 28th digit.
+
+    A share of an order is a quotient: 0.041 x (0.009 / 0.041) is a hair above 0.009, and a hair is no step.
+    """
+    count = value / step
+    nearest = count.to_integral_value(ROUND_HALF_EVEN)
+    return nearest if abs(count - nearest) < NOISE else count
 
 
 def nearest_to(value: Decimal, tick: Decimal | None) -> Decimal:

@@ -177,6 +177,11 @@ def time_out(call: VenueCall) -> OrderReport:
     return _for_all(call, _AFTER_UNCERTAIN[call.what], message=text)
 
 
+def withdraw(call: VenueCall) -> OrderReport:
+    """Return what is known of orders that were never handed out: the position had changed before."""
+    return _for_all(call, "cancelled", message="what it was to reduce had changed before it left")
+
+
 def _ask(broker: Broker, call: VenueCall) -> OrderReport:
     request = call.request
     if call.what == "cancel":

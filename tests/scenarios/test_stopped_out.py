@@ -7,7 +7,9 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import CROSSED, BrokerRefused
+from desk.orders.rounding import ceil_to, floor_to
 
+STEP = Decimal("0.001")
 STOPPED = "its stop closed 2 at 89 at 04:40 UTC"
 
 
@@ -204,3 +206,14 @@ def test_a_target_position_that_is_reached_names_the_stop(make_venue_bench):
     assert found["code"] == "AT_TARGET"
     assert STOPPED in found["message"]
     assert bench.held("sync") == Decimal(0)
+
+
+def test_what_counts_as_closed_leaves_no_hair_of_a_quotient():
+    """Of 0.041 a stop closed 0.032: of the new position exactly 0.009 go, and not a step more."""
+    assert ceil_to(Decimal("0.041") * (Decimal("0.009") / Decimal("0.041")), STEP) == Decimal(
+        "0.009"
+    )
+    assert floor_to(Decimal("0.009") / 3 * 3, STEP) == Decimal("0.009")
+    assert floor_to(Decimal(1) / 3 * 3, STEP) == 1
+    assert ceil_to(Decimal("0.0090000001"), STEP) == Decimal("0.010")
+    assert floor_to(Decimal("0.0099999999"), STEP) == Decimal("0.009")
