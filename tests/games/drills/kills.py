@@ -258,7 +258,7 @@ def _read_orders(db: sqlite3.Connection) -> tuple[dict[str, Decimal], dict[str, 
 def _count_stopped(db: sqlite3.Connection, sent: dict[str, dict[str, Any]]) -> dict[str, Decimal]:
     """Return how much of each alert a stop or target had closed already, worked out from the fills alone.
 
-    Rules 3.14: what they closed since the last alert that traded comes off the next order on their side, once.
+    Rules 3.14: what they closed since the last alert that traded comes off the next order there, once.
     """
     guards: dict[tuple[str, str], list[tuple[int, str, Decimal]]] = defaultdict(list)
     own: dict[str, list[int]] = defaultdict(list)
