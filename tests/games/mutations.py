@@ -29,6 +29,8 @@ class Mutation:
     path: str
     old: str
     new: str
+    proof: str = ""
+    """The tests that notice it, where no game brings what it needs: prices, limits, an older state."""
 
 
 MUTATIONS = (
@@ -410,6 +412,84 @@ MUTATIONS = (
         "if found is None or found[2] <= now:",
         "if True:",
     ),
+    # --- what it costs, and whose price that is ---
+    Mutation(
+        "limits in money believe the alert's price",
+        "desk/engine/market.py",
+        "if quote is not None and quote.is_within(QUOTED_MS, now):\n        return quote.price",
+        "if False:\n        pass",
+        "tests/scenarios/test_prices.py",
+    ),
+    Mutation(
+        "a price that nobody confirmed moves paper and stops others out",
+        "desk/engine/market.py",
+        "if doubt := _find_doubt(context, price, number, names, books, now):",
+        "if doubt := (_find_doubt(context, price, number, names, books, now) and ''):",
+        "tests/scenarios/test_prices.py",
+    ),
+    Mutation(
+        "an alert's wrong price is believed because it comes twice in one body",
+        "desk/engine/market.py",
+        "if before is not None and before.number != number and is_near(price, before.price):",
+        "if before is not None and is_near(price, before.price):",
+        "tests/scenarios/test_prices.py",
+    ),
+    Mutation(
+        "a distance is taken for a level where the price comes later",
+        "desk/orders/apply.py",
+        "if not order.unpriced:",
+        "if True:",
+        "tests/scenarios/test_prices.py",
+    ),
+    Mutation(
+        "a distance is taken for a level",
+        "desk/orders/believed_prices.py",
+        "if level > 0 and is_far(level, known):",
+        "if False:",
+        "tests/scenarios/test_prices.py",
+    ),
+    Mutation(
+        "what a stop closed is counted a second time",
+        "desk/orders/stopped_out.py",
+        "if knows or alert.quantity is None or left <= 0:",
+        "if False:",
+        "tests/scenarios/test_stopped_out.py",
+    ),
+    Mutation(
+        "what a stop closed still counts after the next alert has traded",
+        "desk/orders/fills.py",
+        "stopped = None if is_newer else position.stopped",
+        "stopped = position.stopped",
+        "tests/scenarios/test_stopped_out.py",
+    ),
+    Mutation(
+        "a quotient a hair above the step closes one step more",
+        "desk/orders/rounding.py",
+        "return nearest if abs(count - nearest) < NOISE else count",
+        "return count",
+        "tests/scenarios/test_stopped_out.py",
+    ),
+    Mutation(
+        "an upgrade forgets which fills of an order were booked",
+        "desk/state/upgrades.py",
+        '"trades": "fill_ids",',
+        '"trades": "trade_ids",',
+        "tests/unit/desk/state/test_memory.py",
+    ),
+    Mutation(
+        "a stop leaves although its position was closed in the same moment",
+        "desk/engine/loop.py",
+        "return request.quantity > held",
+        "return False",
+        "tests/games/test_lying_venue.py",
+    ),
+    Mutation(
+        "what an entry was paid with is spent again before a read compares it",
+        "desk/engine/reconcile.py",
+        "if at >= reading.began or coin in found.uncertain",
+        "if at >= reading.began",
+        "tests/scenarios/test_others_coins.py",
+    ),
     # --- what is left of it ---
     Mutation(
         "what was bought last is sold first",
@@ -445,6 +525,8 @@ def plant(mutation: Mutation | None, folder: Path) -> None:
     """Copy what a game needs into `folder`, with one mistake in it. Raises where it does not compile."""
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "webhook_server.py"):
+        shutil.copy(ROOT / file, folder)
     if mutation is not None:
         module = folder / mutation.path
         text = module.read_text().replace(mutation.old, mutation.new)
@@ -464,6 +546,20 @@ def play_in(folder: Path, first: int, count: int, seconds: float) -> Outcome:
     if done.returncode != 0:
         return Outcome(0, done.stderr[-300:])
     return Outcome(**json.loads(done.stdout))
+
+
+def prove_in(folder: Path, proof: str, seconds: float) -> Outcome:
+    """Run the tests that notice a mistake with the code in `folder`: it is caught where one of them fails."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", proof]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(0, f"no end after {seconds} s")
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    is_caught = done.returncode == 1 and bool(failed)
+    return Outcome(1, failed[0] if failed else done.stdout[-300:], is_assertion=is_caught)
 
 
 def play_until_lost(first: int, count: int) -> Outcome:

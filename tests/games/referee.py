@@ -112,6 +112,10 @@ class Referee:
         venue, coin = self.venues[book.account], book.instrument.quote
         if order.side != "buy" or coin not in venue.coins:
             return
+        if any(
+            not f.client_id and venue.instruments[s].holding == coin for s, f in venue.executions
+        ):
+            return  # a hand has sold of it: what strategies hold there is not theirs any more
         held = sum(
             (
                 each.quantity

@@ -1,4 +1,4 @@
-"""The games notice mistakes: each of a table of planted ones loses a game."""
+"""The games notice mistakes: each of a table of planted ones loses a game, or fails the test it names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.games.mutations import MUTATIONS, ROOT, Mutation, Outcome, plant, play_in
+from tests.games.mutations import MUTATIONS, ROOT, Mutation, Outcome, plant, play_in, prove_in
 
 GAMES = 3_000
 """How many games a mistake may survive in the drill; nearly all are noticed within a hundred."""
@@ -24,9 +24,11 @@ SURE = (
 
 
 def try_out(mutation: Mutation | None, games: int) -> Outcome:
-    """Play up to so many games with one mistake planted."""
+    """Play up to so many games with one mistake planted, or run the tests that are to notice it."""
     with TemporaryDirectory(dir=MEMORY) as folder:
         plant(mutation, Path(folder))
+        if mutation is not None and mutation.proof:
+            return prove_in(Path(folder), mutation.proof, SECONDS)
         return play_in(Path(folder), 0, games, SECONDS)
 
 
@@ -36,6 +38,7 @@ def test_each_planted_mistake_has_its_place_in_the_source(mutation):
     text = (ROOT / mutation.path).read_text()
     assert text.count(mutation.old) == 1
     assert mutation.old != mutation.new
+    assert not mutation.proof or (ROOT / mutation.proof).is_file()
     compile(text.replace(mutation.old, mutation.new), mutation.path, "exec")
 
 

@@ -21,7 +21,7 @@ from desk.orders.layered import Layered
 from desk.orders.ledger import CHUNK, Lot, Lots
 from desk.state.memory import Key
 from desk.state.schema import VERSION
-from desk.state.store import Batch, Store, StoreDamaged
+from desk.state.store import ORDER, Batch, Store, StoreDamaged
 from tests.support.fakes import DeskBench
 from tests.support.venue_bench import VenueBench
 
@@ -209,6 +209,23 @@ def test_a_time_from_the_future_in_a_state_of_the_build_before_blocks_nothing(tm
     )
     assert answer["status"] == "filled"
     bench.store.close()
+
+
+def test_an_upgrade_keeps_which_fills_of_an_order_were_booked(tmp_path):
+    """Else the next look at the order would book them a second time."""
+    db = sqlite3.connect(tmp_path / "state.db")
+    db.executescript(OLD_STATE.read_text())
+    client_id, text = db.execute("SELECT client_id, data FROM orders WHERE live = 1").fetchone()
+    old = json.loads(text) | {"trades": ["t1", "t2"]}
+    db.execute("UPDATE orders SET data = ? WHERE client_id = ?", (json.dumps(old), client_id))
+    db.commit()
+    db.close()
+    store = Store(tmp_path / "state.db")
+    [data] = store._db.execute(
+        "SELECT data FROM orders WHERE client_id = ?", (client_id,)
+    ).fetchone()
+    assert ORDER.validate_json(data).fill_ids == {"t1", "t2"}
+    store.close()
 
 
 def test_an_upgrade_that_fails_leaves_the_state_as_it_was(tmp_path):
