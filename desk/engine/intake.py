@@ -7,6 +7,7 @@ price, decision, pursuit. It talks to no network and answers nobody; the loop co
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -142,7 +143,8 @@ def _new_record(
     state = context.state
     state.seq += 1
     record = Record(
-        new_alert_id(delivery.received_at),
+        # It guards nothing; to ask the kernel for each took 20 us of an alert (measured).
+        new_alert_id(delivery.received_at, random.getrandbits(32)),
         state.seq,
         delivery.received_at,
         strategy,

@@ -7,15 +7,17 @@ anything up or decides what a duplicate is answered.
 from __future__ import annotations
 
 import hashlib
-import os
 
 BORN_LENGTH = 11
 """The hexadecimal digits of a time in milliseconds, until the year 2527."""
 
 
-def new_alert_id(now: int) -> str:
-    """Return an id of ours for one delivery; it starts with the time so that ids sort as they came."""
-    return f"alert_{now:x}{os.urandom(4).hex()}"
+def new_alert_id(now: int, chance: int) -> str:
+    """Return an id of ours for one delivery; it starts with the time so that ids sort as they came.
+
+    `chance` are 32 random bits, so that two receivers on one account never name an order alike.
+    """
+    return f"alert_{now:x}{chance:08x}"
 
 
 def digest(strategy: str, body: bytes, place: int) -> bytes:

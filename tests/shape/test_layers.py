@@ -178,8 +178,7 @@ def test_only_the_store_speaks_sql():
 @pytest.mark.parametrize("name", PURE_MODULES)
 def test_pure_modules_have_no_clock_and_no_io(name):
     """No time, no thread, no socket, no file, no log: what they need is an argument."""
-    allowed = {"os"} if name == "desk.orders.ids" else set()  # for os.urandom, below
-    assert not ({each.partition(".")[0] for each in imports_of(name)} & IMPURE) - allowed
+    assert not {each.partition(".")[0] for each in imports_of(name)} & IMPURE
     for function in ast.walk(TREES[name]):
         if isinstance(function, ast.FunctionDef) and function.name not in CLOCKS.get(name, ()):
             calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -188,18 +187,11 @@ def test_pure_modules_have_no_clock_and_no_io(name):
 
 
 def test_chance_names_alerts_and_nothing_else():
-    """`desk.orders.ids` uses the system's chance in `new_alert_id` alone; ids of orders are hashes."""
-    users = [
-        function.name
-        for function in ast.walk(TREES["desk.orders.ids"])
-        if isinstance(function, ast.FunctionDef)
-        and any(isinstance(n, ast.Name) and n.id == "os" for n in ast.walk(function))
-    ]
-    uses = [n for n in ast.walk(TREES["desk.orders.ids"]) if getattr(n, "id", "") == "os"]
-    assert users == ["new_alert_id"]
-    assert len(uses) == 1
-    text = MODULES["desk.orders.ids"].read_text()
-    assert text.count("os.") == text.count("os.urandom(") == 1
+    """One place draws lots, for the id of an alert; ids of orders are hashes of what caused them."""
+    drawing = [name for name in TREES if "random" in imports_of(name)]
+    assert drawing == ["desk.engine.intake"]
+    text = MODULES["desk.engine.intake"].read_text()
+    assert text.count("random.") == text.count("random.getrandbits(32)") == 1
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - NO_MONEY))
