@@ -104,10 +104,14 @@ def is_stale_reducing(signals: SignalHistory, fired: int | None, partial: bool) 
 def is_stale_opening(signals: SignalHistory, cause: AlertRef, side: str) -> bool:
     """Tell whether a later alert closed the position, stated flat or stated the other side.
 
-    An alert that had to wait here may also be overtaken by one that came after it.
+    An alert that had to wait here may also be overtaken by one that came after it, unless that fired before.
     """
     fired = cause.fired_at
-    if cause.seq < signals.closed:
+    if cause.seq < signals.closed and (
+        fired is None
+        or cause.seq < signals.closed_untimed
+        or not _is_later(fired, signals.flat)  # rules 2.6: where both say when, firing counts
+    ):
         return True
     if fired is None:
         return False
@@ -139,6 +143,8 @@ def mark_said(
     closes_all = closes_all or stated == "flat"
     if closes_all:
         signals = evolve(signals, closed=max(signals.closed, cause.seq))
+        if fired is None:
+            signals = evolve(signals, closed_untimed=max(signals.closed_untimed, cause.seq))
     if fired is None:
         return signals
     if closes_all:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from desk.engine.context import EngineContext
 from desk.engine.execute import execute_plan
+from desk.orders.apply import InvariantBroken
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY
+from desk.orders.position_book import PositionBook
+
+log = logging.getLogger("desk")
 
 
 def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
@@ -17,17 +23,31 @@ def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
     state.put(state.halts, scope, (reason, now))
     state.batch.switches[scope] = (reason, now)
     kind, _, name = scope.partition(":")
+    strategy = name if kind == "strategy" else None
     for book in state.open_books(name if kind == "account" else None):
-        changed = book
-        for order in book.open_orders(name if kind == "strategy" else None, ENTRY):
-            changed = changed.with_order(evolve(order, end_status="cancelled", next_action_at=None))
-        if changed is not book:
+        changed = _end_entries(book, strategy)
+        if changed is book:
+            continue
+        try:
             execute_plan(context, changed, now)
+        except InvariantBroken:
+            # rules 11.2: what is broken in one book must not keep the halt from standing. What was done
+            # there until then stays; its entries are ended by the next plan that can be carried out.
+            log.exception("halt_incomplete", extra={"account": book.account})
+            key = (book.account, book.paper, book.instrument.symbol)
+            state.put_book(_end_entries(state.books[key], strategy), now)
     text = (
         f"{_scope_name(scope)} is halted: nothing is opened until POST /resume. Exits still work."
     )
     state.notify("halted", f"{text} ({reason})", now)
     return text
+
+
+def _end_entries(book: PositionBook, strategy: str | None) -> PositionBook:
+    """Return the book with every working entry, or those of one strategy, to be cancelled."""
+    for order in book.open_orders(strategy, ENTRY):
+        book = book.with_order(evolve(order, end_status="cancelled", next_action_at=None))
+    return book
 
 
 def _scope_name(scope: str) -> str:

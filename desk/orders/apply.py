@@ -160,6 +160,7 @@ def judge_levels(book: PositionBook, price: Decimal, now: int) -> PositionBook:
         far = find_far_level(*levels, known=price, instrument=book.instrument)
         if far is None:
             book = book.with_order(evolve(order, unpriced=False))
+            book = book.with_position(executed(book.position(order.strategy), order))
             continue
         denied = evolve(order, status="denied", code="LEVEL_FAR", message=far, unpriced=False)
         book = book.with_order(denied).with_notice("order_denied", far, order.cause.alert_id)
@@ -284,8 +285,9 @@ def _accept(book: PositionBook, order: Order, now: int) -> PositionBook:
         is_unseen=False,
     )
     book = book.with_order(order)
-    position = book.position(order.strategy)
-    return book.with_position(executed(position, order))
+    if order.unpriced and book.paper:
+        return book  # rules 4.4: it may still be denied, and then it has overtaken nothing
+    return book.with_position(executed(book.position(order.strategy), order))
 
 
 def _doubt(book: PositionBook, order: Order, now: int) -> PositionBook:

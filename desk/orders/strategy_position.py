@@ -92,12 +92,13 @@ class SignalHistory:
     """What the alerts of one strategy have said so far about this instrument, for the rules of time.
 
     `executed` is the number of the last body of which an order was filled or accepted, `closed` that of
-    the last alert that left nothing of the position; the others are the latest moments of firing, in
-    milliseconds, that are known.
+    the last alert that left nothing of the position, `closed_untimed` that of the last of these which did
+    not say when it fired; the others are the latest moments of firing, in milliseconds, that are known.
     """
 
     executed: int = 0
     closed: int = 0
+    closed_untimed: int = 0
     fired: int = 0
     opened: int = 0
     stated: int = 0

@@ -380,7 +380,7 @@ MUTATIONS = (
         "an exit is not sent as one that only reduces",
         "desk/orders/requests.py",
         "reduces=order.kind != ENTRY",
-        "reduces=order.kind not in (ENTRY, STOP_LOSS)",
+        'reduces=order.kind not in (ENTRY, "stop_loss")',
     ),
     Mutation(
         "an order whose answer was lost counts as never sent",

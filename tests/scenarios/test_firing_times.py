@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from desk.decision.staleness import is_stale_opening, mark_said
 from desk.orders.evolve import evolve
-from desk.orders.strategy_position import StrategyPosition
+from desk.orders.order import AlertRef
+from desk.orders.strategy_position import SignalHistory, StrategyPosition
 
 # The clock of the benches begins at 2025-11-21T04:40:00Z.
 FUTURE = "2026-11-21T04:40:00Z"
@@ -119,3 +123,22 @@ def test_milliseconds_order_two_alerts_of_one_second(make_venue_bench):
     bench.send(action="close", timenow="2025-11-21T04:40:00.600Z")
     late = bench.buy("2", timenow="2025-11-21T04:40:00.200Z")
     assert (late["code"], bench.held()) == ("STALE_ORDER", 0)
+
+
+CLOSES = {
+    "fired before": (1_000, False),
+    "fired in the same second": (5_000, True),
+    "fired later": (9_000, True),
+    "did not say when": (None, True),
+}
+
+
+@pytest.mark.parametrize(("fired", "is_stale"), CLOSES.values(), ids=CLOSES)
+def test_an_entry_that_waits_here_is_overtaken_only_by_a_close_that_fired_later(fired, is_stale):
+    """A close arrives while it waits: where both say when, firing counts, else the arrival (rules 2.6)."""
+    close = AlertRef("close", seq=2, fired_at=fired)
+    signals = mark_said(SignalHistory(), close, closes_all=True)
+    entry = AlertRef("entry", seq=1, fired_at=5_000)
+    assert is_stale_opening(signals, entry, "buy") is is_stale
+    assert is_stale_opening(signals, replace(entry, fired_at=None), "buy")
+    assert not is_stale_opening(signals, AlertRef("entry", seq=3), "buy")

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+import desk.engine.halts
 from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, BrokerRefused, Uncertain, Unreachable
 from desk.formats import iso
+from desk.orders.apply import InvariantBroken
 from desk.orders.evolve import evolve
 from desk.orders.order import EXIT, NO_ORDER
 from desk.orders.plan import next_step
@@ -305,3 +307,23 @@ def test_refused_keys_halt_once(make_venue_bench):
     bench.tick(30)
     assert len(bench.told("halted")) == 1
     assert bench.held() == bench.at_venue() == Decimal(0)
+
+
+def test_a_book_that_is_broken_does_not_keep_the_halt_from_standing(make_venue_bench, monkeypatch):
+    """What it works at the venue cannot be planned: everything is halted all the same, and the rest ends."""
+    bench = make_venue_bench()
+    bench.send(**LIMIT, time_in_force="gtc")
+    other = bench.send(**LIMIT, time_in_force="gtc", strategy="t", symbol=bench.other)
+    execute = desk.engine.halts.execute_plan
+
+    def execute_all_but_one(context, book, now):
+        if book.instrument.symbol != bench.other:
+            raise InvariantBroken("a reducing order of 2 against a position of 1")
+        execute(context, book, now)
+
+    monkeypatch.setattr(desk.engine.halts, "execute_plan", execute_all_but_one)
+    bench.command("halt", scope="all")
+    assert scopes(bench) == ["all"]
+    assert bench.buy("1")["code"] == "HALTED"
+    bench.tick(3)
+    assert bench.now(other)["status"] == "cancelled"

@@ -130,6 +130,19 @@ def test_a_level_is_judged_when_the_first_price_comes_before_anything_fills(
     assert bench.held("other", "BTCUSDT.P") == 0
 
 
+def test_an_entry_that_is_denied_when_a_price_comes_has_overtaken_no_exit(bench: DeskBench) -> None:
+    """It was accepted without a price and opened nothing: an exit that fired before it still closes."""
+    buy(bench, quantity="2", timenow="2025-11-21T04:39:00Z", price=21450)
+    bench.desk.state.prices.clear()
+    limit = {"order_type": "limit", "limit_price": "400"}
+    waiting = buy(bench, timenow="2025-11-21T04:39:50Z", **limit)
+    assert waiting["status"] == "accepted"
+    buy(bench, strategy="third", price=21450)
+    assert bench.status_of(waiting["alert_id"]) == "denied"
+    closed = bench.send(**PERP, action="close", timenow="2025-11-21T04:39:40Z")
+    assert (closed["status"], closed["code"]) == ("filled", None)
+
+
 def test_a_resting_order_that_was_judged_once_is_not_judged_again(bench: DeskBench) -> None:
     """The market may walk away from it as far as it likes."""
     buy(bench, price=100)
