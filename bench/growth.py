@@ -125,16 +125,16 @@ TRADED: Symbols = (("BTCUSDT.P", 45_000),)
 
 
 def _hold(strategy: str, symbol: str, lots: int) -> StrategyPosition:
-    """Return a share that was bought in so many parts."""
-    position, now = LotLedger(), time.time_ns() // 1_000_000
+    """Return a position that was bought in so many parts."""
+    ledger, now = LotLedger(), time.time_ns() // 1_000_000
     for number in range(lots):
         fill = Execution("buy", Decimal("0.01"), Decimal(45_000 + number % 100), Decimal(0), now)
-        position, _ = book_fill(position, fill)
-    return evolve(StrategyPosition(strategy), symbol=symbol, position=position)
+        ledger, _ = book_fill(ledger, fill)
+    return evolve(StrategyPosition(strategy), symbol=symbol, ledger=ledger)
 
 
 def _write(state: Path, positions: dict[str, list[StrategyPosition]]) -> None:
-    """Put shares into a state, by symbol."""
+    """Put positions into a state, by symbol."""
     batch = Batch()
     for symbol, some in positions.items():
         instrument = Instrument(symbol, "linear", symbol.removesuffix("USDT.P"), "USDT")
