@@ -506,6 +506,10 @@ class Game:
         state = self.desk.state
         assert not state.halts, state.halts
         assert not state.blocked, state.blocked
+        faults = self.desk.store._db.execute(
+            "SELECT message FROM events WHERE event = 'internal_error'"
+        ).fetchall()
+        assert not faults, f"an internal error: {faults[0]}"
         for (account, _, symbol), book in state.books.items():
             for position in book.positions.values():
                 assert position.quantity == 0, (

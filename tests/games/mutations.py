@@ -93,7 +93,7 @@ MUTATIONS = (
         "an exit is rounded down and leaves a step behind",
         "desk/decision/sizing.py",
         "return min(standing, ceil_to(part, step))",
-        "return min(standing, floor_to(part, step))",
+        "return min(standing, part // step * step)",
     ),
     Mutation(
         "an exit takes more than the share",
