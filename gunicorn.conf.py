@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import webhook_server
 from desk.config.settings import is_loopback
+from desk.process.banner import tell_refused_reload
 
 
 class Worker(ThreadWorker):
@@ -126,7 +127,7 @@ def on_starting(server):
     def reload_if_right():
         fault = webhook_server.find_fault(os.environ.get("CONFIG"), server.cfg.address)
         if fault:
-            webhook_server.tell_refused_reload(_settings, fault)
+            tell_refused_reload(_settings, fault)
         else:
             reload()
 

@@ -40,7 +40,8 @@ from desk.orders.journal import LotsRow, Row
 from desk.orders.ledger import Execution, LotLedger, book_fill
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
-from desk.state.store import Batch, Store
+from desk.state.rows import Batch
+from desk.state.store import Store
 
 REAL = 1000
 MAX_RATIO = 1.2

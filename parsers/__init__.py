@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from parsers.fields import build
 from parsers.redaction import MASK, find_secrets, glance, hide, mask, mask_unread
 
 from .alert import Alert, Message, ParseError
 from .containers import Order, open_body
-from .fields import build
 
 __all__ = ["glance", "parse"]
 

@@ -7,45 +7,29 @@ left. Nothing is defaulted, and nothing is decided about trading.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
+from parsers.dialects import settle
 from parsers.metadata import read_circumstances, read_delays
 from parsers.missing_values import take
+from parsers.quantities import CLOSES, ZERO_QUANTITY, read_all, read_quantity
 from parsers.raw_fields import Claims
+from parsers.refusals import refuse, refuse_state
 from parsers.unknown_keys import names, normalise
 
-from .alert import Alert, ParseError, read_number
-from .dialects import refuse, refuse_state, settle
+from .alert import Alert, ParseError
 from .levels import read_prices, read_protection, sort_seen_prices
 from .positions import read_positions
 from .values import (
-    Number,
     find_emptiness,
     fold,
     is_off,
     name_emptiness,
     read_action,
-    read_amount,
     read_symbol,
     show,
 )
 
-_QUANTITY_TYPES = {
-    **dict.fromkeys(("fixed", "fixedquantity", "contracts", "shares", "coins"), "fixed"),
-    **dict.fromkeys(("cash", "dollaramount"), "cash"),
-    **dict.fromkeys(("riskcash", "riskdollaramount"), "risk_cash"),
-    "riskpercent": "risk_percent",
-    "percentofequity": "percent_of_equity",
-    "percentofposition": "percent_of_position",
-}
 _PERPETUALS = ("PERP", "-SWAP", "PERPETUAL")
-_ZERO = (
-    "quantity: is zero. Write how much to trade: {{strategy.order.contracts}}, where the size of the "
-    "position was sent instead; zero means all on close, exit and flat, and with "
-    '"market_position": "flat".'
-)
-_TRADED_TYPES = "fixed (units), cash or percent_of_position"
-"""The quantity types that can be traded, in words."""
 
 
 def build(claims: Claims) -> Alert:
@@ -67,12 +51,12 @@ def build(claims: Claims) -> Alert:
     is_flat = positions.side == "flat"
     reduces = closes or is_flat
     _refuse_spoiled(claims, action, opens=not reduces)
-    quantity, quantity_type = _read_quantity(claims, action, reduces=reduces)
-    if action in _CLOSES and quantity is not None:
-        quantity = _read_all(claims, action, quantity, quantity_type, takes_all=takes_all)
+    quantity, quantity_type = read_quantity(claims, action, reduces=reduces)
+    if action in CLOSES and quantity is not None:
+        quantity = read_all(claims, action, quantity, quantity_type, takes_all=takes_all)
         quantity_type = quantity_type if quantity is not None else "fixed"
     if quantity == 0 and not is_flat:
-        raise ParseError(_ZERO, field="quantity")
+        raise ParseError(ZERO_QUANTITY, field="quantity")
     is_size_known = quantity is not None and not claims.is_unit_unclear
     if claims.amounts and not is_size_known and not is_flat:
         raise refuse(f"How much? {'; '.join(claims.amounts)}.", "quantity")
@@ -246,6 +230,8 @@ def _looks(text: str) -> bool:
 
 
 _VERBS = names("buy sell long short enter exit close flat")
+
+
 _LONGEST = 64
 
 
@@ -318,6 +304,8 @@ _DERIVED = re.compile(
     "|USD_?M|COIN_?M|INVERSE|NSE_FO"
 )
 """Where derivatives are listed: there a plain name is neither a coin nor a share."""
+
+
 _SPELLED = re.compile(r".*(?:!|\.P|[0-9])")
 
 
@@ -334,6 +322,8 @@ def _place(claims: Claims, symbol: str) -> str:
 
 
 _NEAR = re.compile("symbol|ticker|pair|instrument|instid|coin|asset")
+
+
 _SORTS = names("crypto cryptocurrency stock stocks equity equities forex fx future futures spot")
 
 
@@ -354,6 +344,8 @@ def _check_coin(claims: Claims, symbol: str) -> None:
 
 
 _QUOTES = names("quote quotecurrency currency syminfo.currency syminfocurrency")
+
+
 _COINS = names("USDT USDC BUSD FDUSD BTC ETH")
 
 
@@ -365,101 +357,3 @@ def _check_quote(claims: Claims, symbol: str) -> None:
         if is_other and normalise(key.rpartition(".")[2]) in _QUOTES:
             message = f"symbol {symbol} and {key} {coin}: send the whole pair, like {symbol}{coin}."
             raise ParseError(message, field="symbol")
-
-
-def _read_quantity(claims: Claims, action: str, *, reduces: bool) -> tuple[Decimal | None, str]:
-    """Return how much, and of what; without a quantity the type says nothing."""
-    for key, value in claims.take("percent"):
-        _read_percent(claims, key, value, closes=action not in ("buy", "sell"))
-    _split_percents(claims, opens=not reduces)
-    quantity = take(claims, "quantity", "decides", _read_number_of)
-    quantity_type = take(claims, "quantity_type", "states", _read_quantity_type) or "fixed"
-    if quantity is None and action == "partial":
-        raise ParseError(
-            "A part of the position: how much? Send pct or quantity.", field="quantity"
-        )
-    if quantity is None and quantity_type != "fixed":
-        if not reduces:
-            raise ParseError("quantity_type without a quantity: send both.", field="quantity")
-        claims.warnings.append(f"quantity_type {quantity_type} without a quantity: not used.")
-        quantity_type = "fixed"
-    return quantity, quantity_type
-
-
-_CLOSES = names("close close_long close_short")
-
-
-def _read_percent(claims: Claims, key: str, value: object, *, closes: bool) -> None:
-    """Read `percent` of a close as that of the position; 0.5 may be a half or half a percent."""
-    if is_off(value):
-        return
-    number = read_number(str(value).strip())
-    if not closes:
-        reason = "percent of what? Send quantity"
-    elif number is not None and number <= 1:
-        reason = "a part or a percent? Send quantity with quantity_type percent_of_position"
-    else:
-        claims.add("quantity", [(key, value)])
-        claims.add("quantity_type", [(key, "percent_of_position")])
-        return
-    claims.refuse_field(key, value, reason, is_amount=True)
-
-
-def _split_percents(claims: Claims, *, opens: bool) -> None:
-    """Read `quantity: "50%"` and `"all"` as percent of the position: what they mean on what reduces.
-
-    What a buy or sell would open by them is refused: it may be a percent of anything.
-    """
-    stated = claims.fields.get("quantity", ())
-    for _, value in stated:
-        if type(value) is not Number and not str(value)[-1:].isdigit():
-            break
-    else:
-        return
-    types = claims.fields.get("quantity_type", ())
-    if any("percent" not in fold(str(value)) for _, value in types):
-        return
-    claims.take("quantity")
-    for key, value in stated:
-        text = value.strip() if isinstance(value, str) else ""
-        if text.lower() in _EVERYTHING:
-            text = "100%"
-        if not text.endswith("%"):
-            claims.add("quantity", [(key, value)])
-            continue
-        claims.add("quantity", [(key, Number(text[:-1].strip()))])
-        if not types:
-            claims.add("quantity_type", [(key, "percent_of_position")])
-            if opens:
-                claims.refuse_field(key, value, f"percent of what? {_TYPES}")
-
-
-_EVERYTHING = names("all full")
-_TYPES = f"Send a plain number, with quantity_type {_TRADED_TYPES}"
-
-
-def _read_all(
-    claims: Claims, action: str, quantity: Decimal, quantity_type: str, *, takes_all: bool
-) -> Decimal | None:
-    """Return how much a close takes: zero of it, and `flat`, mean all (None)."""
-    if takes_all:
-        claims.warnings.append(f"quantity {quantity}: not used, the action closes all of it.")
-        return None
-    if quantity == 0 and quantity_type == "fixed":
-        claims.warnings.append(f"quantity 0 on a {action.replace('_', ' ')}: all of the position.")
-        return None
-    return quantity
-
-
-def _read_number_of(value: object) -> Decimal:
-    if isinstance(value, str) and value.strip().endswith("%"):
-        raise refuse(f"quantity {show(value)}: percent of what? {_TYPES}.", "quantity")
-    return read_amount(value)
-
-
-def _read_quantity_type(value: object) -> str:
-    known = _QUANTITY_TYPES.get(fold(value)) if isinstance(value, str) else None
-    if known is None:
-        reason = f"is not supported: use {_TRADED_TYPES}."
-        raise refuse(f"quantity_type {show(value)} {reason}", "quantity_type")
-    return known

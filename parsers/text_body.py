@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
+from parsers.refusals import refuse
 from parsers.unknown_keys import names, normalise
 
 from .alert import ParseError
 from .aliases import look_up
-from .dialects import refuse
 from .placeholders import find_placeholder
 from .values import ACTION_WORDS, fold
 

@@ -7,25 +7,21 @@ what comes back. Credentials and rates are judged by the gate, alerts are decide
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Protocol
+from collections.abc import Callable
 
-from desk.alerts.answers import combine_statuses
-from desk.alerts.delivery import AlertAnswer, Delivery, PendingReply
+from desk.alerts.delivery import Delivery, PendingReply
+from desk.api.controls import Controls
 from desk.api.gate import REFUSAL, Gate, is_basic
+from desk.api.replies import write_outcomes, write_preview, write_received
+from desk.api.requests import ApiResponse, Caller, HttpRefusal
 from desk.config.load import is_loopback
 from desk.config.settings import Settings
-from desk.engine.commands import Command, Wanted, find_to_flatten, say_next
 from desk.engine.loop import Desk
-from desk.formats import to_json
 from desk.state.store import StoreUnavailable
 from parsers.alert import Alert, Message
 
-MAX_BODY = 64 * 1024
+ALERT_PATHS = ("/webhook", "/alert", "/webhook/tradingview", "/webhook/validate")
 READ_FROM_STRANGERS = 2_000
 """A larger body is read only for who has a credential: reading it may take fifteen milliseconds.
 
@@ -37,55 +33,7 @@ FOREIGN_PAGE = (
     "Controls are not taken from another site's page, nor from a browser that does not say whose page "
     'asks. From a terminal: curl -H "Authorization: Bearer $ADMIN_TOKEN" …'
 )
-ALERT_PATHS = ("/webhook", "/alert", "/webhook/tradingview", "/webhook/validate")
-NAMED_AT_MOST = 20
-"""How many names a message lists."""
 log = logging.getLogger("server")
-
-
-class HttpRefusal(Exception):
-    """End a request with an answer of its own."""
-
-    def __init__(self, http: int, code: str, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.http = http
-        self.code = code
-        self.retry_after = retry_after
-
-
-class Headers(Protocol):
-    """The headers of a request."""
-
-    def get(self, name: str) -> str | None:
-        """Return one header, or None."""
-
-    def keys(self) -> Iterable[str]:
-        """Return the names that were sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sent a request; the case of header names does not matter to `headers`."""
-
-    peer: str
-    host: str
-    path: str
-    is_reading: bool
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class ApiResponse:
-    """What goes back: status, JSON, and how long to wait before the next try."""
-
-    http: int
-    text: str
-    retry_after: int | None = None
-
-    @property
-    def body(self) -> bytes:
-        """Return what is sent: the JSON as one line that is ended, as a shell or a log wants it."""
-        return f"{self.text}\n".encode()
 
 
 class AlertApi:
@@ -107,6 +55,7 @@ class AlertApi:
         self._glance = glance
         self._reply_within = float(settings.webhook.reply_within_seconds)
         self._waiting = 0
+        self.controls = Controls(settings, desk, self._await_command)
         self._may_wait = settings.webhook.threads // 2
 
     # --- alerts --------------------------------------------------------------------------------------
@@ -161,8 +110,8 @@ class AlertApi:
         reply = self.desk.submit(delivery)
         self._await(reply, began, is_queued=is_queued or is_dry)
         if is_dry:
-            return _preview(reply, message)
-        return _received(reply, message) if is_queued else _sent(reply, message)
+            return write_preview(reply, message)
+        return write_received(reply, message) if is_queued else write_outcomes(reply, message)
 
     def _is_test(self, message: Message) -> bool:
         tests = [isinstance(each, Alert) and each.test for each in message.alerts]
@@ -236,7 +185,11 @@ class AlertApi:
         """
         address = self._address(caller)
         if self._gate.must_log(address, "wrong path"):
-            path = "a path with a secret" if self._is_told(caller.path) else caller.path[:100]
+            path = (
+                "a path with a secret"
+                if self.settings.is_telling(caller.path)
+                else caller.path[:100]
+            )
             text = f"{'GET' if caller.is_reading else 'POST'} {path}: there is no such page"
             log.warning("wrong_path", extra={"address": address, "text": text})
         right = "/" + "/".join(filter(None, caller.path.lower().split("/")))
@@ -262,6 +215,9 @@ class AlertApi:
             reply.wait(self._reply_within - (time.perf_counter() - began))
         finally:
             self._waiting -= 1
+
+    def _await_command(self, reply: PendingReply, is_queued: bool) -> None:
+        self._await(reply, time.perf_counter(), is_queued=is_queued)
 
     # --- who may read and control --------------------------------------------------------------------
 
@@ -326,102 +282,6 @@ class AlertApi:
         curl = f'curl{post} -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
         raise HttpRefusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
 
-    # --- controls ------------------------------------------------------------------------------------
-
-    def switch(self, name: str, options: Mapping[str, Any]) -> ApiResponse:
-        """Halt or resume an account, a strategy or everything."""
-        self._refuse_secrets(options)
-        if len(options) > 1:
-            raise HttpRefusal(422, "UNREADABLE", "Name an account or a strategy, not both.")
-        scope = "all"
-        for kind, value in options.items():
-            found = self._find_account(value) if kind == "account" else value
-            scope = f"{kind}:{found}"
-        command = self._command(name, {"scope": scope})
-        doubt = self._doubt_strategy(options.get("strategy")) if name == "halt" else ""
-        said = command.said + doubt
-        return ApiResponse(200, to_json({"success": True, "message": said}))
-
-    def _doubt_strategy(self, name: str | None) -> str:
-        """Warn of a strategy that nobody has heard of: it may be misspelt, and the one meant trades on."""
-        known = dict.fromkeys(
-            [*self.settings.strategies, *list(self.desk.state.shown.strategies), "default"]
-        )
-        if name is None or name in known:
-            return ""
-        with self.desk.store.reader() as reader:
-            if reader.find_strategy(name) is not None:
-                return ""
-        some = list(known)[:NAMED_AT_MOST]
-        more = f" and {len(known) - len(some)} more" if len(known) > len(some) else ""
-        return f" But no strategy of that name is known; known: {', '.join(some)}{more}."
-
-    def flatten(self, options: Mapping[str, Any]) -> ApiResponse:
-        """Close the positions that a body names by account, strategy and symbol, once it was confirmed.
-
-        Without any of these it means everything, as `/halt` and `/resume` do.
-        """
-        self._refuse_secrets(options)
-        names = {name: options.get(name) for name in ("account", "strategy", "symbol")}
-        if names["account"] is not None:
-            names["account"] = self._find_account(names["account"])
-        wanted = Wanted(**names)
-        if options.get("confirm") is not True:
-            books = find_to_flatten(self.desk.context, wanted, self.desk.state.shown.open_books())
-            places = dict.fromkeys(
-                f"{book.instrument.symbol} on {book.account}{' (paper)' if book.paper else ''}"
-                for book in books
-            )
-            what = ", ".join(places) or "nothing, no strategy holds or works any of it"
-            text = f'This would close: {what}. Send "confirm": true to do it. {say_next(wanted)}'
-            raise HttpRefusal(422, "NOT_CONFIRMED", text)
-        command = self._command("flatten", names)
-        answer = command.reply.answers[0]
-        return ApiResponse(answer.http, answer.text)
-
-    def resolve(self, client_id: str, options: Mapping[str, Any]) -> ApiResponse:
-        """Settle an unknown order by hand."""
-        if options.get("outcome") not in ("filled", "absent"):
-            text = 'Say {"outcome": "filled", "quantity", "price"} or {"outcome": "absent"}.'
-            raise HttpRefusal(422, "UNREADABLE", text)
-        known = {name: _read_number(name, options.get(name)) for name in ("quantity", "price")}
-        told = {**known, "outcome": options["outcome"], "client_id": client_id}
-        command = self._command("resolve", told)
-        if command.refused:
-            raise HttpRefusal(422, command.refused.code, command.refused.message)
-        return ApiResponse(200, to_json({"success": True, "message": command.said}))
-
-    def _refuse_secrets(self, options: Mapping[str, Any]) -> None:
-        """Refuse a secret in a name's place: it would be shown wherever the name is."""
-        if any(isinstance(each, str) and self._is_told(each) for each in options.values()):
-            raise HttpRefusal(422, "UNREADABLE", "A secret stands where a name belongs.")
-
-    def _is_told(self, text: str) -> bool:
-        """Whether a text tells a secret of ours."""
-        return any(len(each) > 3 and each in text for each in self.settings.known_secrets)
-
-    def _command(self, name: str, options: Mapping[str, Any]) -> Command:
-        command = self.desk.command(name, options)
-        self._await(command.reply, time.perf_counter(), is_queued=name != "flatten")
-        return command
-
-    def _find_account(self, name: str) -> str:
-        found = self.settings.find_account(name)
-        if found is None:
-            known = ", ".join(self.settings.accounts)
-            raise HttpRefusal(422, "NO_ACCOUNT", f"There is no such account. Configured: {known}.")
-        return found
-
-
-def _read_number(name: str, value: object) -> Decimal | None:
-    """Return a positive number sent as text or number. Raises `HttpRefusal` where it is none."""
-    if value is None:
-        return None
-    text = str(value) if isinstance(value, str | int | Decimal) else ""
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,10})?", text, re.ASCII) or Decimal(text) == 0:
-        raise HttpRefusal(422, "UNREADABLE", f'{name} must be a positive number, like "0.1".')
-    return Decimal(text)
-
 
 def _plain_origin(origin: str) -> str:
     """Return an Origin header in lower case and without the port that goes without saying."""
@@ -443,49 +303,3 @@ def _host_name(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _sent(reply: PendingReply, message: Message) -> ApiResponse:
-    answers = reply.answers
-    if not message.is_array:
-        return ApiResponse(answers[0].http, answers[0].text, answers[0].shape.get("retry_after"))
-    done = to_json(all(answer.shape["success"] for answer in answers))
-    texts = ",".join(answer.text for answer in answers)
-    http = combine_statuses([answer.http for answer in answers])
-    return ApiResponse(http, f'{{"success":{done},"results":[{texts}]}}')
-
-
-def _received(reply: PendingReply, message: Message) -> ApiResponse:
-    """Answer at once that alerts are ours; what can never trade, and duplicates, are answered in full."""
-    for answer in reply.answers:
-        is_certain = answer.shape["action"] is None or answer.shape["code"] == "NO_ACCOUNT"
-        is_known = answer.shape["duplicate"] and answer.shape["status"] != "pending"
-        if is_certain or is_known:
-            return _sent(reply, message)
-    ids = [answer.shape["alert_id"] for answer in reply.answers]
-    said = ", ".join(_name(each) for each in message.alerts if isinstance(each, Alert))
-    text = f"Alert queued for processing: {said}"
-    shape: dict[str, Any] = {"status": "received", "alert_id": ids[0], "message": text}
-    if message.is_array:
-        shape["alert_ids"] = ids
-    return ApiResponse(200, to_json(shape))
-
-
-def _preview(reply: PendingReply, message: Message) -> ApiResponse:
-    shapes = [_preview_one(answer) for answer in reply.answers]
-    if not message.is_array:
-        return ApiResponse(reply.answers[0].http, to_json(shapes[0]))
-    http = combine_statuses([answer.http for answer in reply.answers])
-    valid = all(shape["valid"] for shape in shapes)
-    return ApiResponse(http, to_json({"valid": valid, "results": shapes}))
-
-
-def _preview_one(answer: AlertAnswer) -> dict[str, Any]:
-    shape = answer.shape
-    kept = ("alert", "orders", "warnings", "code", "message")
-    return {"valid": shape["success"], **{name: shape.get(name) for name in kept}}
-
-
-def _name(alert: Alert) -> str:
-    quantity = f" {alert.quantity}" if alert.quantity is not None else ""
-    return f"{alert.symbol} {alert.action}{quantity}"

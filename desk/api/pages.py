@@ -21,7 +21,8 @@ from desk.formats import iso, write_optional
 from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import ENTRY, Order
 from desk.orders.strategy_position import StrategyPosition
-from desk.state.store import Reader, StoreUnavailable
+from desk.state.reader import Reader
+from desk.state.store import StoreUnavailable
 
 HISTORY_LIMIT = 100
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from desk.formats import iso, write_number, write_optional
 from desk.orders.journal import ClosedTradeRow
+from desk.orders.legs import is_protected
 from desk.orders.order import Order
-from desk.orders.plan import is_protected
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 

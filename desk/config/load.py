@@ -7,16 +7,14 @@ the start; no secret is ever part of a problem, a description or a warning.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from brokers.protocol import VenueFacts
 from desk.config import yaml_text
@@ -48,6 +46,7 @@ from desk.config.settings import (
     Webhook,
     is_loopback,
 )
+from desk.config.summary import config_hash, describe
 
 __all__ = [
     "Account",
@@ -65,6 +64,7 @@ __all__ = [
     "warnings",
 ]
 
+
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "HOST": ("webhook", "host"),
     "PORT": ("webhook", "port"),
@@ -77,6 +77,8 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
 
 _ELSEWHERE = ("CONFIG", "DEBUG", "ABANDON_LIVE")
 """Variables that are read in another way."""
+
+
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -141,9 +143,6 @@ def _hide(line: str, secrets: Collection[str]) -> str:
     for each in secrets:
         line = line.replace(each, "***") if len(each) >= SHOWN_FROM else line
     return line
-
-
-# --- reading -------------------------------------------------------------------------------------
 
 
 def _read_file(file: Path, problems: Problems, *, must_exist: bool) -> dict[str, Any]:
@@ -373,43 +372,3 @@ def _complete(options: Options, accounts: Mapping[str, Account]) -> Options:
         "strategies": MappingProxyType(strategies),
     }
     return options.model_copy(update=whole)
-
-
-# --- showing what holds --------------------------------------------------------------------------
-
-
-def describe(settings: Settings) -> list[str]:
-    """Return the effective settings as lines in the form of config.yaml; secrets are `***`."""
-    lines = [line for name in Options.model_fields for line in _lines(name, settings, 0)]
-    for name, account in settings.accounts.items():
-        lines += [f'# {name}: {each}: "***"' for each in account.credentials]
-        lines += [f"# {name}: {each} is not set" for each in account.missing]
-    return [*lines, f"# ADMIN_TOKEN {'is set' if settings.admin_token else 'is not set'}"]
-
-
-def config_hash(settings: Settings) -> str:
-    """Return a short name for these settings; equal settings share it, secrets do not count."""
-    return hashlib.sha256("\n".join(describe(settings)).encode()).hexdigest()[:12]
-
-
-def _lines(name: str, block: Any, depth: int) -> Iterator[str]:
-    value = block[name] if isinstance(block, Mapping) else getattr(block, name)
-    if isinstance(value, BaseModel):
-        value = {key: getattr(value, key) for key in type(value).model_fields}
-    key = "  " * depth + (name if re.fullmatch(r"[A-Za-z_][\w .-]*", name) else json.dumps(name))
-    if isinstance(value, Mapping) and value:
-        yield f"{key}:"
-        for inner in value:
-            yield from _lines(inner, value, depth + 1)
-    else:
-        yield f"{key}: {_shown(value)}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Secret):
-        return '"***"'
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, Mapping):
-        return "{}"
-    return json.dumps(value, ensure_ascii=False)

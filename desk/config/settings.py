@@ -262,6 +262,15 @@ class Settings(Options):
             return name
         return next((each for each in self.accounts if each.lower() == name.lower()), None)
 
+    def is_telling(self, text: str) -> bool:
+        """Whether a text tells a secret of ours."""
+        return any(len(each) > 3 and each in text for each in self.known_secrets)
+
+    def risk_levels(self) -> list[Risk]:
+        """Return every block of limits that there is."""
+        accounts = [each.risk for each in self.accounts.values()]
+        return [self.risk, *accounts, *(each.risk for each in self.strategies.values())]
+
     def strategy(self, name: str) -> Strategy:
         """Return the strategy `name`; one that config.yaml does not name has the defaults."""
         return self.strategies.get(name) or Strategy(

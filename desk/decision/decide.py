@@ -8,40 +8,35 @@ same verdict, so `/webhook/validate` asks the same function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
+from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.entry import build_entry
-from desk.decision.split import (
-    DecisionContext,
-    OrderSplit,
-    differs_from_stated,
-    is_near,
-    order_levels,
-    split_at_zero,
-)
+from desk.decision.remarks import NO_ROOM, is_rest, list_warnings, say_nothing, warn_of_stop
+from desk.decision.split import differs_from_stated, is_near, order_levels, split_at_zero
 from desk.decision.staleness import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from desk.formats import write_number
-from desk.orders.believed_prices import find_far_level
 from desk.orders.evolve import evolve
+from desk.orders.legs import wanted_legs
 from desk.orders.order import ENTRY, EXIT, REDUCE, AlertRef, Order
-from desk.orders.plan import wanted_legs
 from desk.orders.position_book import PositionBook
-from desk.orders.rounding import fits, floor_to, nearest_to
+from desk.orders.rounding import floor_to, nearest_to
 from desk.orders.signal import signal_before
-from desk.orders.stopped_out import consume, say_stop, stopped_for
+from desk.orders.stopped_out import consume
 from desk.orders.strategy_position import RestingExit, SignalHistory, StrategyPosition
 from parsers.alert import Alert
 
 ZERO = Decimal(0)
+
+
 _KEPT = {"buy": "buy", "sell": "sell", "close_long": "sell", "close_short": "buy"}
 """The side of an entry that an alert does not end; a `close` ends both."""
+
+
 _CLOSES = {"sell": "long", "close_long": "long", "buy": "short", "close_short": "short"}
 """The side that each action reduces; a `close` reduces both."""
-NO_ROOM = "the exit is not placed while the stop stands: this account cannot work it beside a stop"
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,10 @@ def _decide(
     signals = _said(position, alert, split, cause, is_owed=is_owed)
     if position.symbol != alert.symbol or signals is not position.signals:
         position = evolve(position, symbol=alert.symbol, signals=signals)
-    warnings = (*_warn(alert, split, context, book), *_warn_of_stop(position, split, context))
+    warnings = (
+        *list_warnings(alert, split, context, book),
+        *warn_of_stop(position, split, context),
+    )
     decision = Decision(book, cancels=cancels, warnings=warnings)
     if alert.action == "cancel":
         return _cancel(decision, position)
@@ -115,10 +113,10 @@ def _decide(
         if is_resting and EXIT not in wanted_legs(book, position):
             decision = evolve(decision, warnings=(*decision.warnings, NO_ROOM))
     decision = evolve(decision, book=book.with_position(position), reduces=split.reduces)
-    if split.opens != 0 and context.opens_here and not _is_rest(split, book):
+    if split.opens != 0 and context.opens_here and not is_rest(split, book):
         return _open(decision, alert, split, cause, context)
     if split.reduces == 0:
-        code, text = _nothing(position, alert, split, context, book)
+        code, text = say_nothing(position, alert, split, context, book)
         return evolve(decision, code=code, message=text)
     return decision
 
@@ -140,12 +138,6 @@ def _open(
         warnings += (apart,)
     book = decision.book.with_order(order)
     return evolve(decision, book=book, opening=order, warnings=warnings)
-
-
-def _is_rest(split: OrderSplit, book: PositionBook) -> bool:
-    """Whether an order that closes the position would open less than can be ordered (rules 3.12)."""
-    is_whole = split.crosses or (split.reduces > 0 and split.reduces == abs(split.held))
-    return is_whole and split.opens is not None and fits(split.opens, book.instrument) == 0
 
 
 def too_late(
@@ -312,79 +304,6 @@ def _most(book: PositionBook, alert: Alert, split: OrderSplit, context: Decision
     return held if units is None else min(held, units * context.multiplier)
 
 
-def _warn(
-    alert: Alert, split: OrderSplit, context: DecisionContext, book: PositionBook
-) -> tuple[str, ...]:
-    warnings = list(context.times.warnings)
-    if alert.unsupported and split.opens == 0:
-        warnings += [f"ignored on an order that only reduces: {text}" for text in alert.unsupported]
-    if alert.bare_size and split.reduces > 0 and not book.instrument.counts_units:
-        warnings.append(f"{alert.bare_size} was taken as units of what is held")
-    both = alert.stop_loss is not None and alert.take_profit is not None
-    if (
-        both
-        and split.opens != 0
-        and "locks_balance" in book.capabilities
-        and "oco" not in book.capabilities
-    ):
-        warnings.append("take_profit is not placed: this account cannot work it beside a stop")
-    if (split.opens != 0 or split.reduces > 0) and order_levels(alert) == (None, None):
-        warnings += _warn_of_age(context, book)
-    if split.opens == 0 and alert.action != "cancel":
-        warnings += _warn_of_prices(alert, context, book)
-    if split.note and split.reduces > 0:
-        warnings.append(f"nothing was opened beyond zero: {split.note}")
-    if split.opens == 0 and (apart := differs_from_stated(alert, split, book, context)):
-        warnings.append(apart)
-    if split.opens and context.opens_here and _is_rest(split, book):
-        smallest, symbol = write_number(book.instrument.smallest), book.instrument.symbol
-        warnings.append(
-            f"nothing was opened beyond zero: {write_number(split.opens)} {symbol} is below the smallest "
-            f"order, {smallest}"
-        )
-    return tuple(warnings)
-
-
-def _warn_of_stop(
-    position: StrategyPosition, split: OrderSplit, context: DecisionContext
-) -> tuple[str, ...]:
-    """Name the stop that had closed a part of what is now closed or turned round (rules 3.14)."""
-    if not split.counted or position.stopped is None or not (split.reduces or split.opens):
-        return ()
-    text = (
-        f"{write_number(split.counted)} of it count as closed: "
-        f"{say_stop(position.stopped, context.times.now)}"
-    )
-    return (text,)
-
-
-def _warn_of_age(context: DecisionContext, book: PositionBook) -> Iterator[str]:
-    """Yield that an order on paper fills at a price older than an alert may be to open."""
-    if (
-        context.price is None
-        or context.seen_ms is None
-        or context.seen_ms <= context.times.max_age_ms
-    ):
-        return
-    age = timedelta(seconds=context.seen_ms // 1000)
-    yield (
-        f"the alert brings no price: on paper {book.instrument.symbol} goes by "
-        f"{write_number(context.price)}, "
-        f"the last one seen, {age} ago; add price to the alert"
-    )
-
-
-def _warn_of_prices(alert: Alert, context: DecisionContext, book: PositionBook) -> Iterator[str]:
-    """Yield what would deny an opening part (rules 4.4, 4.5), on an order that only reduces."""
-    if context.doubt:
-        yield context.doubt
-    if context.price is None:
-        return
-    levels = (*order_levels(alert), alert.stop_loss, alert.take_profit)
-    if far := find_far_level(*levels, known=context.price, instrument=book.instrument):
-        yield far
-
-
 def is_heard(
     book: PositionBook,
     alert: Alert,
@@ -405,29 +324,3 @@ def is_heard(
     if split.denial:
         return False
     return split.opens == 0 or (split.opens is not None and not alert.unsupported)
-
-
-def _nothing(
-    position: StrategyPosition,
-    alert: Alert,
-    split: OrderSplit,
-    context: DecisionContext,
-    book: PositionBook,
-) -> tuple[str, str]:
-    symbol = book.instrument.symbol
-    stopped = stopped_for(alert, position)
-    by_stop = f": {say_stop(stopped, context.times.now)}" if stopped else ""
-    if context.sync:
-        text = (
-            f"{context.strategy} already holds {write_number(position.projected_quantity)} "
-            f"{symbol}{by_stop}."
-        )
-        return "AT_TARGET", text
-    where = f"{book.account}{' (paper)' if book.paper else ''}"
-    text = f"{context.strategy} holds no {symbol} on {where} that this could reduce"
-    if position.projected_quantity != 0:
-        held = "long" if position.projected_quantity > 0 else "short"
-        text = f"{context.strategy} is {held} {symbol} on {where}, which this does not reduce"
-    if by_stop:
-        return "NOTHING_TO_CLOSE", f"{text}{by_stop}."
-    return "NOTHING_TO_CLOSE", f"{text}{'; ' + split.note if split.note else ''}."

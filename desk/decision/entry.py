@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.risk import Asked, check_limits, count_held
-from desk.decision.split import DecisionContext, OrderSplit, order_levels
+from desk.decision.split import order_levels
 from desk.decision.staleness import is_stale_opening
 from desk.formats import write_number
 from desk.orders.believed_prices import find_far_level, has_levels, reference_price

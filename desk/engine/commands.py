@@ -23,7 +23,7 @@ from desk.orders.apply import settle_by_hand
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY, REDUCE, AlertRef
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Key
+from desk.state.tables import Key
 
 ZERO = Decimal(0)
 

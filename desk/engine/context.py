@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from brokers.protocol import Instrument
+from desk.decision.context import DecisionContext
 from desk.decision.risk import Limits
 from desk.decision.routing import Route
-from desk.decision.split import DecisionContext
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Key, State
+from desk.state.memory import State
 from desk.state.store import Store
+from desk.state.tables import Key
 from desk.venue.call import VenueCall
 
 

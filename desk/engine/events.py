@@ -12,7 +12,7 @@ from desk.alerts.delivery import AlertAnswer, Delivery, PendingReply
 from desk.alerts.record import Record
 from desk.engine.commands import Command
 from desk.engine.duplicates import Duplicate
-from desk.state.memory import Key
+from desk.state.tables import Key
 from desk.venue.call import VenueCall
 from desk.venue.instruments import Fact
 from desk.venue.polling import Reading

@@ -10,14 +10,15 @@ from decimal import Decimal
 
 from brokers.protocol import BrokerRefused, LocalBroker, OrderReport, OrderRequest
 from desk.engine.context import EngineContext
-from desk.orders.apply import InvariantBroken, judge_levels, receive, take_step, watch_protection
+from desk.orders.apply import InvariantBroken, judge_levels, receive, take_step
 from desk.orders.journal import FillRow
 from desk.orders.order import STOP_LOSS
 from desk.orders.plan import next_step
 from desk.orders.position_book import PositionBook
+from desk.orders.protection import watch_protection
 from desk.orders.requests import request_of
 from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Step, Submit, SubmitOco
-from desk.state.memory import Key
+from desk.state.tables import Key
 from desk.venue.call import VenueCall
 
 STEPS_AT_ONCE = 500

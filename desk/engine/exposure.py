@@ -33,7 +33,8 @@ from desk.engine.context import EngineContext
 from desk.engine.market import value_price
 from desk.orders.order import ENTRY, Order
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Opening, State
+from desk.state.memory import State
+from desk.state.tables import Opening
 
 ZERO = Decimal(0)
 MINUTE_MS = 60_000

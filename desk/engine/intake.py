@@ -8,36 +8,29 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.protocol import MARKET_MISMATCH, BrokerRefused
+from brokers.protocol import BrokerRefused
 from desk.alerts.delivery import Delivery
 from desk.alerts.record import Part, Record, Story
+from desk.decision.context import NO_CUT, DecisionContext, OrderSplit
 from desk.decision.decide import Decision, decide, is_heard
 from desk.decision.denial import Denial
-from desk.decision.routing import Route, find_routes, map_symbol, trades_on_paper
-from desk.decision.split import (
-    NO_CUT,
-    DecisionContext,
-    OrderSplit,
-    cut_together,
-    depends_on_price,
-)
+from desk.decision.routing import Route, find_routes, trades_on_paper
+from desk.decision.split import cut_together, depends_on_price
 from desk.decision.staleness import Times, fired_by, judge_age
 from desk.engine.context import EngineContext
 from desk.engine.duplicates import Duplicate, claim, find_duplicate, release
 from desk.engine.execute import execute_plan
+from desk.engine.gather import gather_books, refuse_on_route
 from desk.engine.halts import halt
 from desk.engine.market import hear_price
 from desk.engine.rules import (
     Who,
-    find_books,
     find_context,
     find_holding,
     find_limits,
-    find_quotes,
     key_of,
     say_where_held,
     weigh_price,
@@ -46,7 +39,6 @@ from desk.formats import write_number
 from desk.orders.believed_prices import reference_price
 from desk.orders.evolve import evolve
 from desk.orders.ids import digest, new_alert_id
-from desk.orders.journal import say_unreached
 from desk.orders.order import AlertRef
 from desk.orders.position_book import PositionBook
 from parsers.alert import Alert, ParseError
@@ -105,7 +97,9 @@ def abandon_alert(context: EngineContext, alert_id: str, denial: Denial, now: in
     story = record.story
     if story.alert is not None:
         no = BrokerRefused(denial.message, denial.code)
-        story.parts += [_refusal(context, record, Route(n), story.alert, no) for n in story.todo]
+        story.parts += [
+            refuse_on_route(context, record, Route(n), story.alert, no) for n in story.todo
+        ]
     story.todo = []
     record.note(now, f"{denial.code}: {denial.message}")
     context.state.drop(context.state.waiting, alert_id)
@@ -192,7 +186,7 @@ def _process(context: EngineContext, record: Record, alert: Alert, now: int) -> 
     record.story.todo = []
     max_age = context.state.settings.webhook.max_age_seconds * 1000
     times = judge_age(alert, record.received_at, now, max_age)
-    found = _gather(context, record, alert, routes, times)
+    found = gather_books(context, record, alert, routes, times)
     if record.story.todo:
         context.state.put(context.state.waiting, record.alert_id, record)
     else:
@@ -258,104 +252,6 @@ def _stop_repeats(context: EngineContext, record: Record, parts: list[Part], now
         halt(context, f"strategy:{record.strategy}", "too many equal orders in a row", now)
 
 
-def _gather(
-    context: EngineContext, record: Record, alert: Alert, routes: tuple[Route, ...], times: Times
-) -> list[tuple[Route, PositionBook]]:
-    """Return the books that can be decided on now; note the accounts that must wait or refuse."""
-    found: list[tuple[Route, PositionBook]] = []
-    story = record.story
-    for route in routes:
-        try:
-            books = find_books(context, record.strategy, alert, route, story.warnings, times)
-        except BrokerRefused as no:
-            story.parts.append(_refusal(context, record, route, alert, no))
-            continue
-        if books is None and times.expired and not _may_reduce(context, record, alert, route):
-            text = f"{_say_unreached(context, alert, route)}{times.expired}"
-            story.parts.append(
-                _refusal(context, record, route, alert, BrokerRefused(text, "EXPIRED"))
-            )
-        elif books is None:
-            story.todo.append(route.account)
-            why = _say_unreached(context, alert, route)
-            story.waits_for = f"{alert.symbol} is being looked up on {route.account}"
-            if why:
-                story.waits_for = f"{why}{alert.symbol} is looked up as soon as it answers"
-            if not trades_on_paper(context.state.settings, record.strategy, route.account):
-                _awaits_quotes(context, record, alert, [(route, None)], times)  # at the same time
-        elif not alert.only_reduces and (
-            any(book.is_calling for _, book in books) or _is_behind(context, record, route)
-        ):
-            story.todo.append(route.account)
-            story.waits_for = f"an order for {alert.symbol} is on its way on {route.account}"
-        elif _awaits_price(context, alert, books, times.now):
-            story.todo.append(route.account)
-            story.waits_for = f"the price of {alert.symbol} is being looked up"
-        elif _awaits_quotes(context, record, alert, books, times):
-            story.todo.append(route.account)
-            story.waits_for = f"{route.account} is being asked what {alert.symbol} costs"
-        else:
-            found += books
-    return found
-
-
-def _say_unreached(context: EngineContext, alert: Alert, route: Route) -> str:
-    """Say why a venue has not told an instrument yet; else the alert's age would look like the cause."""
-    account = context.state.settings.accounts[route.account]
-    why = context.problem_of(route.account, map_symbol(account, alert.symbol))
-    return f"{say_unreached(route.account, why)}. " if why else ""
-
-
-def _awaits_price(
-    context: EngineContext, alert: Alert, books: list[tuple[Route, PositionBook]], now: int
-) -> bool:
-    """Whether a market order brings no price and the present one is being asked for; a look never waits."""
-    if context.is_dry or alert.action == "cancel" or alert.order_type not in (None, "market"):
-        return False
-    if reference_price(alert) is not None:
-        return False
-    waits = [context.awaits_price(book, now) for _, book in books]  # each is asked for
-    return any(waits)
-
-
-def _awaits_quotes(
-    context: EngineContext,
-    record: Record,
-    alert: Alert,
-    books: Sequence[tuple[Route, PositionBook | None]],
-    times: Times,
-) -> bool:
-    """Whether the venue is being asked for a price that an opening part is judged by (rules 15.5).
-
-    What is only asked waits where nothing else says what the price is.
-    """
-    if times.expired or (context.is_dry and alert.price is not None):
-        return False
-    wanted: dict[str, int] = {}
-    for route, book in books:
-        if book is None or not book.paper:
-            wanted |= find_quotes(context, record, alert, route, book)
-    return bool(wanted) and context.awaits_quotes(books[0][0].account, wanted, times.now)
-
-
-def _may_reduce(context: EngineContext, record: Record, alert: Alert, route: Route) -> bool:
-    """Whether an alert whose instrument is not known yet may find something to reduce there."""
-    active = context.state.active.get(record.strategy, {})
-    return alert.only_reduces or any(account == route.account for account, *_ in active)
-
-
-def _is_behind(context: EngineContext, record: Record, route: Route) -> bool:
-    """Whether an earlier alert of the strategy on the symbol still waits there: this one comes after."""
-    name = context.symbol_key(record.symbol)
-    return any(
-        other.seq < record.seq
-        and route.account in other.story.todo
-        and other.strategy == record.strategy
-        and context.symbol_key(other.symbol) == name
-        for other in context.state.waiting.values()
-    )
-
-
 def _is_heard(alert: Alert, matters: list[_Matter], cause: AlertRef) -> bool:
     """Whether an alert's price may move the symbol: where it means something in any of the books."""
     price = reference_price(alert)
@@ -379,29 +275,6 @@ def _warn_of_levels(record: Record, alert: Alert, book: PositionBook) -> None:
             "it, and a move between two alerts is missed"
         )
         record.story.warnings.append(text)
-
-
-def _refusal(
-    context: EngineContext, record: Record, route: Route, alert: Alert, no: BrokerRefused
-) -> Part:
-    paper = trades_on_paper(context.state.settings, record.strategy, route.account)
-    side = alert.action if alert.action in ("buy", "sell") else ""
-    text = no.message
-    if no.code == MARKET_MISMATCH:
-        text = f"{text.rstrip('.')}. {_say_where_else(context, record, route, alert)}"
-    denial = Denial(no.code, text, side, alert.quantity)
-    return Part(route.account, paper, alert.symbol, denials=(denial,))
-
-
-def _say_where_else(context: EngineContext, record: Record, route: Route, alert: Alert) -> str:
-    """Say whose alert it was, where it went, and what to change: the account, or the symbol."""
-    account = context.state.settings.accounts[route.account]
-    market = f" (market: {account.market})" if account.market else ""
-    return (
-        f"{record.strategy} sent {alert.symbol} to {route.account}{market}: name an account of its market "
-        f"by account_group in the alert or by strategies.{record.strategy}.account in config.yaml, or map it "
-        f'by accounts.{route.account}.symbols: {{"{alert.symbol}": "…"}}.'
-    )
 
 
 def _cause(record: Record, alert: Alert) -> AlertRef:

@@ -8,56 +8,48 @@ a start there is no recovery code, only this loop.
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, Broker, OrderReport
-from desk.alerts.delivery import AlertAnswer, Delivery, PendingReply
+from brokers.protocol import Broker, OrderReport
+from desk.alerts.delivery import Delivery, PendingReply
 from desk.config.settings import Settings
-from desk.decision.denial import Denial
 from desk.decision.routing import is_paper
-from desk.engine.commands import Command, run_command
+from desk.engine.commands import Command
 from desk.engine.context import EngineContext, Rates
-from desk.engine.duplicates import Duplicate, forget_claims
-from desk.engine.events import AlertReceived, AlertRetried, Event, OrderReported, TimerDue
-from desk.engine.execute import execute_plan
-from desk.engine.halts import halt
+from desk.engine.duplicates import forget_claims
+from desk.engine.events import AlertReceived, Event, OrderReported, TimerDue
+from desk.engine.handling import EventHandler
 from desk.engine.inbox import Inbox
-from desk.engine.intake import abandon_alert, accept_alert, reject_alert, retry
-from desk.engine.live_prices import take_price
-from desk.engine.reconcile import meet_reading, take_late_report
 from desk.engine.report import (
     Rendered,
     answer_delivery,
-    count_delivery,
     log_outcomes,
     log_told,
-    preview,
     remember,
     render,
     settle_waiting,
 )
 from desk.engine.schedule import Schedule
-from desk.orders.apply import InvariantBroken, receive
 from desk.orders.journal import Row
 from desk.orders.order import Order
 from desk.orders.plan import wakes_at
 from desk.orders.position_book import PositionBook
 from desk.orders.shift import shift
 from desk.process.clock import ClockSteps, wall_clock
-from desk.state.memory import Key, Lookups, Simulate, State
+from desk.state.memory import Simulate, State
 from desk.state.restore import restore
 from desk.state.store import Store, StoreUnavailable
+from desk.state.tables import Key, Lookups
 from desk.venue.call import VenueCall
 from desk.venue.dispatcher import Dispatcher, time_out, withdraw
-from desk.venue.instruments import Fact, InstrumentCache
-from desk.venue.polling import AccountPoller, Reading
-from desk.venue.prices import AskPrice, Feed, Priced, Quoted
+from desk.venue.instruments import InstrumentCache
+from desk.venue.polling import AccountPoller
+from desk.venue.prices import AskPrice, Feed
 
 log = logging.getLogger("desk")
 CALL_DEADLINE_MS = 8_500
@@ -69,23 +61,8 @@ ENDING_SECONDS = 0.05
 """How often the end of what is on its way is looked for while stopping."""
 FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
-FAULT_PAUSE_MS = 60_000
-"""When a book is looked at again whose moment had come and that could not be planned."""
 LOCAL = frozenset({"local", "reduce_only"})
 """What the simulator can do."""
-
-
-FAULTY = AlertAnswer(
-    422,
-    {
-        "success": False,
-        "orders": [],
-        "code": "INTERNAL",
-        "message": "An internal error; see the log.",
-    },
-    "",
-)
-"""What is answered where only asking failed."""
 
 
 class Desk:
@@ -133,6 +110,9 @@ class Desk:
         self.context.awaits_quotes = self._feed.are_quotes_awaited
         self._due = Schedule()
         self._out: dict[str, tuple[VenueCall, int]] = {}
+        self._events = EventHandler(
+            self.context, self._due, self._out, self._readers, self._feed, self._instruments
+        )
         self._forgot_at = 0
         self._stop_by = 0.0
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
@@ -150,7 +130,7 @@ class Desk:
         now = self.clock()
         with self.store.loading():
             restore(self.state, self.store, now)
-        self._due = Schedule(self.state.books, now)
+        self._due.begin(self.state.books, now)
         accounts = self.settings.accounts.items()
         real = [name for name, e in accounts if not (is_paper(self.settings, e) or e.missing)]
         self._readers.begin([name for name in real if name in self._brokers], now)
@@ -215,7 +195,7 @@ class Desk:
         """Take one batch of events in and what is due, commit it, then answer and call."""
         now, state = self.clock(), self.state
         try:
-            self._preview(events, now)
+            self._events.preview(events, now)
             self._watch_clock()
             while not (done := self._commit(events := _wanted(events), now)):
                 # Who gave up meanwhile was told that nothing is recorded: the others are taken in anew.
@@ -249,7 +229,7 @@ class Desk:
     ) -> tuple[Rendered, dict[Key, int | None]] | None:
         """Take events in and what is due, and record it all; None where one who asked has given up."""
         # What time has ended is ended first: no price of this batch fills an entry that is over.
-        self._handle_all([*self._find_due(now), *events, *self._find_lost(events, now)], now)
+        self._events.handle_all([*self._find_due(now), *events, *self._find_lost(events, now)], now)
         if self._clock_set:
             self.state.notify("clock_set", self._clock_set, now)
         moments = self._find_moments(now)
@@ -286,7 +266,7 @@ class Desk:
         self.state.shift_prices(step)
         for known in self.state.openings.values():
             known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
-        self._out = {cid: (call, at + step) for cid, (call, at) in self._out.items()}
+        self._out.update({cid: (call, at + step) for cid, (call, at) in self._out.items()})
         for each in (self._due, self._readers, self._feed, self._instruments):
             each.shift(step)
         self.state.show_all()
@@ -361,147 +341,6 @@ class Desk:
         if self.failure is None:
             self.failing_since = now
         self.failure = text
-
-    # --- one event -----------------------------------------------------------------------------------
-
-    def _handle_all(self, events: Sequence[Event], now: int) -> None:
-        """Take events in, one after the other.
-
-        One that fails is undone, with all before it in this batch; those are taken in again, and where it
-        happened is blocked and told.
-        """
-        faults: dict[int | str, tuple[Exception, Key | None]] = {}
-        while True:
-            for event in itertools.chain(events, self._waiting()):
-                mark = event.alert_id if isinstance(event, AlertRetried) else id(event)
-                self.context.at = None
-                try:
-                    if mark in faults:
-                        self._blame(event, *faults[mark], now)
-                    else:
-                        self._handle(event, now)
-                except StoreUnavailable:
-                    raise
-                except Exception as fault:
-                    if mark in faults:
-                        raise
-                    log.exception("desk_fault")
-                    faults[mark] = (fault, self.context.at)
-                    self.context.undo()
-                    break
-            else:
-                return
-
-    def _waiting(self) -> Iterator[AlertRetried]:
-        """Yield the alerts that wait, once every other event has been taken in."""
-        yield from [AlertRetried(alert_id) for alert_id in self.state.waiting]
-
-    def _preview(self, events: Sequence[Event], now: int) -> None:
-        """Answer what is only asked: take each such delivery in by itself, and undo it."""
-        for event in events:
-            if isinstance(event, AlertReceived) and event.delivery.is_dry:
-                seq = self.state.seq
-                self.context.is_dry = True
-                try:
-                    self._take(event, now)
-                    event.previews = preview(event.entries)
-                except Exception:
-                    log.exception("desk_fault")
-                    event.previews = [FAULTY] * len(event.delivery.entries)
-                finally:
-                    self.context.is_dry = False
-                    self.context.undo()
-                    self.state.seq = seq
-
-    def _handle(self, event: Event, now: int) -> None:
-        match event:
-            case AlertReceived():
-                if not event.delivery.is_dry:
-                    self._take(event, now)
-            case OrderReported():
-                self._take_report(event, now)
-            case Reading():
-                found = meet_reading(self.context, event, now)
-                self._readers.finished(event, found, now)
-            case Command():
-                run_command(self.context, event, now)
-            case Priced() | Quoted():
-                self._feed.learn(event, now)
-                take_price(self.context, event, now)
-            case Fact():
-                self._instruments.store(event, now)
-            case TimerDue():
-                self._plan_again(event.key, now)
-            case AlertRetried():
-                retry(self.context, event.alert_id, now)
-
-    def _plan_again(self, key: Key, now: int) -> None:
-        self.context.at = key
-        if book := self.state.books.get(key):
-            execute_plan(self.context, book, now)
-
-    def _take_report(self, event: OrderReported, now: int) -> None:
-        key, report = event.call.key, event.report
-        self.context.at = key
-        out = self._out.get(report.client_id)
-        if out is not None and out[0] is event.call:
-            self.state.drop(self._out, report.client_id)
-        book = self.state.books.get(key)
-        if book is None or report.client_id not in book.orders:
-            if late := take_late_report(self.context, report, now):
-                execute_plan(self.context, late, now)
-            return
-        execute_plan(self.context, receive(book, report, now, event.call.at), now)
-        scope = f"account:{key[0]}"
-        if report.code in (KEYS_REFUSED, WRONG_ORDER) and scope not in self.state.halts:
-            halt(self.context, scope, f"{report.code}: {report.message or ''}", now)
-        if report.status in ("unknown", "unreached"):
-            self._readers.want(key[0], now)
-        if report.status == "refused":
-            self._instruments.invalidate(key[0])
-
-    def _take(self, ask: AlertReceived, now: int) -> None:
-        delivery, state, first = ask.delivery, self.state, 0
-        ask.entries = []
-        queued = time.perf_counter() - ask.arrived
-        for place in range(len(delivery.entries)):
-            began = time.perf_counter()
-            entry = accept_alert(self.context, delivery, place, first, now)
-            ask.entries.append(entry)
-            if isinstance(entry, Duplicate):
-                count_delivery(state, self.store, entry)
-            else:
-                first = first or entry.seq
-                entry.story.timings["queue"] = round(queued * 1000, 3)
-                entry.story.timings["decide"] = round((time.perf_counter() - began) * 1000, 3)
-
-    def _blame(self, event: Event, fault: Exception, key: Key | None, now: int) -> None:
-        """Say where a fault happened, and let nothing be opened there until a restart."""
-        state = self.state
-        text = "An internal error (see the log)."
-        if key:
-            text = (
-                f"{text[:-1]} concerning {key[2]} on {key[0]}: it opens nothing before a restart."
-            )
-            state.put(state.blocked, key, (text, now))
-        if isinstance(fault, InvariantBroken):
-            halt(self.context, "all", f"INVARIANT_BROKEN: {fault}", now)
-        state.notify("internal_error", text, now)
-        if isinstance(event, OrderReported):
-            # As if it never came back: at the deadline the order is unknown and looked up.
-            self._out[event.call.request.client_id] = (event.call, now)
-        if isinstance(event, Reading):
-            self._readers.finished(event, None, now)
-        if isinstance(event, TimerDue):
-            self._due.set(event.key, now + FAULT_PAUSE_MS)
-        denial = Denial("BOOK_BLOCKED", text)
-        if isinstance(event, AlertRetried):
-            abandon_alert(self.context, event.alert_id, denial, now)
-        if isinstance(event, AlertReceived):
-            places = range(len(event.delivery.entries))
-            event.entries = [
-                reject_alert(self.context, event.delivery, p, denial, now) for p in places
-            ]
 
     # --- time ----------------------------------------------------------------------------------------
 

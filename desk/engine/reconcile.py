@@ -26,7 +26,8 @@ from desk.orders.discrepancies import Comparison, compare, is_busy, miss_read
 from desk.orders.evolve import evolve
 from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Equity, Key, Outage, State
+from desk.state.memory import State
+from desk.state.tables import Equity, Key, Outage
 from desk.venue.polling import DAY_BEGAN_MS, SILENT_MS, Reading, books_of
 
 log = logging.getLogger("desk")

@@ -18,9 +18,11 @@ from desk.formats import iso, to_json
 from desk.orders.evolve import evolve
 from desk.orders.journal import Notice
 from desk.orders.order import EXIT
-from desk.state.memory import HistoryRow, Key, State
+from desk.state.memory import State
 from desk.state.restore import history_row, read_answer
-from desk.state.store import AlertRow, Store
+from desk.state.rows import AlertRow
+from desk.state.store import Store
+from desk.state.tables import HistoryRow, Key
 
 log = logging.getLogger("desk")
 KEY_HINT = (

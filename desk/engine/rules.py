@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from brokers.protocol import BrokerRefused
 from desk.alerts.record import Record
 from desk.config.trading_day import end_of_day
+from desk.decision.context import DecisionContext
 from desk.decision.denial import Denial
 from desk.decision.risk import Stakes
 from desk.decision.routing import Route, map_symbol, strategy_settings, trades_on_paper
-from desk.decision.split import DecisionContext
 from desk.decision.staleness import Times
 from desk.engine.context import EngineContext
 from desk.engine.exposure import (
@@ -30,7 +30,7 @@ from desk.formats import write_number
 from desk.orders.believed_prices import has_levels, is_same
 from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Key
+from desk.state.tables import Key
 from parsers.alert import Alert
 
 CONTEXTS_KEPT = 1_000

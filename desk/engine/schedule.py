@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from desk.state.memory import Key
+from desk.state.tables import Key
 
 SPARE = 64
 
@@ -16,9 +16,13 @@ SPARE = 64
 class Schedule:
     """One moment a book, in milliseconds since 1970."""
 
-    def __init__(self, keys: Iterable[Key] = (), at: int = 0) -> None:
-        self._moments = dict.fromkeys(keys, at)
+    def __init__(self) -> None:
+        self._moments: dict[Key, int] = {}
         self._queue: list[tuple[int, Key]] = []
+
+    def begin(self, keys: Iterable[Key], at: int) -> None:
+        """Forget every moment, and wait for these books at `at`."""
+        self._moments = dict.fromkeys(keys, at)
         self._sort()
 
     def set(self, key: Key, at: int | None) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from desk.formats import write_number
 from desk.orders.evolve import evolve
 from desk.orders.journal import say_unreached
+from desk.orders.legs import LEGS, Leg, stands, wanted_legs
 from desk.orders.order import ENTRY, EXIT, NO_ORDER, REDUCE, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import floor_to, place_level
@@ -20,15 +21,18 @@ from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Step, Su
 from desk.orders.strategy_position import RETRY_RESET_MS, StrategyPosition
 
 ZERO = Decimal(0)
-LEGS = (STOP_LOSS, TAKE_PROFIT, EXIT)
+
+
 PATIENCE_MS = 3_000
 """How long a read is waited for before it is asked for again."""
+
+
 UNPROTECTED_MS = 5_000
 """How long a position that is meant to be protected may be bare before the user hears of it."""
+
+
 HOPELESS_AFTER = 2
 """How often a stop may be refused before the position counts as one that cannot be protected."""
-Leg = tuple[Decimal, str, Decimal | None, Decimal | None]
-"""Quantity, order type, limit and stop price of a leg."""
 
 
 def next_step(book: PositionBook, now: int) -> Step | None:
@@ -65,58 +69,6 @@ def wakes_at(book: PositionBook, now: int) -> int | None:
         if position.unprotected_since and not position.unprotected_notified:
             times.append(position.unprotected_since + UNPROTECTED_MS)
     return min((at for at in times if at > now), default=None)
-
-
-def wanted_legs(book: PositionBook, position: StrategyPosition) -> dict[str, Leg]:
-    """Return the legs a position wishes for, by kind, in what of the position can be ordered.
-
-    Where working orders lock what they sell, only one of them can stand, or a linked pair. The stop comes
-    first; of target and resting exit, which the stop's pair has room for one of, the alert's exit where it
-    takes the whole share.
-    """
-    held = floor_to(abs(position.quantity), book.instrument.step)
-    if held < book.instrument.smallest:
-        return {}
-    wants: dict[str, Leg] = {}
-    if stop := position.stop_loss:
-        kind = "stop" if stop.limit_price is None else "stop_limit"
-        wants[STOP_LOSS] = (held, kind, stop.limit_price, stop.price)
-    if position.take_profit:
-        wants[TAKE_PROFIT] = (held, "limit", position.take_profit.price, None)
-    if rest := position.exit:
-        size = min(held, rest.quantity)
-        wants[EXIT] = (size, rest.order_type, rest.limit_price, rest.stop_price)
-    return (
-        _with_room(wants, book.capabilities)
-        if "locks_balance" in book.capabilities and len(wants) > 1
-        else wants
-    )
-
-
-def _with_room(wants: dict[str, Leg], capabilities: frozenset[str]) -> dict[str, Leg]:
-    """Leave only the legs that can stand beside one another where orders lock what they sell."""
-    first = STOP_LOSS if STOP_LOSS in wants else TAKE_PROFIT
-    kept = {first: wants[first]}
-    if first == STOP_LOSS and "oco" in capabilities:
-        whole = (wants[STOP_LOSS][0], "limit")
-        for kind in (EXIT, TAKE_PROFIT):
-            if kind in wants and wants[kind][:2] == whole:
-                return {**kept, kind: wants[kind]}
-    return kept
-
-
-def is_protected(book: PositionBook, position: StrategyPosition) -> bool | None:
-    """Tell whether what was asked to protect a position works for exactly its size; None if nothing was."""
-    if position.quantity == 0 or not (position.stop_loss or position.take_profit):
-        return None
-    for kind, want in wanted_legs(book, position).items():
-        legs = [o for o in book.open_orders(position.strategy, kind) if o.status == "accepted"]
-        if kind != EXIT and not any(_stands(order, want) for order in legs):
-            return False
-    return True
-
-
-# --- leaving -----------------------------------------------------------------------------------------
 
 
 def _leave(book: PositionBook, position: StrategyPosition, now: int) -> Step | None:
@@ -196,9 +148,6 @@ def _is_leaving(position: StrategyPosition, now: int) -> bool:
     return position.has_pending_exit and now >= position.retry_state(REDUCE).retry_at
 
 
-# --- ending ------------------------------------------------------------------------------------------
-
-
 def _end_orders(book: PositionBook, open_orders: list[Order], now: int) -> Step | None:
     """Cancel what shall end, what has lived its time, and legs that no longer match their wish."""
     for order in open_orders:
@@ -235,7 +184,7 @@ def _is_wanted(book: PositionBook, order: Order) -> bool:
     ):  # an exit at the market that still works: until nothing is left to leave
         return position.has_pending_exit
     want = wanted_legs(book, position).get(order.kind)
-    return want is not None and _stands(order, want)
+    return want is not None and stands(order, want)
 
 
 def _is_newest(book: PositionBook, order: Order) -> bool:
@@ -245,13 +194,6 @@ def _is_newest(book: PositionBook, order: Order) -> bool:
         each.is_resting and each.status == "accepted" and each.attempt > order.attempt
         for each in others
     )
-
-
-def _stands(order: Order, want: Leg) -> bool:
-    return (order.leaves_quantity, order.order_type, order.limit_price, order.stop_price) == want
-
-
-# --- protecting --------------------------------------------------------------------------------------
 
 
 def _protect(book: PositionBook, position: StrategyPosition, now: int) -> Step | None:
@@ -335,9 +277,6 @@ def _reducing(
         attempt=attempt,
         created_at=now,
     )
-
-
-# --- looking up and releasing ------------------------------------------------------------------------
 
 
 def _look_up(open_orders: list[Order], now: int) -> Step | None:

@@ -6,10 +6,12 @@ Lines for a person at a terminal. They name where a secret stands and never show
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 
 from desk.config.load import Settings, is_loopback, warnings
 from desk.formats import iso
+from desk.process.logfile import write_line
 
 
 def write_banner(settings: Settings, version: str) -> list[str]:
@@ -57,3 +59,11 @@ def _say_secret(settings: Settings) -> str:
     if own:
         return f"only for {', '.join(own)}: anybody may send the alerts of other strategies"
     return "none: anybody on this machine may send alerts, and through a proxy the whole world"
+
+
+def tell_refused_reload(settings: Settings, fault: str) -> None:
+    """Say at the terminal and in the log that the old settings go on."""
+    text = "The reload was refused and the old settings go on. Mend this, then reload again:"
+    sys.stderr.write(f"{text}\n{fault}\n")
+    sys.stderr.flush()
+    write_line(settings.log_path, "reload_refused", f"{text} {fault}")

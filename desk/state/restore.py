@@ -18,8 +18,10 @@ from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.abandoned import find_abandonment, is_holding, name_holding
-from desk.state.memory import COUNTED_MS, KEPT_AT_REST, Equity, HistoryRow, State
-from desk.state.store import AlertRow, Store
+from desk.state.memory import KEPT_AT_REST, State
+from desk.state.rows import AlertRow
+from desk.state.store import Store
+from desk.state.tables import COUNTED_MS, Equity, HistoryRow
 
 
 def restore(state: State, store: Store, now: int) -> None:

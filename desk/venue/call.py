@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brokers.protocol import OrderRequest
-from desk.state.memory import Key
+from desk.state.tables import Key
 
 
 @dataclass(frozen=True, slots=True)

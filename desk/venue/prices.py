@@ -16,7 +16,8 @@ from typing import cast
 from brokers.protocol import Broker, PricesTold
 from desk.orders.believed_prices import QUOTED_MS
 from desk.orders.position_book import PositionBook
-from desk.state.memory import Key, State
+from desk.state.memory import State
+from desk.state.tables import Key
 
 log = logging.getLogger("desk")
 

@@ -29,7 +29,8 @@ from desk.orders.order import STOP_LOSS
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import floor_to
 from desk.orders.strategy_position import StrategyPosition
-from desk.state.store import ORDER, TRADE, Store
+from desk.state.rows import ORDER, TRADE
+from desk.state.store import Store
 from desk.venue.call import VenueCall
 from desk.venue.dispatcher import carry_out
 from parsers.alert import Alert, Level

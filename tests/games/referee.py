@@ -17,7 +17,7 @@ from desk.alerts.record import Record
 from desk.orders.order import ENTRY, EXIT, NO_ORDER, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
-from desk.state.store import ORDER
+from desk.state.rows import ORDER
 from parsers.alert import Alert
 from tests.games import naive_model
 from tests.support.fakes import FakeClock

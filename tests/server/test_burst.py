@@ -248,7 +248,11 @@ sys.path.insert(0, {str(ROOT)!r})
 from brokers import BROKERS
 from tests.support.fakes import HangingBroker
 
-BROKERS["hanging"] = lambda name, account: HangingBroker()
+class Hanging(HangingBroker):
+    def __init__(self, name, account):
+        super().__init__()
+
+BROKERS["hanging"] = Hanging
 __file__ = {str(ROOT / "gunicorn.conf.py")!r}
 exec(compile(open(__file__).read(), __file__, "exec"))
 """

@@ -12,10 +12,10 @@ import time
 import pytest
 
 from brokers.protocol import BrokerRefused, Uncertain, Unreachable
+from desk.api.requests import MAX_BODY
 from desk.state.store import Store, StoreUnavailable
 from tests.support.fakes import HangingBroker, always
 from tests.support.running import GUARDED, HANGING, OWNER, SECRET, TOKEN, await_true, receivers
-from webhook_server import MAX_BODY
 
 BUY = {"action": "buy", "symbol": "BTCUSDT", "quantity": "0.1", "price": "45000"}
 ANSWER_KEYS = {

@@ -37,6 +37,8 @@ NO_MONEY = {
     "webhook_server",
 }
 """Durations, and how alike two names are."""
+CONNECTED = ("store", "reader", "upgrades", "backup", "wholeness")
+"""The modules of `desk/state` that hold a connection."""
 MOST_LINES, SERVER_LINES = 400, 450
 CLOCKS = {"brokers.instruments.symbols": {"canonical"}}
 """`ESZ6` names a year by one digit; without a day as argument the name is read as of today."""
@@ -157,14 +159,10 @@ def test_only_the_server_knows_the_web_and_wires():
 
 def test_only_the_store_speaks_sql():
     """But for what upgrades a state, copies it and looks whether it is whole; and its schema."""
-    state = (
-        "desk.state.store",
-        "desk.state.upgrades",
-        "desk.state.backup",
-        "desk.state.wholeness",
-    )
+    connected = {f"desk.state.{each}" for each in CONNECTED}
+    with_statements = connected | {"desk.state.loading", "desk.state.schema"}
     for name, tree in TREES.items():
-        assert ("sqlite3" in imports_of(name)) is (name in state)
+        assert ("sqlite3" in imports_of(name)) is (name in connected)
         texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
         statements = [
             text
@@ -172,7 +170,7 @@ def test_only_the_store_speaks_sql():
             if isinstance(text, str)
             and text.lstrip().startswith(("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE "))
         ]
-        assert name in (*state, "desk.state.schema") or not statements, name
+        assert name in with_statements or not statements, name
 
 
 @pytest.mark.parametrize("name", PURE_MODULES)

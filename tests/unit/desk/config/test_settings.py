@@ -19,18 +19,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from desk.config import yaml_text
-from desk.config.load import (
-    Account,
-    Settings,
-    SettingsError,
-    Strategy,
-    Webhook,
-    config_hash,
-    describe,
-    load,
-    warnings,
-)
+from desk.config.load import Account, Settings, SettingsError, Strategy, Webhook, load, warnings
 from desk.config.settings import Logging, Options, RiskEverywhere
+from desk.config.summary import config_hash, describe
 from tests.support import shipped as shipped_files
 from tests.support.fakes import make_facts
 from tests.support.shipped import ROOT, read_shipped

@@ -11,14 +11,15 @@ import pytest
 
 from brokers.instruments.symbols import classify
 from brokers.protocol import Fill, Instrument, OrderReport
+from desk.decision.context import DecisionContext
 from desk.decision.decide import decide
-from desk.decision.split import DecisionContext
 from desk.decision.staleness import Times
 from desk.orders.apply import InvariantBroken, receive, settle, take_step
 from desk.orders.evolve import evolve
 from desk.orders.ledger import Execution, LotLedger, book_fill
+from desk.orders.legs import is_protected
 from desk.orders.order import ENTRY, EXIT, NO_ORDER, STOP_LOSS, TAKE_PROFIT, AlertRef
-from desk.orders.plan import is_protected, next_step, wakes_at
+from desk.orders.plan import next_step, wakes_at
 from desk.orders.position_book import PositionBook, VenuePosition
 from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Submit
 from desk.orders.strategy_position import ProtectiveLevel, StrategyPosition

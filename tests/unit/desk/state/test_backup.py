@@ -12,7 +12,8 @@ from contextlib import closing
 import pytest
 
 from desk.state.backup import CannotBackUp, back_up
-from desk.state.store import Batch, Store, StoreDamaged, StoreUnavailable
+from desk.state.rows import Batch
+from desk.state.store import Store, StoreDamaged, StoreUnavailable
 from desk.state.wholeness import mark_of, wal_of
 from tests.support.running import GUARDED, ROOT, launch, read_fills, running
 from tests.unit.desk.state.test_store import row

@@ -19,9 +19,10 @@ from desk.engine.reconcile import take_late_report
 from desk.engine.schedule import Schedule
 from desk.orders.layered import Layered
 from desk.orders.ledger import CHUNK, Lot, Lots
-from desk.state.memory import Key
+from desk.state.rows import ORDER, Batch
 from desk.state.schema import VERSION
-from desk.state.store import ORDER, Batch, Store, StoreDamaged
+from desk.state.store import Store, StoreDamaged
+from desk.state.tables import Key
 from tests.support.fakes import DeskBench
 from tests.support.venue_bench import VenueBench
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 
 from desk.api.pages import list_open, show_positions, show_status, show_strategies
-from desk.engine import loop
+from desk.engine import handling
 from desk.state.store import StoreUnavailable
 from tests.support.running import receivers
 
@@ -54,8 +54,8 @@ def test_what_is_only_asked_for_is_never_seen(start, monkeypatch, alert):
         tried.append(desk.state.seq)
         return original(entries)
 
-    original = loop.preview
-    monkeypatch.setattr(loop, "preview", peek)
+    original = handling.preview
+    monkeypatch.setattr(handling, "preview", peek)
     answer = receiver.send("/webhook/validate", **{"symbol": "BTCUSDT", **alert}).get_json()
     assert answer["alert"]["action"] == alert["action"]
     assert len(seen) == 1

@@ -15,7 +15,8 @@ from desk.engine.commands import Command
 from desk.engine.events import AlertReceived
 from desk.formats import to_json
 from desk.orders.journal import Notice
-from desk.state.store import AlertRow, Batch, Store, StoreDamaged, StoreUnavailable
+from desk.state.rows import AlertRow, Batch
+from desk.state.store import Store, StoreDamaged, StoreUnavailable
 from parsers import parse
 from tests.support.fakes import START, DeskBench, HangingBroker
 from tests.support.running import await_true, read_state, receivers, running

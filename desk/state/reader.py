@@ -1,0 +1,99 @@
+"""Read what is committed, from whatever thread asks. Nothing is written here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+from desk.orders.journal import FILLS, ClosedTradeRow
+from desk.orders.order import Order
+from desk.state.rows import ORDER, TRADE, AlertRow
+
+EVENTS_SEEN = 50
+"""How many events are looked through for each that is shown."""
+
+
+class Reader:
+    """Read what is committed."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def find_alert(self, alert_id: str) -> AlertRow | None:
+        """Return one alert."""
+        row = self._db.execute("SELECT * FROM alerts WHERE alert_id = ?", (alert_id,)).fetchone()
+        return AlertRow(*row) if row else None
+
+    def find_orders(self, alert_id: str) -> list[tuple[str, int, str, Order]]:
+        """Return account, paper, instrument and order of everything that an alert caused."""
+        rows = self._db.execute(
+            "SELECT account, paper, instrument, data FROM orders WHERE alert_id = ?", (alert_id,)
+        )
+        return [(a, p, i, ORDER.validate_json(data)) for a, p, i, data in rows]
+
+    def find_executions(self, client_ids: Iterable[str]) -> dict[str, int]:
+        """Return when each order was last executed."""
+        found: dict[str, int] = {}
+        for client_id in client_ids:
+            row = self._db.execute("SELECT MAX(at) FROM fills WHERE client_id = ?", (client_id,))
+            if (at := row.fetchone()[0]) is not None:
+                found[client_id] = at
+        return found
+
+    def find_trade(
+        self, account: str, paper: int, instrument: str, strategy: str, at: int
+    ) -> ClosedTradeRow | None:
+        """Return the closed trade that a fill at a time belongs to, or None while it is open."""
+        rows = self._db.execute(
+            "SELECT data FROM trades WHERE account = ? AND paper = ? AND instrument = ? AND strategy = ? "
+            "AND closed_at >= ? ORDER BY closed_at, id LIMIT 2",
+            (account, paper, instrument, strategy, at),
+        )
+        for found in [TRADE.validate_json(data) for (data,) in rows]:
+            # A reversal opens in the millisecond in which it closes what was before.
+            is_before = found.trade.closed_at == at and found.trade.opened_at < at
+            if found.trade.opened_at <= at and not is_before:
+                return found
+        return None
+
+    def last_seq(self) -> int:
+        """Return the number of the newest alert."""
+        return self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM alerts").fetchone()[0]  # type: ignore[no-any-return]
+
+    def load_trades(self, limit: int) -> list[ClosedTradeRow]:
+        """Return the newest closed trades, newest first."""
+        rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
+        return [TRADE.validate_json(data) for (data,) in rows]
+
+    def load_events(self, limit: int) -> list[dict[str, Any]]:
+        """Return what the user was last told, newest first; what was executed never crowds out the rest."""
+        rows = self._db.execute(
+            "SELECT at, event, message, alert_id FROM events ORDER BY id DESC LIMIT ?",
+            (limit * EVENTS_SEEN,),
+        )
+        left = {True: limit, False: limit}
+        found: list[dict[str, Any]] = []
+        for at, event, message, alert_id in rows:
+            is_fill = event in FILLS
+            if left[is_fill]:
+                left[is_fill] -= 1
+                row = {"at": at, "event": event, "message": message, "alert_id": alert_id}
+                found.append(row)
+        return found
+
+    def find_strategy(self, name: str) -> int | None:
+        """Return when a strategy was created by its first alert, or None where it never was."""
+        row = self._db.execute(
+            "SELECT created_at FROM strategies WHERE name = ?", (name,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def load_strategies(self, limit: int) -> list[tuple[str, int]]:
+        """Return the created strategies that hold something and those created last, and when."""
+        return self._db.execute(
+            "SELECT name, created_at FROM strategies "
+            "WHERE name IN (SELECT strategy FROM positions WHERE open = 1) "
+            "OR rowid > (SELECT MAX(rowid) FROM strategies) - ? ORDER BY rowid",
+            (limit,),
+        ).fetchall()
