@@ -190,14 +190,14 @@ MUTATIONS = (
     Mutation(
         "a stop is not resized after a partial fill",
         "desk/orders/plan.py",
-        "return want is not None and _stands(order, want)",
+        "return want is not None and stands(order, want)",
         "return want is not None",
     ),
     Mutation(
         "a stop keeps working after the share is flat",
         "desk/orders/plan.py",
-        "return want is not None and _stands(order, want)",
-        "return want is None or _stands(order, want)",
+        "return want is not None and stands(order, want)",
+        "return want is None or stands(order, want)",
     ),
     Mutation(
         "a share stays bare while a failed exit waits for its next try",
@@ -237,7 +237,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a resting exit takes the whole share",
-        "desk/orders/plan.py",
+        "desk/orders/legs.py",
         "size = min(held, rest.quantity)",
         "size = held",
     ),
