@@ -41,6 +41,13 @@ class Worker(ThreadWorker):
         self.lingering = deque()
         super().init_process()
 
+    def handle_quit(self, sig, frame):
+        """Stop as for SIGTERM, also where Ctrl+C asks for more haste: what is on its way comes back.
+
+        gunicorn's own takes a lock of the pool in the signal's handler, which may interrupt its holder.
+        """
+        self.handle_exit(sig, frame)
+
     def finish_request(self, conn, fs):
         """Go on with a connection, or end it without waiting."""
         conn.close = lambda graceful=False: self.end(conn, is_graceful=graceful)
