@@ -24,6 +24,7 @@ from desk.orders.apply import miss_legs, observe, receive
 from desk.orders.believed_prices import Seen
 from desk.orders.discrepancies import Comparison, compare, is_busy, miss_read
 from desk.orders.evolve import evolve
+from desk.orders.journal import say_cause
 from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
 from desk.state.memory import State
@@ -260,7 +261,7 @@ def _hear(state: State, reading: Reading, now: int) -> None:
     told = silence.told or now - silence.since >= SILENT_MS
     if told and not silence.told:
         text = (
-            f"{name} does not answer: {reading.problem.rstrip('.')}. Its orders and positions are not "
+            f"{name} does not answer: {say_cause(reading.problem)}. Its orders and positions are not "
             "watched. It is asked again and again; look at the venue if this lasts."
         )
         state.notify("account_silent", text, now)

@@ -83,6 +83,11 @@ _WIRE = ("The venue could not be reached: ", "The venue may have acted: ")
 
 def say_unreached(account: str, why: str) -> str:
     """Return that an account could not be reached, and why, without a full stop."""
+    return f"{account} could not be reached: {say_cause(why) or 'no answer'}"
+
+
+def say_cause(why: str) -> str:
+    """Return why a call failed, without what every error of a call begins with and without a full stop."""
     for start in _WIRE:
         why = why.removeprefix(start)
-    return f"{account} could not be reached: {why.rstrip('.') or 'no answer'}"
+    return why.rstrip(".")

@@ -480,6 +480,17 @@ def test_a_silent_account_stands_in_the_status_and_is_told_of(make_venue_bench, 
     assert not bench.concerns()["silent_accounts"]
 
 
+def test_why_an_account_is_silent_is_said_once(make_venue_bench):
+    """Not: v does not answer: The venue could not be reached: no route."""
+    bench = make_venue_bench()
+    bench.buy("1")
+    bench.tick(20)
+    bench.venue.fail("snapshot", *[Unreachable("The venue could not be reached: no route.")] * 10)
+    bench.tick(12, step=0.5)
+    [told] = bench.told("account_silent")
+    assert "v does not answer: no route. Its orders" in str(told)
+
+
 def test_a_short_silence_is_not_told(make_venue_bench):
     """One failed read is no event."""
     bench = make_venue_bench()
