@@ -3,7 +3,7 @@
 
 A case goes through the whole receiver on paper. `orders` are side, quantity, status and code of each order, and
 its stop and target where it has any; `says` is a part of the message where nothing was traded. `<NOW>` in a body
-is the moment at which it is sent; `waits_for` names what is not judged yet.
+is the moment at which it is sent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class Case(NamedTuple):
     orders: tuple[tuple[str | None, ...], ...] = ()
     says: str = ""
     held: Held | None = None
-    waits_for: str = ""
 
 
 CASES = (
@@ -360,7 +359,6 @@ CASES = (
         "denied",
         code="LEVEL_FAR",
         orders=(("buy", "1", "denied", "LEVEL_FAR"),),
-        waits_for="a level far from the price (rules 4.4)",
     ),
     Case(
         "061 TopstepX bot: enter long with the bot's own size",
@@ -669,7 +667,6 @@ CASES = (
         "denied",
         code="LEVEL_FAR",
         orders=(("sell", "10000", "denied", "LEVEL_FAR"),),
-        waits_for="a level far from the price (rules 4.4)",
     ),
     Case(
         "116 CFD: sell 1 US30 (CFD), stop, target",
