@@ -41,6 +41,7 @@ from desk.orders.plan import wakes_at
 from desk.orders.position_book import PositionBook
 from desk.orders.shift import shift
 from desk.process.clock import ClockSteps, wall_clock
+from desk.state.forgetting import forget_prices
 from desk.state.memory import Simulate, State
 from desk.state.restore import restore
 from desk.state.store import Store, StoreUnavailable
@@ -100,8 +101,9 @@ class Desk:
         parallel = {name: each.parallel for name, each in settings.accounts.items()}
         self._pool = make_pool(brokers, parallel, self._deliver)
         self._instruments = InstrumentCache(self.state, brokers, self._pool.fetch, self._inbox.put)
-        self._readers = AccountPoller(self.state, brokers, self._pool.read, self._inbox.put)
         self._feed = Feed(self.state, ask_price, self._pool.fetch, self._inbox.put, brokers)
+        hear, recent = self._inbox.put, self._feed.recent
+        self._readers = AccountPoller(self.state, brokers, self._pool.read, hear, recent)
         self.context = EngineContext(
             self.state, store, rates, self._instruments.find, self._instruments.problem, symbol_key
         )
@@ -353,6 +355,8 @@ class Desk:
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now
             self.store.forget_identities(now)
+            forget_prices(self.state)
+            self._instruments.forget(now)
         return found
 
     def _find_lost(self, events: Sequence[Event], now: int) -> list[Event]:

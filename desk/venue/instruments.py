@@ -105,6 +105,13 @@ class InstrumentCache:
         """Move every moment along with a clock that was set."""
         self._again = {key: at + step for key, at in self._again.items()}
 
+    def forget(self, now: int) -> None:
+        """Let go of the names that a venue refused some time ago: anybody can send new ones."""
+        for key, found in list(self._known.items()):
+            if isinstance(found, BrokerRefused) and now >= self._again.get(key, now):
+                del self._known[key]
+                self._again.pop(key, None)
+
     def next_at(self, now: int) -> int | None:
         """Return when a venue that did not answer may be asked again; one that is due, once."""
         waits = {key: at for key, at in self._again.items() if key not in self._known}

@@ -57,6 +57,10 @@ EXPLAINED_AFTER = 3
 """After how many equal reads what an account holds beyond the positions counts as explained."""
 
 
+PRICES_AT_ONCE = 10
+"""How many instruments one read asks the price of, where nothing is open in them."""
+
+
 SYMBOLS_AT_ONCE = 3
 """Of how many instruments one read asks for executions: a venue counts each, and the others come next."""
 
@@ -118,6 +122,10 @@ def read_account(
     )
 
 
+def _none_recent(_account: str, _now: int) -> tuple[str, ...]:
+    return ()
+
+
 class AccountPoller:
     """When each account of a venue is read next, and which reads are out."""
 
@@ -127,11 +135,14 @@ class AccountPoller:
         brokers: Mapping[str, Broker],
         start: Callable[[str, Callable[[], None]], bool],
         deliver: Callable[[Reading], None],
+        recent: Callable[[str, int], tuple[str, ...]] = _none_recent,
     ) -> None:
         self._state = state
         self._brokers = brokers
         self._start = start
         self._deliver = deliver
+        self._recent = recent
+        """Account, now -> the instruments whose price the next order there will go by."""
         self._due: dict[str, int] = {}
         self._out: dict[str, int] = {}
         self._clean: dict[str, int] = {}
@@ -200,7 +211,10 @@ class AccountPoller:
         if self._out.get(name) == reading.began:
             del self._out[name]
         if self._due.get(name, 0) > now:  # nobody asked for another one meanwhile
-            pause = WORKING_MS if found is None or differs else _pause_ms(self._state, name)
+            is_near = bool(self._recent(name, now))
+            pause = (
+                WORKING_MS if found is None or differs else _pause_ms(self._state, name, is_near)
+            )
             self._due[name] = now + max(pause, self._least_ms(name))
         if found is not None and found.is_certain and not differs:
             self._clean[name] = reading.began
@@ -243,11 +257,7 @@ class AccountPoller:
             for order in book.orders.values()
             if order.status == "accepted"
         )
-        priced = tuple(
-            book.instrument.symbol
-            for book in books_of(self._state, name)
-            if book.orders or any(position.quantity for position in book.positions.values())
-        )
+        priced = self._find_priced(name, now)
         since, explains = self._clean[name], tuple(self._differs.get(name, ())[:SYMBOLS_AT_ONCE])
         broker, deliver = self._brokers[name], self._deliver
 
@@ -262,16 +272,30 @@ class AccountPoller:
         else:
             self._due[name] = now + WORKING_MS
 
+    def _find_priced(self, name: str, now: int) -> tuple[str, ...]:
+        """Return the instruments that are open, and those that orders were lately judged by."""
+        opened = dict.fromkeys(
+            book.instrument.symbol
+            for book in books_of(self._state, name)
+            if book.orders or any(position.quantity for position in book.positions.values())
+        )
+        tells_many = "prices" in self._brokers[name].facts.capabilities
+        most = (
+            PRICES_AT_ONCE if tells_many else SYMBOLS_AT_ONCE
+        )  # else each is a request of its own
+        lately = [symbol for symbol in self._recent(name, now) if symbol not in opened]
+        return (*opened, *lately[:most])
+
 
 def books_of(state: State, account: str) -> list[PositionBook]:
     """Return the books of an account at its venue in which something is open, or was a moment ago."""
     return state.open_books(account, paper=False)
 
 
-def _pause_ms(state: State, name: str) -> int:
+def _pause_ms(state: State, name: str, is_near: bool) -> int:
     books = books_of(state, name)
     if any(book.orders for book in books):
         return WORKING_MS
-    if any(book.totals.size for book in books):
+    if is_near or any(book.totals.size for book in books):
         return HOLDING_MS
     return IDLE_MS

@@ -41,6 +41,10 @@ LATE_MS = 600
 """A price that took longer is not waited for any more: the half second it has, and the way back."""
 
 
+RECENT_MS = 600_000
+"""How long after an alert its price is read along with the account: the next one waits for nothing."""
+
+
 PUBLIC = ""
 """Stands for an account where a price is anybody's: what the paper simulator goes by."""
 
@@ -102,6 +106,8 @@ class Feed:
         self._silent: dict[Source, int] = {}
         self._out: dict[Source, int] = {}
         self._resting: dict[Key, None] = {}
+        self._wanted: dict[Source, int] = {}
+        """When an order was last judged by a venue's price."""
 
     def is_awaited(self, book: PositionBook, now: int) -> bool:
         """Whether a paper order without a price should wait: its price is being asked for."""
@@ -127,12 +133,27 @@ class Feed:
         """
         if account not in self._brokers:
             return False
+        for symbol in wanted:
+            self._wanted.pop((account, symbol), None)  # the latest comes last
+            self._wanted[(account, symbol)] = now
         lacking = [s for s, seq in wanted.items() if not self._is_quoted((account, s), seq, now)]
         waits = [s for s in lacking if now - self._out.get((account, s), now) < LATE_MS]
         fresh = [s for s in waits if (account, s) not in self._out]
         if fresh:
             self._fetch_quotes(account, fresh, now)
         return bool(waits)
+
+    def recent(self, account: str, now: int) -> tuple[str, ...]:
+        """Return the symbols an account's orders were lately judged by, the latest first.
+
+        Only what its venue has told before: a name it does not know would spoil the request for the others.
+        """
+        for source, at in list(self._wanted.items()):
+            if now - at < RECENT_MS:
+                break
+            del self._wanted[source]
+        mine = [s for s in reversed(self._wanted) if s[0] == account and s in self._state.quotes]
+        return tuple(symbol for _, symbol in mine)
 
     def note(self, key: Key, book: PositionBook | None) -> None:
         """Remember whether orders rest in a book, so that its price is asked for."""
@@ -157,6 +178,7 @@ class Feed:
         self._known = {symbol: at + step for symbol, at in self._known.items()}
         self._silent = {source: at + step for source, at in self._silent.items()}
         self._out = {source: at + step for source, at in self._out.items()}
+        self._wanted = {source: at + step for source, at in self._wanted.items()}
 
     def start_due(self, now: int) -> None:
         """Ask for the price of what rests, where it is due."""

@@ -487,6 +487,46 @@ def test_prices_of_what_is_held_come_with_every_read(tmp_path: Path) -> None:
     assert row["open_pnl"] == "4"
 
 
+def test_an_order_that_follows_another_within_ten_minutes_asks_for_no_price(tmp_path: Path) -> None:
+    """Nothing is held, yet the price is read along; later it is asked for again."""
+    bench, venue, ask = live(tmp_path, "max_notional: 1000", BTC=500)
+    ask(price=500)
+    ask(action="close", quantity=None, price=500)
+    venue.asked.clear()
+    for _ in range(2):
+        read(bench)
+        venue.questions.clear()
+        assert ask(price=501)["status"] == "filled"
+        assert venue.questions == []
+        ask(action="close", quantity=None, price=500)
+        venue.asked.clear()
+    for _ in range(11):
+        read(bench)
+    venue.questions.clear()
+    read(bench)
+    assert venue.questions == []
+    assert ask(price=501)["status"] == "filled"
+    assert venue.questions
+
+
+def test_the_prices_of_many_strange_names_are_let_go(
+    bench: DeskBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest first, once an hour; never one in which something is open."""
+    monkeypatch.setattr("desk.state.forgetting.KEPT_PRICES", 3)
+    monkeypatch.setattr("desk.state.memory.KEPT_AT_REST", 1)
+    buy(bench, price=100)
+    for number in range(9):
+        bench.tick(1)
+        bench.send(action="close", symbol=f"N{number}USDT.P", price=5)
+    bench.tick(3601)
+    bench.desk.turn([])
+    known = bench.desk.state.prices
+    assert list(known) == list(bench.desk.state.shown.prices)
+    assert set(known) == {"BTCUSDT.P", "N6USDT.P", "N7USDT.P", "N8USDT.P"}
+    assert bench.desk.state.price_of("BTCUSDT.P") == 100
+
+
 def test_the_venues_equity_is_the_days_loss_where_it_tells(tmp_path: Path) -> None:
     """Now less at the day's start, also across a restart; the next day begins anew."""
     bench, venue, ask = live(tmp_path, "max_daily_loss: 50", BTC=100)
