@@ -16,6 +16,7 @@ from desk.engine.context import EngineContext
 from desk.engine.rules import (
     find_books,
     find_quotes,
+    holds_there,
 )
 from desk.orders.believed_prices import reference_price
 from desk.orders.journal import say_unreached
@@ -130,6 +131,10 @@ def refuse_on_route(
     text = no.message
     if no.code == MARKET_MISMATCH:
         text = f"{text.rstrip('.')}. {_say_where_else(context, record, route, alert)}"
+    if not context.is_dry and holds_there(context, record.strategy, alert, route.account):
+        # rules 3.2: an exit cannot leave, or an entry that may have been one: no answer of ours is read.
+        told = f"{record.strategy} holds {alert.symbol} on {route.account}, and its alert was refused. {text}"
+        context.state.notify("position_left", told, record.received_at, record.alert_id)
     denial = Denial(no.code, text, side, alert.quantity)
     return Part(route.account, paper, alert.symbol, denials=(denial,))
 

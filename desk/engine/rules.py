@@ -133,6 +133,15 @@ def say_where_held(context: EngineContext, strategy: str, alert: Alert, but: str
     return f"{strategy} holds {', '.join(found)}" if found else ""
 
 
+def holds_there(context: EngineContext, strategy: str, alert: Alert, account: str) -> bool:
+    """Whether a strategy has a position on an account in what an alert names."""
+    return any(
+        context.state.books[key].position(strategy).quantity != 0
+        for key in context.state.active.get(strategy, {})
+        if key[0] == account and _is_meant(context, key, strategy, alert)
+    )
+
+
 def _find_held(
     context: EngineContext, strategy: str, alert: Alert, route: Route, paper: bool
 ) -> list[PositionBook]:

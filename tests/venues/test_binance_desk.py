@@ -225,6 +225,20 @@ def test_without_keys_an_alert_says_which_variables_to_set(start, venue):
     assert venue.sent("POST", ORDER) == []
 
 
+def test_an_exit_that_finds_no_keys_after_a_restart_is_told(receiver, venue):
+    """Nobody reads the answer that TradingView gets: the events name what is held, and the variables."""
+    trade(receiver)
+    receiver.environ = {"PRICES": "alerts", **GUARDED}
+    receiver.restart()
+    assert trade(receiver, "close", quantity=None)["code"] == "CREDENTIALS_MISSING"
+    (told,) = [
+        e["message"] for e in receiver.get("/status")["events"] if e["event"] == "position_left"
+    ]
+    assert "holds BTCUSDT on" in told
+    assert "BINANCE_API_KEY" in told
+    assert len(venue.sent("POST", ORDER)) == 1
+
+
 def test_after_a_restart_the_share_and_its_protection_are_as_before(receiver, venue):
     """The pair at the venue is recognised, and no second one is placed."""
     trade(receiver, stop_loss="48000", take_profit="55000")

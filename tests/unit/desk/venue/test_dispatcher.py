@@ -351,7 +351,9 @@ def test_what_was_taken_in_is_answered_before_the_end(tmp_path):
     bench = DeskBench(tmp_path, CONFIG, {"hanging": venue})
     desk = bench.desk
     desk._thread.start()
-    submit(desk, action="cancel", symbol="BTCUSDT.P")  # the rules of the instrument are known after it
+    submit(
+        desk, action="cancel", symbol="BTCUSDT.P"
+    )  # the rules of the instrument are known after it
     assert wait_until(lambda: desk.state.history and not desk.state.waiting)
     assert wait_until(lambda: not desk._readers._out)
     threading.Timer(0.3, venue.may_answer.set).start()
