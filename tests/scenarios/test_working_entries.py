@@ -110,6 +110,23 @@ def test_a_sell_on_spot_cancels_the_resting_buy_and_finds_nothing(make_venue_ben
     assert len(bench.venue.requests) == 1
 
 
+@pytest.mark.parametrize("alert", [{"action": "sell", "quantity": "1"}, {"action": "close"}])
+def test_an_entry_that_fills_while_an_exit_has_it_cancelled_does_not_stay(make_venue_bench, alert):
+    """The cancel was lost and the exit is through: what fills then was said before the exit, and leaves."""
+    bench = make_venue_bench()
+    bench.buy("2")
+    bench.send(**LIMIT)
+    (entry,) = bench.venue.working()
+    bench.venue.fail("cancel", LOSE_REQUEST)
+    bench.send(**alert)
+    left = 1 if alert["action"] == "sell" else 0
+    assert bench.held() == left
+    assert entry.status == "accepted"
+    bench.venue.execute(entry)
+    bench.tick(20)
+    assert bench.held() == bench.at_venue() == left
+
+
 IGNORED = {
     "too old": {"action": "buy", "quantity": "1", "timenow": "2025-11-21T04:30:00Z"},
     "of another strategy": {"action": "close", "strategy": "t"},
