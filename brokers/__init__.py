@@ -39,6 +39,7 @@ def list_facts(brokers: Mapping[str, type[Broker]]) -> dict[str, VenueFacts]:
                 known,
                 markets=known.markets + facts.markets,
                 live_hosts=known.live_hosts + facts.live_hosts,
+                takes={**known.takes, **facts.takes},
             )
         )
     return found

@@ -23,11 +23,10 @@ from brokers.protocol import (
     Instrument,
     OrderReport,
     OrderRequest,
-    Rows,
     Snapshot,
-    Terms,
     VenueFacts,
 )
+from brokers.simulated import Rows, Terms
 
 ZERO = Decimal(0)
 BASIS_POINT = Decimal("0.0001")

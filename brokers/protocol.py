@@ -31,8 +31,9 @@ its own there (rules 5.3)."""
 EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
 INSUFFICIENT_BALANCE, UNSUPPORTED = "INSUFFICIENT_BALANCE", "UNSUPPORTED"
 SYMBOL_UNKNOWN, NOT_PERMITTED, REGION_BLOCKED = "SYMBOL_UNKNOWN", "NOT_PERMITTED", "REGION_BLOCKED"
-CLOCK, DUPLICATE = "CLOCK", "DUPLICATE"
-"""Between a broker and its calls: the time beside a signature is off; the client id is taken."""
+CLOCK, DUPLICATE, UNCHANGED = "CLOCK", "DUPLICATE", "UNCHANGED"
+"""Between a broker and its calls: the time beside a signature is off; the client id is taken; what was to be
+set is so already, which is a success."""
 ORDER_UNKNOWN, ORDER_GONE, ORDER_ARCHIVED = "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"
 """Of a look-up or a cancel: no such order; it works no more; it ended long ago, unfilled."""
 WRONG_ORDER = "WRONG_ORDER"
@@ -138,6 +139,9 @@ class OrderRequest:
     """Spend this much of the quote coin instead of buying `quantity`, at the market (capability cash)."""
     legs: tuple[OrderRequest, ...] = ()
     """A stop and a target that the venue works once this entry has filled (`capabilities`: bracket)."""
+    parent_id: str = ""
+    """The client id of the entry whose leg this order is, where the venue made it by itself and gave it no
+    client id of its own: it is found by its parent (rules 1.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +222,17 @@ class VenueFacts:
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
     carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
-    what they sell), prices (`PricesTold`: many prices in one request)."""
+    what they sell), prices (`PricesTold`: many prices in one request), amend (`Amends`: a working order
+    changes under its own id)."""
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
+    takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By market: which of the account's settings leverage, margin and account the broker obeys there, and
+    `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
+    exchanges: tuple[str, ...] = ()
+    """The names that `exchange` may have; empty: the broker is one venue and the setting is refused."""
+    optional: tuple[str, ...] = ()
+    """Credentials that only some accounts have, by the names of their variables: read where they are set."""
 
 
 class Connection(Protocol):
@@ -231,8 +243,28 @@ class Connection(Protocol):
         """spot, linear, futures or equity; None: the broker's only one."""
 
     @property
-    def sandbox(self) -> bool:
-        """Whether to use the venue's own test system."""
+    def sandbox(self) -> bool | str:
+        """Whether to use the venue's own test system; `demo` is as true as true."""
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether that test system is the venue's demo trading (`sandbox: demo`)."""
+
+    @property
+    def leverage(self) -> Decimal | None:
+        """What to set before an instrument's first entry; None: nothing is changed at the venue."""
+
+    @property
+    def margin(self) -> str | None:
+        """Set cross or isolated likewise; None: nothing is changed at the venue."""
+
+    @property
+    def account(self) -> str | None:
+        """The venue's own number or name of the account; None where the credentials have only one."""
+
+    @property
+    def exchange(self) -> str | None:
+        """Which of `VenueFacts.exchanges` the account is at."""
 
     @property
     def base_url(self) -> str | None:
@@ -240,7 +272,7 @@ class Connection(Protocol):
 
     @property
     def credentials(self) -> Mapping[str, str]:
-        """What `VenueFacts.needs` names, by those names; never to be shown."""
+        """What `VenueFacts.needs` and `optional` name, by those names; never to be shown."""
 
 
 class Broker(Protocol):
@@ -265,7 +297,11 @@ class Broker(Protocol):
         """
 
     def place_order(self, request: OrderRequest) -> OrderReport:
-        """Open with one order. Raises `BrokerRefused`, `Unreachable` or `Uncertain`."""
+        """Open with one order. Raises `BrokerRefused`, `Unreachable` or `Uncertain`.
+
+        Where an account can hold both sides apart, the broker makes sure first that it does not, and sets
+        the configured leverage and margin, once per instrument (`wire.preparation`).
+        """
 
     def close(self, request: OrderRequest) -> OrderReport:
         """Reduce with one order, never beyond the position. Raises as `place_order`."""
@@ -299,58 +335,12 @@ class PricesTold(Broker, Protocol):
         """Return the last price of each of the venue's own names; what it does not tell is left out."""
 
 
-class Terms(Protocol):
-    """What a simulated account is told about itself; a cost that is None is the usual one."""
+class Amends(Broker, Protocol):
+    """A broker whose venue changes a working order in its place (`capabilities`: amend)."""
 
-    @property
-    def currency(self) -> str:
-        """Of cash and profit."""
+    def amend(self, request: OrderRequest) -> OrderReport:
+        """Give a working order the quantity and the level of the request, under the client id it has.
 
-    @property
-    def market(self) -> str | None:
-        """What a plain name is: spot, linear, futures or equity."""
-
-    @property
-    def fee_bp(self) -> Decimal | None:
-        """The fee in hundredths of a percent of the notional."""
-
-    @property
-    def slippage_bp(self) -> Decimal | None:
-        """The slippage in hundredths of a percent of the price."""
-
-    @property
-    def fee_per_contract(self) -> Decimal | None:
-        """The fee for one contract of a future."""
-
-    @property
-    def slippage_ticks(self) -> Decimal | None:
-        """The slippage in ticks of a future."""
-
-    @property
-    def leverage(self) -> Decimal | None:
-        """How many times its margin a position may be worth."""
-
-
-class Rows(Protocol):
-    """The state a simulated account lives in, as its simulator reads it."""
-
-    now: int
-
-    def price(self, symbol: str) -> Decimal | None:
-        """Return the last price seen of an instrument."""
-
-    def free_cash(self) -> Decimal:
-        """Return cash less the margin in use, with open profit and loss of margined positions."""
-
-
-class LocalBroker(Broker, Protocol):
-    """A broker that lives in this process and is asked inside the transaction."""
-
-    def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> OrderReport | None:
-        """Let a resting order meet a price; None where nothing happens to it."""
-
-    def cash_change(self, instrument: Instrument, fill: Fill, realized: Decimal) -> Decimal:
-        """Return what a fill does to the account's cash; `realized` is its gross profit or loss."""
-
-    def margin(self, instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return the cash that a position ties up; zero where it was paid in full."""
+        `BrokerRefused` means that it stands as it was, or works no more: what became of it is a matter of
+        `find_order`. After `Uncertain` it may be either. Raises as `place_order`.
+        """

@@ -163,6 +163,45 @@ def check_markets(options: Options, brokers: Mapping[str, VenueFacts], problems:
         problems.add(path, f"{found}: use one of: {', '.join(known)}")
 
 
+def check_account_keys(
+    options: Options, brokers: Mapping[str, VenueFacts], problems: Problems
+) -> None:
+    """Check that an account says nothing that its broker does not know how to carry out.
+
+    A leverage that nobody sets would be believed to hold. On a paper account it is the simulator's own.
+    """
+    for name, account in options.accounts.items():
+        facts = brokers.get(account.broker)
+        if facts is None:
+            continue
+        said = {
+            "leverage": account.leverage is not None and account.broker != "paper",
+            "margin": account.margin is not None,
+            "account": account.account is not None,
+        }
+        obeyed = facts.takes.get(account.market or "", frozenset())
+        where = account.broker + (f" with market: {account.market}" if account.market else "")
+        for key in (key for key, is_said in said.items() if is_said and key not in obeyed):
+            problems.add(("accounts", name, key), f"{where} does not know it: remove this line")
+        if account.is_demo and "demo" not in obeyed:
+            text = f"{where} has no demo trading of its own: write sandbox: true"
+            problems.add(("accounts", name, "sandbox"), text)
+        _check_exchange(("accounts", name, "exchange"), account, facts, problems)
+
+
+def _check_exchange(
+    path: Location, account: Account, facts: VenueFacts, problems: Problems
+) -> None:
+    if not facts.exchanges:
+        if account.exchange is not None:
+            problems.add(
+                path, f"{account.broker} is one venue and knows no other: remove this line"
+            )
+    elif account.exchange not in facts.exchanges:
+        found = "is missing" if account.exchange is None else f"there is no {account.exchange[:40]}"
+        problems.add(path, f"{found}: use one of: {', '.join(facts.exchanges)}")
+
+
 def check_sandboxes(
     options: Options, brokers: Mapping[str, VenueFacts], problems: Problems
 ) -> None:

@@ -24,6 +24,7 @@ from desk.config.checks import (
     SHOWN_FROM,
     Location,
     Problems,
+    check_account_keys,
     check_accounts,
     check_live,
     check_markets,
@@ -121,6 +122,7 @@ def load(
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)
     check_markets(options, brokers, problems)
+    check_account_keys(options, brokers, problems)
     check_sandboxes(options, brokers, problems)
     check_strategies(options, declared, problems)
     options = _complete(options, _find_credentials(options, brokers, variables, problems))
@@ -280,11 +282,11 @@ def _find_unread(
 
     Of the environment only names that look like our secrets are told: the rest belongs to other programs.
     """
-    keys = {name for each in brokers.values() for name in each.needs}
+    keys = {name for each in brokers.values() for name in (*each.needs, *each.optional)}
     keys |= {
         name_variable(account, name)
         for account, each in options.accounts.items()
-        for name in _needs_of(each, brokers)
+        for name in _keys_of(each, brokers)
     }
     secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
@@ -329,6 +331,12 @@ def _needs_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str,
     return brokers[account.broker].needs if account.broker in brokers else ()
 
 
+def _keys_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
+    """Return the names of what an account may log in with."""
+    facts = brokers.get(account.broker)
+    return (*facts.needs, *facts.optional) if facts else ()
+
+
 def _find_credentials(
     options: Options,
     brokers: Mapping[str, VenueFacts],
@@ -342,7 +350,7 @@ def _find_credentials(
     found: dict[str, Account] = {}
     for account, each in options.accounts.items():
         values: dict[str, str] = {}
-        for name in _needs_of(each, brokers):
+        for name in _keys_of(each, brokers):
             own = name_variable(account, name)
             value, origin = variables.get(own) or variables.get(name) or ("", "")
             if value != value.strip() or not value.isprintable():

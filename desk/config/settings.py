@@ -37,9 +37,12 @@ from desk.config.value_types import (
     is_hours,
     is_level,
     is_loopback,
+    is_name,
     is_plain_symbol,
     is_rate,
     is_state,
+    lower_case,
+    maybe_demo,
     networks,
     nothing,
     number,
@@ -126,7 +129,12 @@ class Account(_Settings):
     broker: str = ""
     market: Literal["spot", "linear", "futures", "equity"] | None = None
     live: bool = False
-    sandbox: bool = False
+    sandbox: Annotated[bool | Literal["demo"], maybe_demo] = False
+    account: Annotated[str, text("the account's number or name at the venue", is_name)] | None = (
+        None
+    )
+    exchange: Annotated[str, text("an exchange like kraken", is_name), lower_case] | None = None
+    margin: Literal["cross", "isolated"] | None = None
     cash: Annotated[Decimal, number("0")] = Decimal(100000)
     currency: Annotated[str, text("a currency like USD", is_currency), upper_case] = "USD"
     day: Annotated[str, text('a time and a zone like "17:00 America/Chicago"', is_day)] = (
@@ -156,6 +164,11 @@ class Account(_Settings):
     def missing(self) -> tuple[str, ...]:
         """Return the names of the credentials that the broker needs and nobody has set."""
         return self._missing
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the venue's demo trading is meant by `sandbox`."""
+        return self.sandbox == "demo"
 
     def with_credentials(self, found: Mapping[str, str], missing: tuple[str, ...]) -> Account:
         """Return the account as it can log in."""

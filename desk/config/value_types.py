@@ -244,6 +244,13 @@ def nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
 
 
+def _read_sandbox(value: object) -> object:
+    """Take yes, no or the one kind of test system that has a name."""
+    if isinstance(value, bool) or value == "demo":
+        return value
+    raise _expect("true, false or demo")
+
+
 def _read_secret(value: object) -> object:
     """Take a text as a secret; an empty one is none."""
     if value is None or value == "":
@@ -277,7 +284,9 @@ STATE = (
 BASE_URL = "scheme and host alone, like https://testnet.binance.vision"
 HOURS = 'a window like "mon-fri 09:30-16:00 America/New_York"'
 upper_case = AfterValidator(str.upper)
+lower_case = AfterValidator(str.lower)
 bare_url = AfterValidator(lambda url: url.rstrip("/"))
+maybe_demo = BeforeValidator(_read_sandbox)
 frozen = AfterValidator(MappingProxyType)
 block = BeforeValidator(lambda value: {} if value is None else value)
 """A block whose lines are all commented out is empty."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.protocol import BrokerRefused, LocalBroker, OrderReport, OrderRequest
+from brokers.protocol import BrokerRefused, OrderReport, OrderRequest
+from brokers.simulated import LocalBroker
 from desk.engine.context import EngineContext
 from desk.orders.apply import InvariantBroken, judge_levels, receive, take_step
 from desk.orders.journal import FillRow

@@ -14,7 +14,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from brokers.protocol import Instrument, LocalBroker, Rows, Terms
+from brokers.protocol import Instrument
+from brokers.simulated import LocalBroker, Rows, Terms
 from desk.config.settings import Settings
 from desk.orders.believed_prices import Seen
 from desk.orders.evolve import evolve

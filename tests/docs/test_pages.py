@@ -586,8 +586,8 @@ def test_each_piece_of_configuration_is_accepted(config: str, tmp_path: Path) ->
     load(file, {"TRADINGVIEW_WEBHOOK_SECRET": SECRET, **keys}, facts)
 
 
-LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"}
-"""Refusals that lead to a look-up; no answer carries them."""
+LOOKED_UP = {"DUPLICATE", "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED", "UNCHANGED"}
+"""Refusals that lead to a look-up or are a success; no answer carries them."""
 OF_BROKERS = {value for name, value in vars(protocol).items() if name == value}
 """Every code that a broker may use: the protocol names them all."""
 

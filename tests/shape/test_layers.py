@@ -24,7 +24,8 @@ ROOMS = (
 PURE_ROOMS = ("desk.decision", "desk.orders", "parsers", "brokers.instruments")
 PURE_MODULES = sorted(
     {name for name in MODULES for room in PURE_ROOMS if name == room or name.startswith(f"{room}.")}
-    | {"brokers.paper", "brokers.protocol", "desk.formats", "desk.config.trading_day"}
+    | {"brokers.paper", "brokers.protocol", "brokers.simulated"}
+    | {"desk.formats", "desk.config.trading_day"}
 )
 """What turns values into values."""
 IMPURE = {
@@ -143,7 +144,7 @@ def test_brokers_know_nothing_of_the_desk(name):
 def test_the_desk_knows_an_alert_and_the_protocol(name):
     """Of parsers and brokers the desk imports the nouns alone."""
     others = {each for each in ours(name) if each.partition(".")[0] != "desk"}
-    assert others <= {"parsers.alert", "brokers.protocol"}
+    assert others <= {"parsers.alert", "brokers.protocol", "brokers.simulated"}
 
 
 def test_only_the_server_knows_the_web_and_wires():

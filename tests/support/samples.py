@@ -28,6 +28,11 @@ class Account:
     credentials: Mapping[str, str] = field(repr=False)
     market: str | None
     sandbox: bool = False
+    is_demo: bool = False
+    leverage: Decimal | None = None
+    margin: str | None = None
+    account: str | None = None
+    exchange: str | None = None
 
 
 @dataclass(frozen=True)

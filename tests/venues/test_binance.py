@@ -42,6 +42,11 @@ class Account:
     base_url: str | None
     market: str | None = "spot"
     sandbox: bool = False
+    is_demo: bool = False
+    leverage: Decimal | None = None
+    margin: str | None = None
+    account: str | None = None
+    exchange: str | None = None
     credentials: Mapping[str, str] = field(default_factory=lambda: dict(KEYS))
 
 
