@@ -25,6 +25,9 @@ HEDGE_MODE, HEDGE_UNKNOWN = "HEDGE_MODE", "HEDGE_UNKNOWN"
 """The account holds both sides apart, or could not be asked: nothing is opened there (rules 3.10)."""
 LOGIN_REFUSED = "LOGIN_REFUSED"
 """The venue does not let these credentials log in: nobody tries again for an hour (rules 8.4)."""
+HALTING = frozenset({KEYS_REFUSED, HEDGE_MODE})
+"""What stands until somebody acts at the venue: the account's opening orders are halted. HEDGE_UNKNOWN denies
+one order alone, and after LOGIN_REFUSED the broker itself is silent for an hour."""
 MARKET_MISMATCH, DATED_SYMBOL_NEEDED = "MARKET_MISMATCH", "DATED_SYMBOL_NEEDED"
 """The account trades another market than the symbol names (rules 5.4); only a dated contract has levels of
 its own there (rules 5.3)."""

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from brokers.protocol import KEYS_REFUSED, WRONG_ORDER
+from brokers.protocol import HALTING, WRONG_ORDER
 from desk.alerts.delivery import AlertAnswer
 from desk.decision.denial import Denial
 from desk.engine.commands import Command, run_command
@@ -163,7 +163,7 @@ class EventHandler:
             return
         execute_plan(self.context, receive(book, report, now, event.call.at), now)
         scope = f"account:{key[0]}"
-        if report.code in (KEYS_REFUSED, WRONG_ORDER) and scope not in self.state.halts:
+        if report.code in (*HALTING, WRONG_ORDER) and scope not in self.state.halts:
             halt(self.context, scope, f"{report.code}: {report.message or ''}", now)
         if report.status in ("unknown", "unreached"):
             self._readers.want(key[0], now)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import (
-    KEYS_REFUSED,
+    HALTING,
     Fill,
     OrderReport,
 )
@@ -42,8 +42,8 @@ def meet_reading(context: EngineContext, reading: Reading, now: int) -> Comparis
     state, name = context.state, reading.account
     was_silent = name in state.silent
     _hear(state, reading, now)
-    if reading.code == KEYS_REFUSED and f"account:{name}" not in state.halts:
-        halt(context, f"account:{name}", f"{KEYS_REFUSED}: {reading.problem}", now)
+    if reading.code in HALTING and f"account:{name}" not in state.halts:
+        halt(context, f"account:{name}", f"{reading.code}: {reading.problem}", now)
     if reading.snapshot is None:
         for book in miss_read(books_of(state, name), reading.began):
             _keep(context, book, now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brokers.protocol import BrokerRefused
+from brokers.protocol import HEDGE_MODE, BrokerRefused
 from desk.alerts.record import Record
 from desk.config.trading_day import end_of_day
 from desk.decision.context import DecisionContext
@@ -330,7 +330,9 @@ def _find_denial(
         text = f"{name} is disabled: set strategies.{name}.enabled to true to open again."
         return Denial("STRATEGY_DISABLED", text)
     if why := state.halted(name, route.account):
-        return Denial("HALTED", f"No opening orders: {why}. POST /resume ends the halt.")
+        # rules 3.10: the alerts of a hedge-mode account say so, also once it is halted for it.
+        code = HEDGE_MODE if f"({HEDGE_MODE}:" in why else "HALTED"
+        return Denial(code, f"No opening orders: {why}. POST /resume ends the halt.")
     if block := state.blocked.get(key_of(book)):
         return Denial("BOOK_BLOCKED", block[0])
     if not who.is_authenticated:

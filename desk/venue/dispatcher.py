@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from brokers.protocol import (
-    KEYS_REFUSED,
+    HALTING,
     Broker,
     BrokerRefused,
     OrderReport,
@@ -158,7 +158,7 @@ def carry_out(broker: Broker, call: VenueCall) -> OrderReport:
             return _look(broker, call)
         if call.what == "look":
             # Nobody may ask now: that says nothing about the order.
-            code = no.code if no.code == KEYS_REFUSED else None
+            code = no.code if no.code in HALTING else None
             return OrderReport(call.request.client_id, "unknown", code=code, message=no.message)
         return _for_all(call, "refused", no.code, no.message, no.retry_after)
     except Unreachable as error:

@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 import desk.engine.halts
-from brokers.protocol import KEYS_REFUSED, WRONG_ORDER, BrokerRefused, Uncertain, Unreachable
+from brokers.protocol import (
+    HEDGE_MODE,
+    HEDGE_UNKNOWN,
+    KEYS_REFUSED,
+    WRONG_ORDER,
+    BrokerRefused,
+    Uncertain,
+    Unreachable,
+)
 from desk.formats import iso
 from desk.orders.apply import InvariantBroken
 from desk.orders.evolve import evolve
@@ -285,6 +293,56 @@ def test_refused_keys_halt_the_account(make_venue_bench):
     assert scopes(bench) == ["account:v"]
     assert bench.buy("1")["code"] == "HALTED"
     assert len(bench.told("halted")) == 1
+
+
+SWITCH = BrokerRefused("v holds long and short apart. Switch it to one-way mode.", HEDGE_MODE)
+
+
+def test_a_hedge_account_halts_and_each_alert_says_so(make_venue_bench):
+    """Rules 3.10: 422 `HEDGE_MODE` with the switch named, also once halted; told once."""
+    bench = make_venue_bench()
+    bench.venue.fail("place", SWITCH)
+    first, second = bench.buy("1"), bench.buy("1")
+    for answer in (first, second):
+        assert (answer["http"], answer["code"]) == (422, HEDGE_MODE)
+        assert "one-way mode" in answer["message"]
+    assert "POST /resume" in second["message"]
+    assert len(bench.entries()) == 1
+    assert len(bench.told("halted")) == 1
+    bench.command("resume", scope="account:v")
+    assert bench.buy("1")["status"] == "filled"
+
+
+def test_a_hedge_account_keeps_its_exits(make_venue_bench):
+    """Somebody switched it while a position is held: what reduces goes on being tried."""
+    bench = make_venue_bench()
+    bench.buy("1", stop_loss="90")
+    bench.venue.fail("place", SWITCH)
+    bench.send(action="close")
+    assert scopes(bench) == ["account:v"]
+    bench.tick(5)
+    assert bench.held() == bench.at_venue() == 0
+
+
+def test_an_unknown_position_mode_denies_that_one_order(make_venue_bench):
+    """`HEDGE_UNKNOWN` halts nothing: the next alert asks again and trades."""
+    bench = make_venue_bench()
+    bench.venue.fail("place", BrokerRefused("the mode was not told", HEDGE_UNKNOWN))
+    answer = bench.buy("1")
+    assert (answer["http"], answer["code"]) == (422, HEDGE_UNKNOWN)
+    bench.tick(60)
+    assert len(bench.entries()) == 1
+    assert scopes(bench) == []
+    assert bench.buy("1")["status"] == "filled"
+
+
+def test_a_halt_of_everything_goes_before_the_hedge_mode(make_venue_bench):
+    """The remedy that is named must end what is in the way."""
+    bench = make_venue_bench()
+    bench.venue.fail("place", SWITCH)
+    bench.buy("1")
+    bench.command("halt", scope="all")
+    assert bench.buy("1")["code"] == "HALTED"
 
 
 def test_keys_refused_for_an_exit_halt_the_account_and_the_exit_is_pursued(make_venue_bench):

@@ -8,7 +8,14 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import KEYS_REFUSED, BrokerRefused, Snapshot, Uncertain, Unreachable
+from brokers.protocol import (
+    HEDGE_MODE,
+    KEYS_REFUSED,
+    BrokerRefused,
+    Snapshot,
+    Uncertain,
+    Unreachable,
+)
 from desk.venue.polling import Reading
 from tests.support.venue_bench import ARRIVE_LATE, KINDS, LOSE_ANSWER, NETTING, UNLINKED
 
@@ -513,13 +520,14 @@ def test_a_silent_account_is_told_within_seconds_where_a_position_is_held(make_v
     assert len(bench.told("account_silent")) == 1
 
 
-def test_a_read_whose_keys_are_refused_halts_the_account(make_venue_bench):
+@pytest.mark.parametrize(("code", "said"), [(KEYS_REFUSED, "HALTED"), (HEDGE_MODE, HEDGE_MODE)])
+def test_a_read_that_shows_why_nothing_can_open_halts_the_account(make_venue_bench, code, said):
     """Opening orders would only be refused; exits and protection go on being tried."""
     bench = make_venue_bench()
-    bench.venue.fail("snapshot", BrokerRefused("invalid key", KEYS_REFUSED))
+    bench.venue.fail("snapshot", BrokerRefused("look at the venue", code))
     bench.tick(61)
     assert [each["scope"] for each in bench.concerns()["halted"]] == ["account:v"]
-    assert bench.buy("1")["code"] == "HALTED"
+    assert bench.buy("1")["code"] == said
 
 
 @pytest.mark.parametrize("kind", UNLINKED)
