@@ -69,7 +69,7 @@ CODES: dict[str, str] = {
     "CROSSED": "The price has already passed the level of a stop or target.",
     "KEYS_REFUSED": "The venue does not accept the account's keys: its opening orders are halted.",
     "LOGIN_REFUSED": "The venue does not let the account log in; the message names the variables to check.",
-    "HEDGE_MODE": "The account holds long and short apart. Switch it to one-way mode at the venue, then POST /resume.",
+    "HEDGE_MODE": "The account holds long and short apart. Switch it to one-way there, then POST /resume.",
     "HEDGE_UNKNOWN": "The venue did not tell the account's position mode yet. Send the alert again.",
     "DATED_SYMBOL_NEEDED": "A level at this venue needs a dated contract, like MESZ2026. Name one.",
     "EQUITY_UNKNOWN": "The account's equity is not known, so no percentage of it can be taken. Send again.",
