@@ -145,6 +145,9 @@ class OrderRequest:
     parent_id: str = ""
     """The client id of the entry whose leg this order is, where the venue made it by itself and gave it no
     client id of its own: it is found by its parent (rules 1.2)."""
+    amended_from: Decimal | None = None
+    """What the order asked for before a change to `quantity` of which it is not known whether it was carried
+    out: an order with either is this one, and the report says which (`OrderReport.quantity`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,9 @@ class OrderReport:
     message: str | None = None
     retry_after: float | None = None
     """Seconds until the venue listens again, where it refused because of too many requests."""
+    quantity: Decimal | None = None
+    """What the order asks for in all, where the venue tells; counted on for an order that was amended and for
+    a leg that the venue made and sized itself."""
     linked: tuple[OrderReport, ...] = ()
     """What the same answer said of orders that the venue links to this one."""
 
@@ -226,7 +232,8 @@ class VenueFacts:
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
     carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
     what they sell), prices (`PricesTold`: many prices in one request), amend (`Amends`: a working order
-    changes under its own id)."""
+    changes under its own id), attached (with bracket: the legs exist whatever part of an entry has filled, in
+    its size, one alone too, and a market entry carries them where their levels are prices)."""
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
     takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -342,8 +349,9 @@ class Amends(Broker, Protocol):
     """A broker whose venue changes a working order in its place (`capabilities`: amend)."""
 
     def amend(self, request: OrderRequest) -> OrderReport:
-        """Give a working order the quantity and the level of the request, under the client id it has.
+        """Give a working order the quantity of the request, under the client id it has.
 
-        `BrokerRefused` means that it stands as it was, or works no more: what became of it is a matter of
-        `find_order`. After `Uncertain` it may be either. Raises as `place_order`.
+        What it was before is in `amended_from`. `BrokerRefused` means that it stands as it was, or works no
+        more: what became of it is a matter of `find_order`. After `Uncertain` it may be either. Raises as
+        `place_order`.
         """

@@ -105,7 +105,7 @@ def is_same_order(found: VenueOrder, request: OrderRequest) -> bool:
         )
     if request.reduces and request.order_type == "market":  # may have been cut
         return found.asked <= request.quantity
-    return found.asked == request.quantity
+    return found.asked in (request.quantity, request.amended_from)
 
 
 def cut_to_market(request: OrderRequest) -> Decimal:
@@ -168,7 +168,8 @@ def write_receipt(
     status, code, message = _read_end(found, request)
     average = found.average_price
     return OrderReport(
-        found.client_id, status, found.order_id, filled, average, fills, code, message
+        *(found.client_id, status, found.order_id, filled, average, fills, code, message),
+        quantity=found.asked or None,
     )
 
 

@@ -11,14 +11,24 @@ from decimal import Decimal
 from brokers.protocol import BrokerRefused, OrderReport, OrderRequest
 from brokers.simulated import LocalBroker
 from desk.engine.context import EngineContext
-from desk.orders.apply import InvariantBroken, judge_levels, receive, take_step
+from desk.orders.apply import InvariantBroken, receive, take_step
 from desk.orders.journal import FillRow
 from desk.orders.order import STOP_LOSS
 from desk.orders.plan import next_step
 from desk.orders.position_book import PositionBook
 from desk.orders.protection import watch_protection
 from desk.orders.requests import request_of
-from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Step, Submit, SubmitOco
+from desk.orders.steps import (
+    Amend,
+    Cancel,
+    Discard,
+    QueryOrder,
+    ReadAccount,
+    Step,
+    Submit,
+    SubmitOco,
+)
+from desk.orders.unpriced import judge_levels
 from desk.state.tables import Key
 from desk.venue.call import VenueCall
 
@@ -115,10 +125,9 @@ def _call(key: Key, book: PositionBook, step: Step, now: int) -> VenueCall:
 def _ask(book: PositionBook, step: Step) -> tuple[OrderRequest, str]:
     if isinstance(step, Submit):
         return request_of(book.orders[step.order.client_id], book), "place"
-    assert isinstance(step, Cancel | QueryOrder)
-    return request_of(book.orders[step.client_id], book), (
-        "cancel" if isinstance(step, Cancel) else "look"
-    )
+    assert isinstance(step, Cancel | QueryOrder | Amend)
+    words = {Cancel: "cancel", QueryOrder: "look", Amend: "amend"}
+    return request_of(book.orders[step.client_id], book), words[type(step)]
 
 
 def _answer_locally(local: LocalBroker, what: str, request: OrderRequest) -> OrderReport:

@@ -11,14 +11,24 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import CROSSED, FILTER, THROTTLED, OrderReport
-from desk.orders.believed_prices import find_far_level
+from desk.orders.attached import bear_legs
 from desk.orders.evolve import evolve
 from desk.orders.fills import executed, take_fills, write_off
 from desk.orders.journal import say_unreached
 from desk.orders.order import ENTRY, EXIT, LOOK_UPS, NO_ALERT, REDUCE, STOP_LOSS, TAKE_PROFIT, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.protection import meet_refused_leg
-from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Step, Submit, SubmitOco
+from desk.orders.resizing import begin_amend, take_quantity
+from desk.orders.steps import (
+    Amend,
+    Cancel,
+    Discard,
+    QueryOrder,
+    ReadAccount,
+    Step,
+    Submit,
+    SubmitOco,
+)
 from desk.orders.strategy_position import StrategyPosition
 
 ZERO = Decimal(0)
@@ -66,6 +76,9 @@ def take_step(book: PositionBook, step: Step, now: int) -> PositionBook:
         return book.with_order(
             evolve(order, in_flight="cancel", end_status=order.end_status or step.end_status)
         )
+    if isinstance(step, Amend):
+        _check_reducing(book, evolve(order, quantity=step.quantity - order.filled))
+        return book.with_order(begin_amend(order, step.quantity))
     if isinstance(step, QueryOrder):
         return book.with_order(evolve(order, in_flight="look"))
     return _drop(book, order, step, now)
@@ -90,7 +103,7 @@ def receive(
     if not book.paper:
         book = _acted(book, now)
     order = evolve(
-        order,
+        take_quantity(order, report),
         in_flight="",
         broker_id=report.broker_id or order.broker_id,
         code=report.code or order.code,
@@ -110,6 +123,7 @@ def receive(
             book = _refuse(book, order, report, now)
         case _:
             book = _end(book, order, report.status, now)
+    book = bear_legs(book, book.orders.get(report.client_id, order), now)
     return settle(book, order.strategy, now)
 
 
@@ -133,7 +147,9 @@ def observe(book: PositionBook, report: OrderReport, now: int, began: int) -> Po
         book = book.with_order(evolve(order, next_action_at=min(order.next_action_at, now)))
         order = book.orders[report.client_id]
     seen = take_fills(book, order, report)
-    return book if seen is book else settle(seen, order.strategy, now)
+    if seen is book:
+        return book
+    return settle(bear_legs(seen, seen.orders[order.client_id], now), order.strategy, now)
 
 
 def miss_legs(book: PositionBook, working: Collection[str], began: int) -> PositionBook:
@@ -157,26 +173,6 @@ def settle_by_hand(book: PositionBook, report: OrderReport, now: int) -> Positio
         return receive(book, report, now)
     order = evolve(book.orders[report.client_id], in_flight="")
     return settle(_believe_absent(book.with_order(order), order, now), order.strategy, now)
-
-
-def judge_levels(book: PositionBook, price: Decimal, now: int) -> PositionBook:
-    """Return the book after a first price was seen: an entry whose levels are far from it is denied.
-
-    Rules 4.4: what could not be judged when its alert came is judged before anything is filled.
-    """
-    for order in book.open_orders(None, ENTRY):
-        if not order.unpriced:
-            continue
-        levels = (order.limit_price, order.stop_price, order.stop_loss, order.take_profit)
-        far = find_far_level(*levels, known=price, instrument=book.instrument)
-        if far is None:
-            book = book.with_order(evolve(order, unpriced=False))
-            book = book.with_position(executed(book.position(order.strategy), order))
-            continue
-        denied = evolve(order, status="denied", code="LEVEL_FAR", message=far, unpriced=False)
-        book = book.with_order(denied).with_notice("order_denied", far, order.cause.alert_id)
-        book = settle(book, order.strategy, now)
-    return book
 
 
 def settle(book: PositionBook, strategy: str, now: int) -> PositionBook:
@@ -380,10 +376,6 @@ def _end(book: PositionBook, order: Order, status: str, now: int) -> PositionBoo
         order.filled if order.quote_quantity is not None and status == "filled" else order.quantity
     )
     book = book.with_order(evolve(order, status=status, quantity=quantity))
-    for leg in order.legs if status == "filled" else ():
-        # The venue has them now, or could not take them: what they are is asked at once.
-        born = evolve(leg, status="unknown", created_at=now, sent_at=now, next_action_at=now)
-        book = book.with_order(born)
     if status == "expired" and order.kind == ENTRY:
         text = f"{_named(book, order)} was not filled in time and has ended."
         book = book.with_notice("order_expired", text, order.cause.alert_id)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from desk.orders.order import EXIT, STOP_LOSS, TAKE_PROFIT, Order
+from desk.orders.evolve import evolve
+from desk.orders.order import EXIT, NO_ORDER, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import floor_to
 from desk.orders.strategy_position import StrategyPosition
@@ -68,6 +69,33 @@ def is_protected(book: PositionBook, position: StrategyPosition) -> bool | None:
     return True
 
 
+def reduces(order: Order, position: StrategyPosition) -> bool:
+    """Tell whether an order makes a position smaller: not once the position is on the other side."""
+    return (order.side == "sell") == (position.quantity > 0)
+
+
 def stands(order: Order, want: Leg) -> bool:
     """Tell whether a working order is exactly the leg that is wished for."""
     return (order.leaves_quantity, order.order_type, order.limit_price, order.stop_price) == want
+
+
+def reducing_order(
+    book: PositionBook, position: StrategyPosition, kind: str, cause: AlertRef, want: Leg, now: int
+) -> Order:
+    """Return the order that a wish asks for, under an id of its own."""
+    attempt = position.serial + 1
+    quantity, order_type, limit_price, stop_price = want
+    return evolve(
+        NO_ORDER,
+        client_id=book.name_order(cause.alert_id, kind, attempt),
+        cause=cause,
+        strategy=position.strategy,
+        kind=kind,
+        side="sell" if position.quantity > 0 else "buy",
+        quantity=quantity,
+        order_type=order_type,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        attempt=attempt,
+        created_at=now,
+    )

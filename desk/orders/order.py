@@ -53,7 +53,7 @@ class Order:
     """One order of ours, from the moment it was decided until it is final.
 
     `end_status` is the wish that a working order ends (`cancelled`, `expired`); `in_flight` is the
-    request that is on its way (`place`, `cancel`, `look`) or empty. An entry without `sent_at` waits
+    request that is on its way (`place`, `cancel`, `look`, `amend`) or empty. An entry without `sent_at` waits
     for its release.
     """
 
@@ -70,6 +70,8 @@ class Order:
     take_profit: Level | None = None
     legs: tuple[Order, ...] = ()
     """A stop and a target that the venue works by itself once this entry has filled."""
+    has_borne: bool = False
+    """Whether they stand in the book by now."""
     quote_quantity: Decimal | None = None
     """Spend this much instead of buying `quantity`, which is then only what it comes to at the last price."""
     status: str = "pending"
@@ -94,6 +96,12 @@ class Order:
     """How many look-ups were answered and did not show it."""
     is_unseen: bool = False
     """Whether a list of working orders did not show this stop or target, so that another is placed for it."""
+    parent_id: str = ""
+    """Of a leg that the venue works by itself: the client id of the entry that brought it."""
+    amended_from: Decimal | None = None
+    """What it asked for before a change of its quantity that may or may not have been carried out."""
+    may_amend: bool = True
+    """Whether its quantity may be changed in its place: not where that was tried in vain."""
     triggered: bool = False
     unpriced: bool = False
     """Whether no price was known by which its levels could be judged: that is made up for (rules 4.4)."""

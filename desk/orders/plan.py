@@ -11,12 +11,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from desk.formats import write_number
+from desk.orders.attached import attach_legs
 from desk.orders.evolve import evolve
 from desk.orders.journal import say_unreached
-from desk.orders.legs import LEGS, Leg, stands, wanted_legs
-from desk.orders.order import ENTRY, EXIT, NO_ORDER, REDUCE, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
+from desk.orders.legs import LEGS, Leg, reduces, reducing_order, stands, wanted_legs
+from desk.orders.order import ENTRY, EXIT, REDUCE, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
 from desk.orders.position_book import PositionBook
-from desk.orders.rounding import floor_to, place_level
+from desk.orders.resizing import change_leg, is_outdated
+from desk.orders.rounding import floor_to
 from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Step, Submit, SubmitOco
 from desk.orders.strategy_position import RETRY_RESET_MS, StrategyPosition
 
@@ -97,7 +99,9 @@ def _leave(book: PositionBook, position: StrategyPosition, now: int) -> Step | N
         if needed < book.instrument.smallest:
             return None
     return Submit(
-        _reducing(book, position, EXIT, position.exit_cause, (needed, "market", None, None), now)
+        reducing_order(
+            book, position, EXIT, position.exit_cause, (needed, "market", None, None), now
+        )
     )
 
 
@@ -159,8 +163,12 @@ def _end_orders(book: PositionBook, open_orders: list[Order], now: int) -> Step 
                 return Cancel(order.client_id, order.end_status)
             if order.expires_at and now >= order.expires_at:
                 return Cancel(order.client_id, "expired")
-            if order.kind in LEGS and not (_is_wanted(book, order) and _is_newest(book, order)):
+            if order.kind not in LEGS or order.amended_from is not None:
+                continue
+            if not _is_newest(book, order):
                 return Cancel(order.client_id, "cancelled")
+            if not _is_wanted(book, order) and (step := _change(book, order)):
+                return step
     return None
 
 
@@ -184,7 +192,12 @@ def _is_wanted(book: PositionBook, order: Order) -> bool:
     ):  # an exit at the market that still works: until nothing is left to leave
         return position.has_pending_exit
     want = wanted_legs(book, position).get(order.kind)
-    return want is not None and stands(order, want)
+    return want is not None and stands(order, want) and reduces(order, position)
+
+
+def _change(book: PositionBook, order: Order) -> Step | None:
+    """Return what becomes of a working order that is not wished for as it is; None: it is replaced first."""
+    return change_leg(book, order) if order.is_resting else Cancel(order.client_id, "cancelled")
 
 
 def _is_newest(book: PositionBook, order: Order) -> bool:
@@ -206,7 +219,7 @@ def _protect(book: PositionBook, position: StrategyPosition, now: int) -> Step |
     standing = {
         o.kind: o
         for o in book.open_orders(position.strategy, *LEGS)
-        if o.is_resting and not o.is_unseen
+        if o.is_resting and not o.is_unseen and not is_outdated(book, o)
     }
     pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
     if "oco" in book.capabilities and len(pair) == 2 and pair[0] == STOP_LOSS:
@@ -227,7 +240,7 @@ def _protect(book: PositionBook, position: StrategyPosition, now: int) -> Step |
             continue
         if kind == EXIT and book.open_orders(position.strategy, EXIT):
             continue
-        return Submit(_reducing(book, position, kind, _cause(position, kind), want, now))
+        return Submit(reducing_order(book, position, kind, _cause(position, kind), want, now))
     return None
 
 
@@ -249,7 +262,8 @@ def _place_pair(
     if now < position.retry_state(pair[0]).retry_at:
         return None
     stop, other = (
-        _reducing(book, position, kind, _cause(position, kind), wants[kind], now) for kind in pair
+        reducing_order(book, position, kind, _cause(position, kind), wants[kind], now)
+        for kind in pair
     )
     return SubmitOco((stop, other))
 
@@ -258,30 +272,10 @@ def _cause(position: StrategyPosition, kind: str) -> AlertRef:
     return position.exit.cause if kind == EXIT and position.exit else position.protection_cause
 
 
-def _reducing(
-    book: PositionBook, position: StrategyPosition, kind: str, cause: AlertRef, want: Leg, now: int
-) -> Order:
-    attempt = position.serial + 1
-    quantity, order_type, limit_price, stop_price = want
-    return evolve(
-        NO_ORDER,
-        client_id=book.name_order(cause.alert_id, kind, attempt),
-        cause=cause,
-        strategy=position.strategy,
-        kind=kind,
-        side="sell" if position.quantity > 0 else "buy",
-        quantity=quantity,
-        order_type=order_type,
-        limit_price=limit_price,
-        stop_price=stop_price,
-        attempt=attempt,
-        created_at=now,
-    )
-
-
 def _look_up(open_orders: list[Order], now: int) -> Step | None:
     for order in open_orders:
-        if order.status == "unknown" and _is_due(order, now):
+        is_doubted = order.status == "unknown" or order.amended_from is not None
+        if is_doubted and _is_due(order, now):
             return QueryOrder(order.client_id)
     return None
 
@@ -311,37 +305,7 @@ def _send_entry(book: PositionBook, position: StrategyPosition, order: Order) ->
             text = f"{position.strategy} held {position.quantity} by the time it was to leave."
             return Discard(order.client_id, "cancelled", "AT_TARGET", text)
         order = evolve(order, quantity=min(order.quantity, missing))
-    return Submit(_attach(book, position, order))
-
-
-def _attach(book: PositionBook, position: StrategyPosition, order: Order) -> Order:
-    """Return an entry that rests with its stop and target attached, where the venue works them by itself.
-
-    They protect from the moment it has filled, also while this program does not run. What fills before all
-    of it has, the desk protects as ever.
-    """
-    stop, target, price = order.stop_loss, order.take_profit, order.limit_price
-    if "bracket" not in book.capabilities or order.order_type != "limit" or position.quantity != 0:
-        return order
-    others = any(other is not order for other in book.open_orders(order.strategy))
-    if stop is None or target is None or price is None or others:
-        return order
-    step, tick = book.instrument.step, book.instrument.tick
-    size = floor_to(order.quantity * (1 - book.instrument.fee_in_kind), step)
-    sign = 1 if order.side == "buy" else -1
-    held = evolve(
-        position,
-        ledger=evolve(position.ledger, quantity=sign * size),
-        stop_loss=place_level(stop, price, order.side, STOP_LOSS, tick),
-        take_profit=place_level(target, price, order.side, TAKE_PROFIT, tick),
-        exit=None,
-    )
-    wants = wanted_legs(book, held)
-    if size < book.instrument.smallest or set(wants) != {STOP_LOSS, TAKE_PROFIT}:
-        return order
-    cause, now = order.cause, order.created_at
-    legs = tuple(_reducing(book, held, kind, cause, wants[kind], now) for kind in LEGS[:2])
-    return evolve(order, legs=legs)
+    return Submit(attach_legs(book, position, order))
 
 
 def _is_due(order: Order, now: int) -> bool:

@@ -20,4 +20,6 @@ def request_of(order: Order, book: PositionBook) -> OrderRequest:
         reduces=order.kind != ENTRY,
         quote_quantity=order.quote_quantity,
         legs=tuple(request_of(leg, book) for leg in order.legs),
+        parent_id=order.parent_id,
+        amended_from=order.amended_from,
     )

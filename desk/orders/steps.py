@@ -6,6 +6,7 @@ Plain values. `plan` chooses one, `apply` notes that it was taken, `pursue` carr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from desk.orders.order import Order
 
@@ -23,6 +24,14 @@ class Cancel:
 
     client_id: str
     end_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """Change what a working order asks for in all, in its place."""
+
+    client_id: str
+    quantity: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +63,4 @@ class Discard:
     message: str
 
 
-Step = Submit | SubmitOco | Cancel | QueryOrder | ReadAccount | Discard
+Step = Submit | SubmitOco | Cancel | Amend | QueryOrder | ReadAccount | Discard

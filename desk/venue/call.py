@@ -14,7 +14,7 @@ class VenueCall:
 
     key: Key
     what: str
-    """place, cancel or look."""
+    """place, cancel, amend or look."""
     request: OrderRequest
     partner: OrderRequest | None = None
     """The other order of a pair that the venue links."""

@@ -13,9 +13,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
 from brokers.protocol import (
     HALTING,
+    Amends,
     Broker,
     BrokerRefused,
     OrderReport,
@@ -34,9 +36,14 @@ START_WITHIN_SECONDS = 4.0
 and what was never sent must not leave after it was not found."""
 READERS = 2
 """How many reads of one account may be out: a second one only where the first hangs."""
-# What an order is when the call about it failed: a cancel or a look-up that failed changes nothing.
-_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "unknown"}
-_AFTER_UNCERTAIN = {"place": "unknown", "cancel": "accepted", "look": "unknown"}
+# What an order is when the call about it failed: a cancel, change or look-up that failed changes nothing.
+_AFTER_UNREACHABLE = {
+    "place": "unreached",
+    "cancel": "accepted",
+    "amend": "accepted",
+    "look": "unknown",
+}
+_AFTER_UNCERTAIN = {**_AFTER_UNREACHABLE, "place": "unknown"}
 
 
 class Dispatcher:
@@ -153,8 +160,8 @@ def carry_out(broker: Broker, call: VenueCall) -> OrderReport:
     try:
         return _ask(broker, call)
     except BrokerRefused as no:
-        if call.what == "cancel":
-            # A cancel is refused when the order is already gone: ask what became of it.
+        if call.what in ("cancel", "amend"):
+            # Either is refused when the order is already gone: ask what became of it.
             return _look(broker, call)
         if call.what == "look":
             # Nobody may ask now: that says nothing about the order.
@@ -163,6 +170,9 @@ def carry_out(broker: Broker, call: VenueCall) -> OrderReport:
         return _for_all(call, "refused", no.code, no.message, no.retry_after)
     except Unreachable as error:
         why = str(error) if call.what == "place" else None
+        if call.what == "amend":  # it never left: the order stands as it was
+            before = call.request.amended_from
+            return OrderReport(call.request.client_id, "accepted", quantity=before)
         return _for_all(call, _AFTER_UNREACHABLE[call.what], message=why or None)
     except Uncertain as doubt:
         return _for_all(call, _AFTER_UNCERTAIN[call.what], doubt.code, str(doubt) or None)
@@ -188,6 +198,8 @@ def _ask(broker: Broker, call: VenueCall) -> OrderReport:
         return broker.cancel(request)
     if call.what == "look":
         return broker.find_order(request)
+    if call.what == "amend":
+        return cast(Amends, broker).amend(request)
     if call.partner is not None:
         first, second = broker.protect((request, call.partner))
         return replace(first, linked=(*first.linked, second))

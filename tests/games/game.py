@@ -61,6 +61,13 @@ NETTING = [
     frozenset(),
     frozenset({"oco"}),
 ]
+PERPETUAL = [
+    frozenset({"reduce_only"}),
+    frozenset({"reduce_only", "amend"}),
+    frozenset({"reduce_only", "amend", "bracket", "attached"}),
+    frozenset({"reduce_only", "bracket", "attached"}),
+]
+"""The manners of the venues of perpetuals: nothing is linked, what is held is guarded by reduce-only."""
 SPOT = [
     frozenset({"locks_balance", "oco"}),
     frozenset({"locks_balance", "oco", "bracket"}),
@@ -96,10 +103,10 @@ class HeldCalls:
 class Game:
     """One desk, two accounts at venues of one kind, one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, manners: list[frozenset[str]] | None = None) -> None:
         self.chance = random.Random(seed)
         self.clock = FakeClock()
-        kinds = self.chance.choice([NETTING, NETTING, SPOT])
+        kinds = manners or self.chance.choice([NETTING, NETTING, SPOT])
         self.is_spot = kinds is SPOT
         self.has_hands = self.chance.random() < 0.2
         self.venues = {
@@ -161,6 +168,9 @@ class Game:
     def look_at(self, call: VenueCall) -> None:
         """Check an order as it leaves: no reducing one is larger than its share."""
         book = self.desk.state.books[call.key]
+        ended = book.orders.get(call.request.client_id) if call.what == "cancel" else None
+        if ended is not None:
+            self.referee.ends(book, ended)
         for request in (call.request, call.partner):
             if request is None or call.what != "place":
                 continue
@@ -584,9 +594,9 @@ def _prepare() -> tuple[Any, Path]:
     return _prepared["settings"], _prepared["template"]
 
 
-def play(seed: int) -> None:
-    """Play one game to its end."""
-    game = Game(seed)
+def play(seed: int, manners: list[frozenset[str]] | None = None) -> None:
+    """Play one game to its end, at venues of these manners if any are named."""
+    game = Game(seed, manners)
     chance = game.chance
     try:
         for _ in range(chance.randint(3, 14)):

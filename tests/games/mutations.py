@@ -232,8 +232,8 @@ MUTATIONS = (
     Mutation(
         "an unknown order is never looked up",
         "desk/orders/plan.py",
-        'if order.status == "unknown" and _is_due(order, now):',
-        'if order.status == "unknown" and order.kind == ENTRY and _is_due(order, now):',
+        "if is_doubted and _is_due(order, now):",
+        "if is_doubted and order.kind == ENTRY and _is_due(order, now):",
     ),
     Mutation(
         "a resting exit takes the whole share",
@@ -386,14 +386,35 @@ MUTATIONS = (
     Mutation(
         "an order whose answer was lost counts as never sent",
         "desk/venue/dispatcher.py",
-        '_AFTER_UNCERTAIN = {"place": "unknown"',
-        '_AFTER_UNCERTAIN = {"place": "unreached"',
+        '_AFTER_UNCERTAIN = {**_AFTER_UNREACHABLE, "place": "unknown"}',
+        "_AFTER_UNCERTAIN = _AFTER_UNREACHABLE",
     ),
     Mutation(
         "a look-up that failed counts as one that found nothing",
         "desk/venue/dispatcher.py",
-        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "unknown"}',
-        '_AFTER_UNREACHABLE = {"place": "unreached", "cancel": "accepted", "look": "absent"}',
+        '"look": "unknown",',
+        '"look": "absent",',
+    ),
+    Mutation(
+        "a stop is cancelled before the one that replaces it stands",
+        "desk/orders/resizing.py",
+        'return "reduce_only" in capabilities and not',
+        'return "nowhere" in capabilities and not',
+        "tests/scenarios/test_unlinked_legs.py",
+    ),
+    Mutation(
+        "a change of a leg that may be lost counts as made",
+        "desk/orders/plan.py",
+        'order.status == "unknown" or order.amended_from is not None',
+        'order.status == "unknown"',
+        "tests/scenarios/test_unlinked_legs.py",
+    ),
+    Mutation(
+        "a leg that the venue sized itself has the size that was asked",
+        "desk/orders/resizing.py",
+        "(order.amended_from is None and not order.parent_id)",
+        "order.amended_from is None",
+        "tests/scenarios/test_unlinked_legs.py",
     ),
     Mutation(
         "an order that filled instead of being cancelled counts as cancelled",
@@ -437,7 +458,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a distance is taken for a level where the price comes later",
-        "desk/orders/apply.py",
+        "desk/orders/unpriced.py",
         "if not order.unpriced:",
         "if True:",
         "tests/scenarios/test_prices.py",

@@ -14,7 +14,8 @@ from typing import Any
 
 from brokers.protocol import Fill, OrderRequest
 from desk.alerts.record import Record
-from desk.orders.order import ENTRY, EXIT, NO_ORDER, Order
+from desk.orders.legs import wanted_legs
+from desk.orders.order import ENTRY, EXIT, NO_ORDER, STOP_LOSS, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.rows import ORDER
@@ -150,6 +151,20 @@ class Referee:
                 ZERO,
             )
             assert gone + request.quantity <= whole, "a resting exit takes more than was asked"
+
+    def ends(self, book: PositionBook, order: Order) -> None:
+        """Check that a stop which is replaced is cancelled only once the new one stands."""
+        position = book.position(order.strategy)
+        is_guarded = "reduce_only" in book.capabilities and "oco" not in book.capabilities
+        wants = wanted_legs(book, position).get(STOP_LOSS)
+        if order.kind != STOP_LOSS or wants is None or not is_guarded or position.has_pending_exit:
+            return
+        if position.retry_state(STOP_LOSS).failures:
+            return  # the venue would not take a second one beside it
+        legs = book.open_orders(order.strategy, STOP_LOSS)
+        assert any(each.status == "accepted" and each is not order for each in legs), (
+            "a stop is cancelled before the one that replaces it stands"
+        )
 
     def _is_resting_exit(self, client_id: str, alert_id: str) -> bool:
         order = self.sent.get(client_id)

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.games.game import play
+from tests.games.game import PERPETUAL, play
 
 GAMES = int(os.environ.get("GAMES", "100000"))
 """How many games the drill plays; fewer for a look: `GAMES=2000 make drill`."""
@@ -17,6 +17,12 @@ def test_venues_that_lie_double_nothing_leave_nothing_and_bare_nothing():
     """After lost requests, late answers, partial fills, refusals, hands and crashes a close still closes."""
     for seed in range(250):
         play(seed)
+
+
+def test_venues_of_perpetuals_that_lie_are_played_in_all_their_manners():
+    """The desk is the OCO: stop and target rest side by side, are resized in their place or replaced."""
+    for seed in range(200):
+        play(seed, PERPETUAL)
 
 
 LOST_ONCE = {
@@ -42,7 +48,7 @@ def test_a_game_that_was_lost_once_is_not_lost_again(seed):
 def _play_some(first: int, count: int) -> str:
     for seed in range(first, first + count):
         try:
-            play(seed)
+            play(seed, PERPETUAL if seed % 4 == 0 else None)
         except AssertionError as error:
             return f"seed {seed}: {error}"
     return ""

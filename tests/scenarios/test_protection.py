@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.protocol import CROSSED, BrokerRefused, Unreachable
-from tests.support.venue_bench import KINDS, LOSE_ANSWER, LOSE_REQUEST, NETTING, UNLINKED
+from tests.support.venue_bench import DESKS, LOSE_ANSWER, LOSE_REQUEST, NETTING, UNLINKED
 
 LEVELS = {"stop_loss": "90", "take_profit": "120"}
 
@@ -36,7 +36,7 @@ def watch_bareness(bench, seconds, *, size=None):
 # --- exactly the share -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_stop_and_target_cover_the_share_after_a_fill(make_venue_bench, kind):
     """In its size, at once."""
     bench = make_venue_bench(kind)
@@ -53,7 +53,7 @@ def test_a_target_that_cannot_stand_beside_the_stop_is_warned_of(make_venue_benc
     assert any("take_profit" in text for text in answer["warnings"]) is (kind == "locked")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_target_alone_is_placed_everywhere(make_venue_bench, kind):
     """Without a stop it has all the room."""
     bench = make_venue_bench(kind)
@@ -62,7 +62,7 @@ def test_a_target_alone_is_placed_everywhere(make_venue_bench, kind):
     assert bench.rows()[0]["protected"] is True
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_grows_with_every_part_of_an_entry_that_fills(make_venue_bench, kind):
     """What filled is covered while the rest still works."""
     bench = make_venue_bench(kind)
@@ -75,7 +75,7 @@ def test_protection_grows_with_every_part_of_an_entry_that_fills(make_venue_benc
         assert bench.legs() == both(bench, total)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_grows_with_a_scale_in(make_venue_bench, kind):
     """A second entry without levels: the first one's stay, resized."""
     bench = make_venue_bench(kind)
@@ -85,7 +85,7 @@ def test_protection_grows_with_a_scale_in(make_venue_bench, kind):
     assert bench.legs() == both(bench, 3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_shrinks_with_a_partial_exit(make_venue_bench, kind):
     """It covers what is left."""
     bench = make_venue_bench(kind)
@@ -97,7 +97,7 @@ def test_protection_shrinks_with_a_partial_exit(make_venue_bench, kind):
     assert bench.legs() == both(bench, 2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_shrinks_when_a_part_of_the_exit_filled(make_venue_bench, kind):
     """An exit that fills in parts is pursued; in the end nothing is held and nothing works."""
     bench = make_venue_bench(kind)
@@ -109,7 +109,7 @@ def test_protection_shrinks_when_a_part_of_the_exit_filled(make_venue_bench, kin
     assert bench.legs() == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_is_resized_when_a_part_of_the_target_filled(make_venue_bench, kind):
     """Where the venue ends the other leg at the first fill, both are placed anew."""
     bench = make_venue_bench(kind)
@@ -198,7 +198,7 @@ def test_the_levels_of_a_newer_entry_replace_each_by_itself(
     assert bench.legs() == both(bench, 3, stop, target)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_levels_on_a_reducing_order_change_nothing(make_venue_bench, kind):
     """They are what the strategy would set on an entry."""
     bench = make_venue_bench(kind)
@@ -208,7 +208,7 @@ def test_levels_on_a_reducing_order_change_nothing(make_venue_bench, kind):
     assert bench.legs() == both(bench, 2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_cancel_leaves_stop_and_target_alone(make_venue_bench, kind):
     """It ends what works to enter or to exit."""
     bench = make_venue_bench(kind)
@@ -290,7 +290,7 @@ def test_without_reduce_only_an_exit_never_opens_the_other_side(make_venue_bench
     assert bench.at_venue() == bench.held() == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_stop_that_fills_under_its_cancel_is_not_followed_by_a_second_sale(
     make_venue_bench, kind
 ):
@@ -306,7 +306,7 @@ def test_a_stop_that_fills_under_its_cancel_is_not_followed_by_a_second_sale(
     assert not bench.venue.working()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_an_exit_does_not_wait_for_a_target_whose_cancel_is_refused(make_venue_bench, kind):
     """A venue that is slow to let go delays an exit by seconds at most."""
     bench = make_venue_bench(kind)
@@ -329,7 +329,7 @@ WENT_WRONG = {
 
 
 @pytest.mark.parametrize("faults", WENT_WRONG.values(), ids=WENT_WRONG)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_share_is_bare_for_at_most_five_seconds(make_venue_bench, kind, faults):
     """Whatever happened to the order of the stop, while the venue answers."""
     bench = make_venue_bench(kind)
@@ -340,7 +340,7 @@ def test_a_share_is_bare_for_at_most_five_seconds(make_venue_bench, kind, faults
     assert bench.legs() == both(bench, 2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_stop_whose_request_was_lost_stands_as_soon_as_that_is_certain(make_venue_bench, kind):
     """Three look-ups and ten seconds; told meanwhile that the share is bare."""
     bench = make_venue_bench(kind)
@@ -354,7 +354,7 @@ def test_a_stop_whose_request_was_lost_stands_as_soon_as_that_is_certain(make_ve
     assert not bench.concerns()["bare_shares"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_target_that_is_refused_again_and_again_never_delays_a_stop(make_venue_bench, kind):
     """Its pause has grown to a minute when an entry brings a stop: that stands at once."""
     bench = make_venue_bench(kind)
@@ -386,7 +386,7 @@ def test_a_stop_stands_alone_where_its_target_is_refused(make_venue_bench, kind)
     assert bench.legs() == [("limit", 120, 1), ("stop", 90, 1)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_bare_is_told_at_five_seconds_where_the_venue_is_silent(make_venue_bench, kind):
     """And pursued until it stands."""
     bench = make_venue_bench(kind)
@@ -408,7 +408,7 @@ def test_bare_is_told_at_five_seconds_where_the_venue_is_silent(make_venue_bench
     assert not bench.concerns()["bare_shares"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_stop_that_the_venue_lost_is_put_back(make_venue_bench, kind):
     """Somebody cancelled it by hand: it stands again within five seconds of the read."""
     bench = make_venue_bench(kind)
@@ -421,7 +421,7 @@ def test_a_stop_that_the_venue_lost_is_put_back(make_venue_bench, kind):
 
 
 @pytest.mark.parametrize("point", ["before the stop left", "on its way", "its answer was lost"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_protection_is_completed_after_a_crash(make_venue_bench, kind, point):
     """Killed after the entry, before the stop stood: bare for at most five seconds of the new start."""
     bench = make_venue_bench(kind)
@@ -446,7 +446,7 @@ def test_protection_is_completed_after_a_crash(make_venue_bench, kind, point):
         assert longest <= 5_000
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_share_whose_level_is_passed_is_closed(make_venue_bench, kind):
     """The price fell through the stop while it was placed: closed at the market, told."""
     bench = make_venue_bench(kind)
@@ -464,7 +464,7 @@ def test_a_share_whose_level_is_passed_is_closed(make_venue_bench, kind):
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_share_whose_level_is_passed_after_a_crash_is_closed(make_venue_bench, kind):
     """The same at a start."""
     bench = make_venue_bench(kind)
@@ -479,7 +479,7 @@ def test_a_share_whose_level_is_passed_after_a_crash_is_closed(make_venue_bench,
     assert len(bench.told("unprotected")) == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_a_share_whose_stop_is_refused_twice_is_closed(make_venue_bench, kind):
     """It cannot be protected: closed, told, and never bare for longer than five seconds."""
     bench = make_venue_bench(kind)
@@ -496,7 +496,7 @@ def test_a_share_whose_stop_is_refused_twice_is_closed(make_venue_bench, kind):
 @pytest.mark.parametrize(
     "fault", [BrokerRefused("passed", CROSSED), BrokerRefused("no stops today")]
 )
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_on_unprotected_tell_closes_nothing(make_venue_bench, kind, fault):
     """The user is told once, and the stop goes on being tried."""
     bench = make_venue_bench(kind, on_unprotected="tell")
@@ -510,7 +510,7 @@ def test_on_unprotected_tell_closes_nothing(make_venue_bench, kind, fault):
     assert bench.legs() == [("stop", 90, 2)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_what_the_entry_still_fills_does_not_stay_once_its_stop_is_hopeless(make_venue_bench, kind):
     """The rest of a working entry is cancelled with the close of what filled."""
     bench = make_venue_bench(kind)
@@ -535,7 +535,7 @@ def test_legs_that_the_venue_links_are_preferred(make_venue_bench, kind):
 
 
 @pytest.mark.parametrize("price", [90, 120], ids=["stop", "target"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DESKS)
 def test_the_other_leg_is_gone_within_three_seconds_of_a_fill(make_venue_bench, kind, price):
     """Where nothing is linked the desk itself cancels it."""
     bench = make_venue_bench(kind)

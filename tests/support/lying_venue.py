@@ -60,6 +60,7 @@ class Working:
     filled: Decimal = ZERO
     fills: list[Fill] = field(default_factory=list)
     pair: str = ""
+    attached: bool = False
 
     @property
     def leaves_quantity(self) -> Decimal:
@@ -67,7 +68,7 @@ class Working:
 
 
 class LyingVenue:
-    """One account. `capabilities` says what kind: reduce_only, locks_balance (then it is spot), oco."""
+    """One account of the kind that `capabilities` says; with locks_balance it is spot."""
 
     rest_seconds = 0.0
     fee_rate = ONE / 1000
@@ -154,6 +155,23 @@ class LyingVenue:
             raise Uncertain("the answer was lost")
         return self.receipt(request)
 
+    def amend(self, request: OrderRequest) -> OrderReport:
+        """Change what a working order asks for, or fail before or after it."""
+        self._may_be_gone()
+        if self._is_due(0.08):
+            raise Uncertain("the request was lost")
+        if self._is_due(0.08):
+            raise Unreachable("no route")
+        order = self.orders.get(request.client_id)
+        if order is None or order.status != "accepted" or request.quantity <= order.filled:
+            raise BrokerRefused("no such order")
+        if self._is_due(0.08):
+            raise BrokerRefused("not now")
+        order.request = replace(order.request, quantity=request.quantity)
+        if self._is_due(0.08):
+            raise Uncertain("the answer was lost")
+        return self.receipt(request)
+
     def find_order(self, request: OrderRequest) -> OrderReport:
         self._may_be_gone()
         if self._is_due(0.15):
@@ -228,7 +246,10 @@ class LyingVenue:
             status = "partly_filled"
         average = self._average(order)
         cid = request.client_id
-        return OrderReport(cid, status, f"v{cid}", order.filled, average, tuple(order.fills))
+        return OrderReport(
+            *(cid, status, f"v{cid}", order.filled, average, tuple(order.fills)),
+            quantity=order.request.quantity,
+        )
 
     # --- how it lies -----------------------------------------------------------------------------------
 
@@ -329,15 +350,36 @@ class LyingVenue:
         self._hold(request.instrument.holding, signed - (fee if is_bought_spot else ZERO))
         if pays in self.coins:
             self._hold(pays, -signed * price - (ZERO if is_bought_spot else fee))
+        if "attached" in self.capabilities:
+            self._grow_legs(order)
         if order.leaves_quantity == 0:
             order.status = "filled"
             self._activate(order)
+        if self.positions.get(request.instrument.holding, ZERO) == 0:
+            self._end_legs(request.instrument.holding)
         if order.pair and self.orders[order.pair].status == "accepted":
             self.orders[order.pair].status = "cancelled"
 
+    def _grow_legs(self, order: Working) -> None:
+        """Work what an entry brought in the size of what has filled of it, each by itself."""
+        for leg in order.request.legs:
+            known = self.orders.get(leg.client_id)
+            sized = replace(leg, quantity=order.filled)
+            if known is None:
+                self.orders[leg.client_id] = Working(sized, attached=True)
+            elif known.status == "accepted":
+                known.request = sized
+
+    def _end_legs(self, holding: str) -> None:
+        """End what was attached to a position that is gone."""
+        for order in self.orders.values():
+            is_here = order.request.instrument.holding == holding
+            if is_here and order.attached and order.status == "accepted":
+                order.status = "cancelled"
+
     def _activate(self, order: Working) -> None:
         """Work what an entry brought, now that it has filled, or refuse both for want of balance."""
-        if not order.request.legs:
+        if not order.request.legs or "attached" in self.capabilities:
             return
         stop, target = order.request.legs
         free = self.positions[stop.instrument.holding] - self._locked(stop.instrument.holding)

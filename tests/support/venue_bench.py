@@ -53,14 +53,18 @@ ZERO = Decimal(0)
 KINDS = {
     "reduce-only": frozenset({"reduce_only"}),
     "reduce-only-oco": frozenset({"reduce_only", "oco"}),
+    "reduce-only-amend": frozenset({"reduce_only", "amend"}),
+    "attached": frozenset({"reduce_only", "amend", "bracket", "attached"}),
     "plain": frozenset(),
     "plain-oco": frozenset({"oco"}),
     "locked": frozenset({"locks_balance"}),
     "locked-oco": frozenset({"locks_balance", "oco"}),
 }
 """The kinds of venue; on those that lock the balance it is spot."""
-NETTING = [name for name in KINDS if not name.startswith("locked")]
-UNLINKED = [name for name in KINDS if not name.endswith("oco")]
+DESKS = [name for name in KINDS if name != "attached"]
+"""The kinds at which the desk places every stop and target itself."""
+NETTING = [name for name in DESKS if not name.startswith("locked")]
+UNLINKED = [name for name in DESKS if not name.endswith("oco")]
 LOSE_REQUEST, LOSE_ANSWER = "the request is lost", "the answer is lost"
 ANSWER_LATE, ARRIVE_LATE = "the answer comes late", "the request arrives late"
 CONFIG = """
@@ -102,7 +106,7 @@ class ScriptedVenue(LyingVenue):
         self.answers_late = False
 
     def fail(self, verb: str, *faults: Fault) -> None:
-        """Queue faults for place, cancel, find, snapshot, fills, instrument; None lets one pass."""
+        """Queue faults for place, cancel, amend, find, snapshot, fills, instrument; None lets one pass."""
         self.faults[verb] += faults
 
     def instrument(self, symbol: str) -> Instrument:
@@ -124,6 +128,10 @@ class ScriptedVenue(LyingVenue):
     def cancel(self, request: OrderRequest) -> OrderReport:
         act = super().cancel
         return self._meet("cancel", request, lambda: act(request))
+
+    def amend(self, request: OrderRequest) -> OrderReport:
+        act = super().amend
+        return self._meet("amend", request, lambda: act(request))
 
     def find_order(self, request: OrderRequest) -> OrderReport:
         act = super().find_order

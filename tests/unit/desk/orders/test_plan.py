@@ -21,7 +21,7 @@ from desk.orders.legs import is_protected
 from desk.orders.order import ENTRY, EXIT, NO_ORDER, STOP_LOSS, TAKE_PROFIT, AlertRef
 from desk.orders.plan import next_step, wakes_at
 from desk.orders.position_book import PositionBook, VenuePosition
-from desk.orders.steps import Cancel, Discard, QueryOrder, ReadAccount, Submit
+from desk.orders.steps import Amend, Cancel, Discard, QueryOrder, ReadAccount, Submit
 from desk.orders.strategy_position import ProtectiveLevel, StrategyPosition
 from parsers.alert import Alert
 
@@ -101,13 +101,82 @@ def test_stop_and_target_cover_exactly_the_share():
 
 
 def test_protection_is_resized_when_the_share_changed():
-    """A stop for 3 on a share of 2 is cancelled and placed anew."""
+    """A stop for 3 on a share of 2 is replaced: the new one stands before the old one is cancelled."""
     book, _ = run(book_with(3, stop_loss=ProtectiveLevel(Decimal(90))))
     book = book.with_position(evolve(book.position("s"), ledger=held(2)))
     assert is_protected(book, book.position("s")) is False
     book, steps = run(book)
+    assert [type(step) for step in steps] == [Submit, Cancel]
+    assert steps[0].order.quantity == 2
+    assert [order.quantity for order in book.open_orders()] == [2]
+
+
+NO_OVERLAP = [LOCKS, frozenset(), CAN | {"oco"}, CAN | {"local"}]
+
+
+@pytest.mark.parametrize("capabilities", NO_OVERLAP, ids=sorted)
+def test_a_leg_is_cancelled_before_the_new_one_where_both_could_take_too_much(capabilities):
+    """Without reduce-only, where the first locks the balance, and where they are linked."""
+    stop = ProtectiveLevel(Decimal(90))
+    book, _ = run(book_with(3, capabilities=capabilities, stop_loss=stop))
+    book = book.with_position(evolve(book.position("s"), ledger=held(2)))
+    book, steps = run(book)
     assert [type(step) for step in steps] == [Cancel, Submit]
-    assert steps[-1].order.quantity == 2
+
+
+def test_a_leg_whose_replacement_was_refused_is_cancelled_first():
+    """The venue may take no second one: then it is as where nothing reduces only."""
+    book, _ = run(book_with(3, stop_loss=ProtectiveLevel(Decimal(90))))
+    book = book.with_position(evolve(book.position("s"), ledger=held(2)))
+    step = next_step(book, NOW)
+    book = take_step(book, step, NOW)
+    book = receive(book, OrderReport(step.order.client_id, "refused"), NOW)
+    assert len(book.open_orders()) == 1
+    book, steps = run(book, NOW + 1_000)
+    assert [type(step) for step in steps] == [Cancel, Submit]
+
+
+def test_a_leg_is_resized_by_one_change_where_the_venue_can():
+    """Under its own id, in all what has filled of it and what is held."""
+    book, _ = run(
+        book_with(3, capabilities=CAN | {"amend"}, stop_loss=ProtectiveLevel(Decimal(90)))
+    )
+    [stop] = book.open_orders()
+    book = book.with_position(evolve(book.position("s"), ledger=held(5)))
+    step = next_step(book, NOW)
+    assert step == Amend(stop.client_id, Decimal(5))
+    book = take_step(book, step, NOW)
+    assert next_step(book, NOW) is None
+    book = receive(book, OrderReport(stop.client_id, "accepted", quantity=Decimal(5)), NOW)
+    assert is_protected(book, book.position("s")) is True
+    assert next_step(book, NOW) is None
+
+
+def test_a_change_that_may_have_been_lost_is_looked_up_and_not_repeated():
+    """What the venue says it has counts; where it was lost, the leg is replaced."""
+    book, _ = run(
+        book_with(3, capabilities=CAN | {"amend"}, stop_loss=ProtectiveLevel(Decimal(90)))
+    )
+    [stop] = book.open_orders()
+    book = book.with_position(evolve(book.position("s"), ledger=held(2)))
+    book = take_step(book, next_step(book, NOW), NOW)
+    book = receive(book, OrderReport(stop.client_id, "accepted"), NOW)  # nobody knows
+    assert next_step(book, NOW) == QueryOrder(stop.client_id)
+    book = take_step(book, QueryOrder(stop.client_id), NOW)
+    book = receive(book, OrderReport(stop.client_id, "accepted", quantity=Decimal(3)), NOW)
+    book, steps = run(book)
+    assert [type(step) for step in steps] == [Submit, Cancel]
+    assert [order.quantity for order in book.open_orders()] == [2]
+
+
+def test_another_level_is_another_order_also_where_the_venue_can_change_one():
+    """Only the size is changed in its place: it is what a look-up can tell for certain."""
+    book, _ = run(
+        book_with(3, capabilities=CAN | {"amend"}, stop_loss=ProtectiveLevel(Decimal(90)))
+    )
+    book = book.with_position(evolve(book.position("s"), stop_loss=ProtectiveLevel(Decimal(95))))
+    book, steps = run(book)
+    assert [type(step) for step in steps] == [Submit, Cancel]
 
 
 def test_an_exit_leaves_before_its_protection_is_cancelled_where_orders_reduce_only():
