@@ -47,18 +47,14 @@ INDICES = frozenset(
 
 _MONTHS = futures.MONTHS
 _PROJECTX = re.compile(rf"(?:CON\.)?F\.[A-Z]{{2}}\.([A-Z0-9]+)(?:\.([{_MONTHS}])([0-9]{{2}}))?")
-_PROJECTX_ROOTS = {
-    "EP": "ES",
-    "ENQ": "NQ",
-    "CLE": "CL",
-    "MCLE": "MCL",
-    "GCE": "GC",
-    "SIE": "SI",
-    "NGE": "NG",
-    "USA": "ZB",
-    "TYA": "ZN",
-    "EU6": "6E",
-}
+_PROJECTX_ROOTS = (
+    {"EP": "ES", "ENQ": "NQ", "CLE": "CL", "MCLE": "MCL", "NQM": "QM", "NGE": "NG", "NQG": "QG"}
+    | {"HOE": "HO", "RBE": "RB", "GCE": "GC", "SIE": "SI", "CPE": "HG", "PLE": "PL", "TUA": "ZT"}
+    | {"FVA": "ZF", "TYA": "ZN", "TNA": "TN", "USA": "ZB", "ULA": "UB", "ZCE": "ZC", "ZWA": "ZW"}
+    | {"ZSE": "ZS", "ZME": "ZM", "ZLE": "ZL", "GLE": "LE", "DA6": "6A", "BP6": "6B", "CA6": "6C"}
+    | {"EU6": "6E", "JY6": "6J", "SF6": "6S", "GMET": "MET"}
+)
+"""The roots inside ProjectX's contract ids that are not the exchange's own."""
 _PERPETUAL = re.compile(r"([A-Z0-9/_-]*[A-Z0-9])(?:[-_]SWAP|[-_]?PERP(?:ETUAL)?)")
 _KUCOIN = re.compile(r"([A-Z0-9]{2,}?)(USDT|USDC|USD)M")
 _FUT = re.compile(r"(?=.{5})[A-Z0-9]{2,}FUT(?:URES?)?")

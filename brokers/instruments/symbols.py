@@ -216,9 +216,16 @@ def _build_future(name: str) -> Instrument:
     contract = None if continuous else futures.read_contract(name, date.min)
     root = continuous or (contract.root if contract else "")
     item = futures.PRODUCTS[root]
+    if contract and not futures.is_listed(contract):
+        months = ", ".join(item.listed)
+        message = (
+            f"{name} does not exist: {item.root} ({item.source}) is listed for the months {months}"
+        )
+        raise BrokerRefused(message, "SYMBOL_UNKNOWN")
     return Instrument(
         symbol=name,
         kind="futures",
+        quote=item.currency,
         root=root,
         is_continuous=continuous is not None,
         point_value=item.point_value,

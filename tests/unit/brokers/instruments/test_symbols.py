@@ -162,8 +162,9 @@ def test_the_exchange_never_makes_another_instrument(
         ("ESZ6", "futures /USD"),
         ("XYZ1!", "SYMBOL_UNKNOWN"),
         ("ES3!", "SYMBOL_UNKNOWN"),
-        ("ZCZ2026", "SYMBOL_UNKNOWN"),
-        ("ZC 12-26", "SYMBOL_UNKNOWN"),
+        ("ZRZ2026", "SYMBOL_UNKNOWN"),
+        ("ZR 12-26", "SYMBOL_UNKNOWN"),
+        ("ESF2027", "SYMBOL_UNKNOWN"),  # index futures have no January,
         ("BTCUSDTH2026", "SYMBOL_UNKNOWN"),
         ("BTC/USD:BTC", "SYMBOL_UNKNOWN"),
     ],
@@ -226,8 +227,8 @@ def test_the_market_says_what_a_plain_name_is(
         ("EURUSD.R", "write EURUSD"),
         ("XAUUSDM", "write XAUUSD"),
         # a future of a product that is not in the table
-        ("ZCZ6", "no contract that is known"),
-        ("HGH27", "no contract that is known"),
+        ("ZRZ6", "no contract that is known"),
+        ("PAH27", "no contract that is known"),
     ],
 )
 def test_a_derivative_in_another_spelling_is_never_a_coin_or_a_share(
@@ -293,10 +294,11 @@ def test_nothing_is_assumed_of_a_name_that_says_it_itself(symbol: str, market: s
 def test_a_future_carries_its_product(root: str) -> None:
     """Root, point value, tick and whole contracts are filled, continuous or dated."""
     item = futures.PRODUCTS[root]
-    for symbol in (f"{root}1!", f"{root}Z6"):
+    for symbol in (f"{root}1!", f"{root}{item.months[0]}7"):
         found = symbols.classify(symbol, None, TODAY)
         assert (found.root, found.point_value, found.tick) == (root, item.point_value, item.tick)
         assert (found.step, found.is_micro) == (Decimal(1), item.is_micro)
+        assert found.quote == item.currency
         assert found.is_continuous == symbol.endswith("!")
 
 
