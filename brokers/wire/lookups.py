@@ -74,6 +74,11 @@ class Remembered(Generic[Key, Value]):
         """Whether an entry is still known."""
         return key in self._rows
 
+    def list_keys(self) -> list[Key]:
+        """Return what is remembered, the oldest first."""
+        with self._lock:
+            return list(self._rows)
+
     def get(self, key: Key) -> Value | None:
         """Return an entry, or None where it was never noted or is forgotten."""
         return self._rows.get(key)
