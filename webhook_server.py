@@ -40,6 +40,8 @@ from desk.alerts.answers import OUTCOMES
 from desk.api import accounts
 from desk.api import pages as overview
 from desk.api.alert_api import AlertApi
+from desk.api.command_line import CannotCompare, read_arguments, run_comparison
+from desk.api.comparison import MAX_UPLOAD
 from desk.api.door import FAULT, NOT_RECORDED, add_door, add_safe_headers
 from desk.api.gate import Gate
 from desk.api.requests import (
@@ -64,7 +66,7 @@ from desk.state.backup import CannotBackUp, back_up
 from desk.state.rehearsal import find_fault as try_start
 from desk.state.store import StoreUnavailable
 from desk.venue.prices import AskPrice
-from parsers import glance, parse
+from parsers import glance, mask_flat, parse
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
@@ -258,6 +260,14 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
             )
         )
 
+    @app.post("/compare")
+    def compare() -> Response:
+        api.require_admin(read_caller(request.environ))
+        request.max_content_length = MAX_UPLOAD
+        sent = request.files.getlist("file")
+        files = ((each.filename or "", each.read()) for each in sent)
+        return _send(api.compare(files if sent else None, request.form.get("zone"), mask_flat))
+
     @app.post("/orders/<client_order_id>/resolve")
     def resolve(client_order_id: str) -> Response:
         api.require_admin(read_caller(request.environ))
@@ -373,41 +383,11 @@ def print_banner(settings: Settings) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Start the receiver, or check its configuration."""
-    parser = argparse.ArgumentParser(description="Turn TradingView alerts into orders.")
-    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on (default 8080)")
-    parser.add_argument("--config", help="settings file (default config.yaml beside the program)")
-    parser.add_argument(
-        "--check", action="store_true", help="print the effective settings and exit"
-    )
-    parser.add_argument(
-        "--connect", action="store_true", help="with --check: log in at every venue, too"
-    )
-    parser.add_argument(
-        "--abandon-live",
-        action="store_true",
-        help="start although live positions are open and their accounts are not live any more",
-    )
-    parser.add_argument(
-        "--backup", metavar="FILE", help="copy the state into a new file, also while it is in use"
-    )
-    options = parser.parse_args(arguments)
-    if options.connect and not options.check:
-        parser.error("--connect goes with --check")
+    options = read_arguments(arguments)
     config = options.config or os.environ.get("CONFIG")
     overrides = {"host": options.host, "port": options.port}
     settings = load_settings_or_exit(config, overrides)
-    if options.check:
-        print("\n".join([*describe(settings), *(f"warning: {w}" for w in warnings(settings))]))
-        print(sum_up(settings, warnings(settings)))
-        if options.connect:
-            _check_connections(settings)
-        return
-    if options.backup:
-        try:
-            print(back_up(settings.state_path, Path(options.backup)))
-        except CannotBackUp as error:
-            _give_up(error)
+    if _end_early(options, settings):
         return
     if options.abandon_live:
         os.environ["ABANDON_LIVE"] = "1"
@@ -416,6 +396,29 @@ def main(arguments: list[str] | None = None) -> None:
     if config:
         os.environ["CONFIG"] = str(Path(config).resolve())
     _serve(settings)
+
+
+def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
+    """Do what was asked for instead of serving; return whether anything was."""
+    if options.check:
+        print("\n".join([*describe(settings), *(f"warning: {w}" for w in warnings(settings))]))
+        print(sum_up(settings, warnings(settings)))
+        if options.connect:
+            _check_connections(settings)
+    elif options.backup:
+        try:
+            print(back_up(settings.state_path, Path(options.backup)))
+        except CannotBackUp as error:
+            _give_up(error)
+    elif options.compare:
+        try:
+            sys.stdout.writelines(run_comparison(settings, options, parse, mask_flat))
+        except CannotCompare as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(2) from None
+    else:
+        return False
+    return True
 
 
 def _check_connections(settings: Settings) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parsers.fields import build
-from parsers.redaction import MASK, find_secrets, glance, hide, mask, mask_unread
+from parsers.redaction import MASK, find_secrets, glance, hide, mask, mask_flat, mask_unread
 
 from .alert import Alert, Message, ParseError
 from .containers import Order, open_body
 
-__all__ = ["glance", "parse"]
+__all__ = ["glance", "mask_flat", "parse"]
 
 MAX_BYTES = 262_144
 """Far above the limit of the server, which answers 413; this only bounds the time."""

@@ -21,6 +21,7 @@ _VALUE = re.compile(
     r"\"(?:[^\"\\\n]|\\.)*\"?|'[^'\n]*'?|[“”][^“”\n]*[“”]?|(?!null|true|false)[^\s,;&}\]\"'|{\[]+"
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))")
+_FLAT = re.compile(r'"(?P<key>[A-Za-z_-]{1,40})"(?P<gap>\s*:\s*)"[^"\\]*"')
 MAX_GLANCES = 300
 _LOWER = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
 _KEY_START = re.compile(r"[A-Za-z0-9_-]{1,41}\Z")
@@ -70,6 +71,16 @@ def glance(body: bytes) -> list[str]:
                     found[value[0].strip("\"'“”")] = None
             at = lowered.find(word, at + len(word))
     return [value for value in found if value.strip()]
+
+
+def mask_flat(text: str) -> str:
+    """Mask the secrets of a flat JSON object by their keys: the usual alert, at a tenth of the cost.
+
+    Whoever compares texts asks this first; only `mask` and what is around it make a text fit to be shown.
+    """
+    return _FLAT.sub(
+        lambda m: f'"{m["key"]}"{m["gap"]}"{MASK}"' if is_secret(m["key"]) else m[0], text
+    )
 
 
 def _unescape(text: str) -> str:

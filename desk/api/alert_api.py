@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from desk.alerts.delivery import Delivery, PendingReply
+from desk.api.comparison import answer_comparison
 from desk.api.controls import Controls
 from desk.api.gate import REFUSAL, Gate, is_basic
 from desk.api.replies import write_outcomes, write_preview, write_received
 from desk.api.requests import ApiResponse, Caller, HttpRefusal
+from desk.compare.own import MaskText
 from desk.config.load import is_loopback
 from desk.config.settings import Settings
 from desk.engine.loop import Desk
@@ -246,6 +248,17 @@ class AlertApi:
         is_here = self._gate.is_local_reader(caller.peer, caller.headers.keys())
         if not self.is_owner(caller) and not (is_here and is_loopback(_host_name(caller.host))):
             self._demand_token(caller)
+
+    def compare(
+        self, files: Iterable[tuple[str, bytes]] | None, zone: str | None, mask: MaskText
+    ) -> ApiResponse:
+        """Answer how TradingView's exports and the record differ. Raises `HttpRefusal`."""
+        if files is None:
+            text = "Send the exported files as fields named file, and the field zone where it is needed."
+            raise HttpRefusal(422, "FILE_UNREADABLE", text)
+        dedupe_ms = self.settings.webhook.dedupe_seconds * 1000
+        reading = self.desk.store.reader
+        return answer_comparison(reading, files, zone, self._parse, mask, dedupe_ms)
 
     def require_admin(self, caller: Caller) -> None:
         """Let in the owner alone, and no page of another site that borrows the owner's browser."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from brokers.protocol import Instrument
 from desk.orders.journal import FILLS, ClosedTradeRow
 from desk.orders.order import Order
-from desk.state.rows import ORDER, TRADE, AlertRow
+from desk.state.rows import INSTRUMENT, ORDER, TRADE, AlertRow
 
 EVENTS_SEEN = 50
 """How many events are looked through for each that is shown."""
@@ -56,6 +57,34 @@ class Reader:
             if found.trade.opened_at <= at and not is_before:
                 return found
         return None
+
+    def load_between(
+        self, first: int, last: int
+    ) -> Iterator[tuple[int, int, str, str, str, str | None, int, int, str]]:
+        """Yield what arrived between two moments, in that order.
+
+        Number, moment, id, strategy, status, code, success, deliveries and the masked body of each.
+        """
+        yield from self._db.execute(
+            "SELECT seq, received_at, alert_id, strategy, status, json_extract(answer, '$.code'), "
+            "json_extract(answer, '$.success'), deliveries, body FROM alerts "
+            "WHERE received_at BETWEEN ? AND ? ORDER BY seq",
+            (first, last),
+        )
+
+    def first_received_at(self) -> int | None:
+        """Return when the first alert of all was recorded."""
+        row = self._db.execute("SELECT received_at FROM alerts ORDER BY seq LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def load_rules(self) -> dict[tuple[str, bool, str], Instrument]:
+        """Return the rules of trading of each instrument on each account, as they are stored."""
+        found: dict[tuple[str, bool, str], Instrument] = {}
+        for account, paper, name, data in self._db.execute(
+            "SELECT account, paper, instrument, data FROM books"
+        ):
+            found[account, bool(paper), name] = INSTRUMENT.validate_json(data)
+        return found
 
     def last_seq(self) -> int:
         """Return the number of the newest alert."""
