@@ -55,8 +55,11 @@ def test_a_log_is_compared_with_what_the_receiver_recorded(receiver):
     assert answer.status_code == 200
     assert [each["verdict"] for each in shape["alerts"]] == ["never_arrived", "traded"]
     assert shape["files"][0] == {
-        **{"file": "log.csv", "kind": "alert_log", "rows": 2},
-        **{"zone": "UTC", "zone_source": "file"},
+        "file": "log.csv",
+        "kind": "alert_log",
+        "rows": 2,
+        "zone": "UTC",
+        "zone_source": "file",
     }
     assert [each["kind"] for each in shape["differences"]] == ["never_arrived"]
     assert SECRET not in answer.get_data(as_text=True)
