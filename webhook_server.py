@@ -32,7 +32,7 @@ if __name__ == "__main__":
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from brokers import BROKERS, PUBLIC_URL, find_broker, list_facts, public_price
+from brokers import BROKERS, find_broker, list_facts, public_price
 from brokers.instruments.symbols import canonical
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
@@ -118,7 +118,7 @@ def _price_source(settings: Settings) -> AskPrice | None:
     if settings.prices != "live":
         return None
     paper = [each for each in settings.accounts.values() if each.broker == "paper"]
-    base_url = next((each.base_url for each in paper if each.base_url), PUBLIC_URL)
+    base_url = next((each.base_url for each in paper if each.base_url), None)
     return functools.partial(public_price, base_url=base_url)
 
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
+from brokers.binance import spot_market, usdm_market
 from brokers.binance.spot import Binance
-from brokers.binance.spot_market import PUBLIC_URL, public_price
+from brokers.binance.usdm import BinancePerpetuals
+from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
 
-__all__ = ["BROKERS", "PUBLIC_URL", "public_price"]
-# Who tells anybody a price, without an account: what the paper simulator goes by.
 BROKERS: dict[str, type[Broker]] = {
     "binance": Binance,
+    "binance linear": BinancePerpetuals,
     "paper": Paper,
 }
 
@@ -27,7 +29,10 @@ def find_broker(brokers: Mapping[str, type[Broker]], name: str, market: str | No
 
 
 def list_facts(brokers: Mapping[str, type[Broker]]) -> dict[str, VenueFacts]:
-    """Return what the settings may say of each venue, the markets of all its lines together."""
+    """Return what the settings may say of each venue, the markets of all its lines together.
+
+    Where the venue's own line has one market, an account that names none still means that one.
+    """
     found: dict[str, VenueFacts] = {}
     for line, each in brokers.items():
         name, facts = line.partition(" ")[0], each.facts
@@ -38,8 +43,19 @@ def list_facts(brokers: Mapping[str, type[Broker]]) -> dict[str, VenueFacts]:
             else replace(
                 known,
                 markets=known.markets + facts.markets,
+                default_market=known.default_market or "".join(known.markets[:1]),
                 live_hosts=known.live_hosts + facts.live_hosts,
                 takes={**known.takes, **facts.takes},
             )
         )
     return found
+
+
+def public_price(symbol: str, base_url: str | None = None) -> Decimal | None:
+    """Return the last price of a spot pair or a perpetual without an account, or None; raises nothing.
+
+    The paper simulator goes by it; `base_url` stands in for the venue.
+    """
+    if is_perpetual(symbol):
+        return usdm_market.public_price(symbol, base_url or usdm_market.LIVE_URL)
+    return spot_market.public_price(symbol, base_url or spot_market.PUBLIC_URL)

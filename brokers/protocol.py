@@ -241,6 +241,8 @@ class VenueFacts:
     `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
     exchanges: tuple[str, ...] = ()
     """The names that `exchange` may have; empty: the broker is one venue and the setting is refused."""
+    default_market: str = ""
+    """What an account trades that does not say so, where there are several; empty: it must say so."""
     optional: tuple[str, ...] = ()
     """Credentials that only some accounts have, by the names of their variables: read where they are set."""
 

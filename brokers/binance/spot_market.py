@@ -70,25 +70,25 @@ def build_instrument(row: dict[str, Any]) -> Instrument:
     market = found.get("MARKET_LOT_SIZE", {})
     worth = found.get("NOTIONAL") or found.get("MIN_NOTIONAL") or {}
     step = require_decimal(lot, "stepSize") or SMALLEST_STEP
-    largest = [m for m in (_limit(lot, "maxQty"), _limit(market, "maxQty")) if m > 0]
+    largest = [m for m in (read_limit(lot, "maxQty"), read_limit(market, "maxQty")) if m > 0]
     return Instrument(
         symbol=require(row, "symbol", str),
         kind="spot",
         base=require(row, "baseAsset", str),
         quote=require(row, "quoteAsset", str),
-        tick=_limit(prices, "tickSize") or None,
+        tick=read_limit(prices, "tickSize") or None,
         step=step,
-        min_quantity=max(require_decimal(lot, "minQty"), _limit(market, "minQty")),
-        min_notional=_limit(worth, "minNotional"),
+        min_quantity=max(require_decimal(lot, "minQty"), read_limit(market, "minQty")),
+        min_notional=read_limit(worth, "minNotional"),
         max_market_quantity=min(largest, default=None),
-        market_step=max(step, _limit(market, "stepSize")),
+        market_step=max(step, read_limit(market, "stepSize")),
         fee_in_kind=USUAL_FEE,
     )
 
 
-def read_price(wire: Wire, name: str) -> Decimal | None:
+def read_price(wire: Wire, name: str, root: str = "/api/v3") -> Decimal | None:
     """Return the last price of a symbol, or None where it is not told within half a second."""
-    target = f"/api/v3/ticker/price?symbol={quote(name, safe='')}"
+    target = f"{root}/ticker/price?symbol={quote(name, safe='')}"
     try:
         reply = wire.read("GET", target, deadline_seconds=PRICE_SECONDS)
         price, told = require_decimal(reply.data, "price"), require(reply.data, "symbol", str)
@@ -112,9 +112,9 @@ def read_prices(wire: Wire, names: Collection[str]) -> dict[str, Decimal]:
     return {name: price for name, price in found.items() if price > 0 and name in names}
 
 
-def read_time(wire: Wire, deadline_seconds: float = 1.0) -> int:
+def read_time(wire: Wire, deadline_seconds: float = 1.0, root: str = "/api/v3") -> int:
     """Return Binance's clock in milliseconds. Raises `Unreachable`, `BrokerRefused` or `Uncertain`."""
-    reply = wire.read("GET", "/api/v3/time", deadline_seconds=deadline_seconds)
+    reply = wire.read("GET", f"{root}/time", deadline_seconds=deadline_seconds)
     return int(require(reply.data, "serverTime", int))
 
 
@@ -132,6 +132,6 @@ def _public_wire(base_url: str) -> Wire:
     return Wire(base_url, read_refusal=read_refusal)
 
 
-def _limit(data: dict[str, Any], name: str) -> Decimal:
+def read_limit(data: dict[str, Any], name: str) -> Decimal:
     """Return a limit that a filter may leave out; zero means that there is none."""
     return optional_decimal(data, name) or ZERO

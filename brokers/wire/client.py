@@ -109,17 +109,20 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         deadline_seconds: float = READ_SECONDS,
         max_bytes: int = MAX_BYTES,
+        is_urgent: bool = False,
     ) -> HttpResponse:
         """Make a call that changes nothing, again if need be, within one deadline.
 
         A transport fault (over a fresh connection), an unreadable answer and a 5xx are tried again. Raises
-        `BrokerRefused` for a refusal and `Unreachable` for everything else, a pause of the venue included.
+        `BrokerRefused` for a refusal and `Unreachable` for everything else, a pause of the venue included;
+        an urgent call (it tells what an exit became) leaves where the venue had only said that it is
+        overloaded, as the exit does.
         """
         due_seconds = time.monotonic() + deadline_seconds
         problem = "no answer"
         for attempt in range(_ATTEMPTS):
             left_seconds = due_seconds - time.monotonic()
-            if self.paused_seconds or left_seconds <= 0:
+            if self._left_seconds(is_urgent=is_urgent) or left_seconds <= 0:
                 break
             message = HttpRequest(method, target, headers or {}, None, left_seconds, max_bytes)
             outcome = self._call(message)
@@ -131,8 +134,8 @@ class Wire:
             pause_seconds = _RETRY_SECONDS * 2**attempt
             if attempt + 1 < _ATTEMPTS and time.monotonic() + pause_seconds < due_seconds:
                 time.sleep(pause_seconds)
-        if self.paused_seconds:
-            problem = f"the venue wants no requests for {self.paused_seconds:.0f} s"
+        if pause_seconds := self._left_seconds(is_urgent=is_urgent):
+            problem = f"the venue wants no requests for {pause_seconds:.0f} s"
         raise Unreachable(problem)
 
     def send(

@@ -58,7 +58,15 @@ class SignedCalls:
             return
         self.offset = theirs - (before + self._now()) // 2
 
-    def read(self, path: str, payload: Any, deadline: Deadline, method: str = "GET") -> Any:
+    def read(
+        self,
+        path: str,
+        payload: Any,
+        deadline: Deadline,
+        method: str = "GET",
+        *,
+        is_urgent: bool = False,
+    ) -> Any:
         """Ask for something and return the answer's JSON."""
 
         def call(signed: SignedCall) -> HttpResponse:
@@ -67,6 +75,7 @@ class SignedCalls:
                 signed.target,
                 headers=signed.headers,
                 deadline_seconds=deadline.left_seconds,
+                is_urgent=is_urgent,
             )
 
         return self._call(method, path, payload, call).data

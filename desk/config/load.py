@@ -194,8 +194,9 @@ def _fill_in(accounts: Mapping[str, dict[str, Any]], brokers: Mapping[str, Venue
         facts = brokers.get(broker) if isinstance(broker, str) else None
         if facts is None:
             continue
-        if account.get("market") is None and len(facts.markets) == 1:
-            account["market"] = facts.markets[0]
+        usual = facts.markets[0] if len(facts.markets) == 1 else facts.default_market
+        if account.get("market") is None and usual:
+            account["market"] = usual
         if "currency" not in account and facts.currency:
             account["currency"] = facts.currency
 

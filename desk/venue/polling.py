@@ -244,10 +244,15 @@ class AccountPoller:
     def _least_ms(self, name: str) -> int:
         """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it.
 
-        Rules 10.1: what the venue itself says was used counts too, e.g. that of another program.
+        Rules 10.1: what the venue itself says was used counts too, e.g. that of another program. Markets of
+        one venue that are systems of their own have quotas of their own.
         """
         accounts, broker = self._state.settings.accounts, self._brokers[name]
-        sharing = sum(accounts[each].broker == accounts[name].broker for each in self._due)
+        sharing = sum(
+            accounts[each].broker == accounts[name].broker
+            and type(self._brokers[each]) is type(broker)
+            for each in self._due
+        )
         return int(max(broker.facts.poll_seconds * sharing, broker.rest_seconds) * 1000)
 
     def _begin_one(self, name: str, now: int) -> None:

@@ -45,6 +45,10 @@ RECENT_MS = 600_000
 """How long after an alert its price is read along with the account: the next one waits for nothing."""
 
 
+TOLD_KINDS = ("spot", "linear")
+"""What anybody is told the price of, without an account."""
+
+
 PUBLIC = ""
 """Stands for an account where a price is anybody's: what the paper simulator goes by."""
 
@@ -219,7 +223,7 @@ class Feed:
         self._silent[source] = now + (SILENT_MS if source[0] == PUBLIC else VENUE_SILENT_MS)
 
     def _is_told(self, book: PositionBook) -> bool:
-        return self._ask is not None and book.paper and book.instrument.kind == "spot"
+        return self._ask is not None and book.paper and book.instrument.kind in TOLD_KINDS
 
     def _is_quoted(self, source: Source, seq: int, now: int) -> bool:
         """Whether a venue's price is young enough, or is not to be had for a while."""

@@ -115,7 +115,7 @@ def test_a_name_that_is_not_resolved_in_time_delays_no_longer(tmp_path, monkeypa
 
 
 def test_a_symbol_that_binance_does_not_trade_is_never_asked_for(receiver, venue):
-    """A future, a share and a perpetual have other venues."""
+    """A future and a share have other venues; a perpetual is never priced as the pair of its name."""
     for symbol in ("MES1!", "AAPL", "BTCUSDT.P"):
         buy(receiver, symbol=symbol, quantity="1", price="10")
         buy(receiver, symbol=symbol, quantity="1")

@@ -325,4 +325,129 @@ BINANCE = Sample(
     ),
 )
 
-SAMPLES: dict[str, Sample] = {"binance": BINANCE, "example": EXAMPLE}
+
+# --- Binance, USD-M perpetuals -------------------------------------------------------------------------
+
+_CONTRACT = Instrument(
+    "BTCUSDT", "linear", base="BTC", quote="USDT", tick=D("0.10"), step=D("0.001")
+)
+_CONTRACT_RULES = {
+    "symbol": "BTCUSDT",
+    "pair": "BTCUSDT",
+    "contractType": "PERPETUAL",
+    "status": "TRADING",
+    "baseAsset": "BTC",
+    "quoteAsset": "USDT",
+    "marginAsset": "USDT",
+    "pricePrecision": 2,
+    "quantityPrecision": 3,
+    "filters": [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": "556.80",
+            "maxPrice": "4529764",
+            "tickSize": "0.10",
+        },
+        {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
+        {"filterType": "MIN_NOTIONAL", "notional": "50"},
+    ],
+}
+_CONTRACT_TRADE = {
+    "symbol": "BTCUSDT",
+    "id": 698_759,
+    "orderId": 22_542_179,
+    "buyer": True,
+    "commission": "0.03200005",
+    "commissionAsset": "USDT",
+    "maker": False,
+    "positionSide": "BOTH",
+    "price": "64000.10",
+    "qty": "0.001",
+    "quoteQty": "64.00010",
+    "realizedPnl": "0",
+    "side": "BUY",
+    "time": _BINANCE_AT,
+}
+
+
+def _usdm_order(client_id: str, side: str, *, reduces: bool) -> dict[str, Any]:
+    """Return a market order that was filled, as POST /fapi/v1/order answers: without what it cost."""
+    return {
+        "clientOrderId": client_id,
+        "cumQty": "0.001",
+        "executedQty": "0.001",
+        "orderId": 22_542_179,
+        "origQty": "0.001",
+        "price": "0",
+        "reduceOnly": reduces,
+        "side": side,
+        "positionSide": "BOTH",
+        "status": "FILLED",
+        "stopPrice": "0",
+        "closePosition": False,
+        "symbol": "BTCUSDT",
+        "timeInForce": "GTC",
+        "type": "MARKET",
+        "origType": "MARKET",
+        "updateTime": _BINANCE_AT,
+        "workingType": "CONTRACT_PRICE",
+        "priceProtect": False,
+        "priceMatch": "NONE",
+        "selfTradePreventionMode": "NONE",
+        "goodTillDate": 0,
+    }
+
+
+def _usdm_deal(client_id: str, side: str, *, reduces: bool) -> Deal:
+    placed = _usdm_order(client_id, side.upper(), reduces=reduces)
+    found = {**placed, "avgPrice": "64000.10", "cumQuote": "64.0001", "time": _BINANCE_AT}
+    return Deal(
+        request=OrderRequest(client_id, _CONTRACT, side, D("0.0010"), reduces=reduces),
+        endpoint=("POST", "/fapi/v1/order"),
+        sent={
+            "symbol": "BTCUSDT",
+            "side": side.upper(),
+            "type": "MARKET",
+            "quantity": "0.001",
+            "newClientOrderId": client_id,
+            "newOrderRespType": "RESULT",
+            **({"reduceOnly": "true"} if reduces else {}),
+        },
+        accepted=(200, placed),
+        status="filled",
+        filled=D("0.001"),
+        average_price=D("64000.10"),
+        refused=(400, {"code": -2019, "msg": "Margin is insufficient."}),
+        duplicate=(400, {"code": -4116, "msg": "ClientOrderId is duplicated."}),
+        found=(200, found),
+    )
+
+
+BINANCE_LINEAR = Sample(
+    market="linear",
+    credentials=BINANCE.credentials,
+    symbol="BINANCE:BTCUSDT.P",
+    rules={
+        ("GET", "/fapi/v1/time"): (200, {"serverTime": _BINANCE_AT}),
+        ("GET", "/fapi/v1/exchangeInfo"): (200, {"symbols": [_CONTRACT_RULES]}),
+        ("GET", "/fapi/v1/accountConfig"): (200, {"canTrade": True, "dualSidePosition": False}),
+        ("GET", "/fapi/v1/ticker/price"): (200, {"symbol": "BTCUSDT", "price": "64000.10"}),
+        ("GET", "/fapi/v1/userTrades"): (200, [_CONTRACT_TRADE]),
+    },
+    opening=_usdm_deal("o-1", "buy", reduces=False),
+    reducing=_usdm_deal("r-1", "sell", reduces=True),
+    lookup=("GET", "/fapi/v1/order"),
+    absent=(400, {"code": -2013, "msg": "Order does not exist."}),
+    id_at=("orderId",),
+    client_id_at=("clientOrderId",),
+    price_at=("executedQty",),  # the answer brings no price, only how much was filled
+    words_at=("msg",),
+    cancel=("DELETE", "/fapi/v1/order"),
+)
+
+SAMPLES: dict[str, Sample] = {
+    "binance": BINANCE,
+    "binance linear": BINANCE_LINEAR,
+    "example": EXAMPLE,
+}
