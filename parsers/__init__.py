@@ -115,7 +115,7 @@ def _hide_in_error(error: ParseError, secrets: list[str]) -> ParseError:
 
 def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
     """Return the alert without a secret in what is only shown: a comment may quote one."""
-    shown = [alert.comment or "", *alert.warnings, *alert.unsupported]
+    shown = [alert.comment or "", *alert.warnings, *alert.unsupported, alert.delayed_feed or ""]
     shown += [text for note in alert.notes for text in note]
     everything = "\n".join(shown)
     if not any(secret in everything for secret in secrets):
@@ -124,6 +124,7 @@ def _hide_secrets(alert: Alert, secrets: list[str]) -> Alert:
         alert,
         comment=hide(alert.comment, secrets) if alert.comment else alert.comment,
         warnings=tuple(hide(text, secrets) for text in alert.warnings),
+        delayed_feed=alert.delayed_feed and hide(alert.delayed_feed, secrets),
         unsupported=tuple(hide(text, secrets) for text in alert.unsupported),
         notes=tuple((hide(key, secrets), hide(text, secrets)) for key, text in alert.notes),
     )

@@ -51,9 +51,9 @@ class ParseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where a stop loss or a take profit stands: exactly one of price, percent and amount.
+    """Where a stop loss or a take profit stands: exactly one of price, percent, amount and ticks.
 
-    `percent` and `amount` (a price distance) count from the average fill. `limit_price` makes a
+    `percent`, `amount` (a price distance) and `ticks` count from the average fill. `limit_price` makes a
     stop loss a stop-limit order.
     """
 
@@ -61,6 +61,7 @@ class Level:
     percent: Decimal | None = None
     amount: Decimal | None = None
     limit_price: Decimal | None = None
+    ticks: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ class Alert:
     bare_size: str | None = None
     """The quantity as it was written where it came as `size` or `amount` and nothing says of what:
     contracts on futures, shares on equities; elsewhere it may be coins or money."""
+    delayed_feed: str | None = None
+    """In words, the late data feed that the alert names: nothing opens on it unless the account allows it."""
     unsupported: tuple[str, ...] = ()
     """Instructions that were recognised and cannot be carried out, each in words that name its key."""
     warnings: tuple[str, ...] = ()

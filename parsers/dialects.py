@@ -271,6 +271,16 @@ def _settle_level_prices(claims: Claims) -> None:
         claims.add(concept, claims.take(concept + "_price"))
 
 
+def _settle_ticks(claims: Claims) -> None:
+    """Read `tp_ticks` and `sl_ticks` as distances in ticks, as relays of futures brokers send them."""
+    for concept in ("take_profit", "stop_loss"):
+        for key, value in claims.take(concept + "_ticks"):
+            if value is None:
+                claims.warnings.append(f"{key}: null is no value. Left out.")
+            else:
+                claims.add(concept, [(key, {"ticks": value})])
+
+
 def _settle_market(claims: Claims) -> None:
     """Read `market` as the symbol where nothing else is one and it is a pair (`BTC-USD`)."""
     for key, value in claims.take("market"):
@@ -366,6 +376,8 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("stop_loss", _settle_distances),
     ("take_profit_price", _settle_level_prices),
     ("stop_loss_price", _settle_level_prices),
+    ("take_profit_ticks", _settle_ticks),
+    ("stop_loss_ticks", _settle_ticks),
     ("market", _settle_market),
     ("kind", _settle_kind),
     ("bar", _settle_bar),

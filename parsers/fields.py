@@ -92,6 +92,7 @@ def build(claims: Claims) -> Alert:
         cancel_first=circumstances.cancel_first,
         test=circumstances.test,
         comment=circumstances.comment,
+        delayed_feed=circumstances.delayed_feed,
         bare_size=claims.bare_size if quantity and quantity_type == "fixed" else None,
         unsupported=tuple(claims.unsupported),
         warnings=tuple(claims.warnings),

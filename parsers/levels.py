@@ -27,12 +27,19 @@ _USES = {
     "stop": frozenset(("stop_price",)),
     "stop_limit": frozenset(("limit_price", "stop_price")),
 }
-_TAKE_PROFIT = {"limitprice": "price", "price": "price", "percent": "percent", "amount": "amount"}
+_TAKE_PROFIT = {
+    "limitprice": "price",
+    "price": "price",
+    "percent": "percent",
+    "amount": "amount",
+    "ticks": "ticks",
+}
 _STOP_LOSS = {
     "stopprice": "price",
     "price": "price",
     "percent": "percent",
     "amount": "amount",
+    "ticks": "ticks",
     "limitprice": "limit_price",
 }
 _STOP_TYPES = {**dict.fromkeys(("stop", "stopmarket"), "stop"), "stoplimit": "stop_limit"}
@@ -195,10 +202,14 @@ def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | N
         return Level(price=read_amount(value))
 
     level = take(claims, concept, "decorates" if reduces else "level", read)
-    if level and reduces and Decimal(0) in (level.price, level.percent, level.amount):
+    if level and reduces and Decimal(0) in (level.price, *_distances(level)):
         claims.warnings.append(f"{concept}: is zero. Left out.")
         return None
     return level
+
+
+def _distances(level: Level) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    return level.percent, level.amount, level.ticks
 
 
 def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level | None:
@@ -241,9 +252,9 @@ def _check_level(claims: Claims, label: str, level: Level, stop_type: str) -> Le
         # TradersPost's own script writes the percent beside the prices it computed from it.
         claims.warnings.append(f"{label}: the price counts, percent {level.percent} is a note.")
         level = replace(level, percent=None)
-    stated = [part for part in (level.price, level.percent, level.amount) if part is not None]
+    stated = [part for part in (level.price, *_distances(level)) if part is not None]
     if len(stated) != 1:
-        raise ValueError("send exactly one of price, percent and amount.")
+        raise ValueError("send exactly one of price, percent, amount and ticks.")
     if stop_type and (stop_type == "stop_limit") != (level.limit_price is not None):
         raise ValueError("limitPrice belongs to type stop_limit, and only there.")
     return level

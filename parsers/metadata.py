@@ -43,6 +43,7 @@ class Circumstances:
     cancel_first: bool = False
     test: bool = False
     comment: str | None = None
+    delayed_feed: str | None = None
 
 
 def read_strategy(claims: Claims) -> str | None:
@@ -60,11 +61,11 @@ def read_circumstances(
     claims: Claims, action: str, symbol: str, stated: str | None
 ) -> Circumstances:
     """Return what stands around the order; `stated` is the side it states for afterwards."""
-    _read_exchange(claims, symbol)
+    late = _read_exchange(claims, symbol)
     strategy = read_strategy(claims)
     account = take(claims, "account", "states", _read_account)
     if not claims.fields and not claims.notes:
-        return Circumstances(strategy, account)
+        return Circumstances(strategy, account, delayed_feed=late)
     return Circumstances(
         strategy=strategy,
         account=account,
@@ -77,6 +78,7 @@ def read_circumstances(
         cancel_first=bool(take(claims, "cancel", "states", read_flag)),
         test=bool(take(claims, "test", "states", read_flag)),
         comment=_read_comment(claims, "" if stated else action),
+        delayed_feed=late,
     )
 
 
@@ -99,8 +101,8 @@ def read_delays(claims: Claims) -> None:
             claims.note(key, value)
 
 
-def _read_exchange(claims: Claims, symbol: str) -> None:
-    """Keep the exchange as a note; a delayed feed is no price to trade on."""
+def _read_exchange(claims: Claims, symbol: str) -> str | None:
+    """Keep the exchange as a note; return the delayed feed that it is, which is no price to trade on."""
     feeds = [symbol.rpartition(":")[0]]
     for key, value in claims.take("exchange"):
         if find_emptiness(value) == "unreadable":
@@ -108,9 +110,8 @@ def _read_exchange(claims: Claims, symbol: str) -> None:
         elif find_emptiness(value) is None:
             claims.note(key, value)
             feeds.append(write(value).strip().upper())
-    for feed in feeds:
-        if feed.endswith(_DELAYED):
-            claims.unsupported.append(f"delayed data feed {show(feed)}: its prices are minutes old")
+    late = next((feed for feed in feeds if feed.endswith(_DELAYED)), None)
+    return f"delayed data feed {show(late)}: its prices are minutes old" if late else None
 
 
 def _read_time_in_force(claims: Claims) -> str | None:

@@ -247,6 +247,8 @@ def _level(level: Level | None) -> str | dict[str, str] | None:
         return {"percent": write_number(level.percent)}
     if level.amount is not None:
         return {"amount": write_number(level.amount)}
+    if level.ticks is not None:
+        return {"ticks": write_number(level.ticks)}
     price = write_number(level.price) if level.price is not None else ""
     if level.limit_price is not None:
         return {"price": price, "limit_price": write_number(level.limit_price)}

@@ -152,6 +152,7 @@ class Account(_Settings):
     slippage_ticks: Cost = None
     leverage: Annotated[Decimal, number("1")] | None = None
     shorts: bool = False
+    allow_delayed: bool = False
     _credentials: Mapping[str, str] = PrivateAttr(default_factory=nothing)
     _missing: tuple[str, ...] = PrivateAttr(default=())
 

@@ -44,6 +44,8 @@ class DecisionContext:
     currency: str = "USD"
     worth: frozenset[str] = DOLLARS
     """What the account counts in, and the currencies of which one is worth one of it."""
+    allow_delayed: bool = False
+    """Whether an alert of a delayed feed may open here."""
     shorts: bool = False
     """Whether equities may be sold short here."""
     spendable: Decimal | None = None

@@ -323,4 +323,5 @@ def is_heard(
         return True
     if split.denial:
         return False
-    return split.opens == 0 or (split.opens is not None and not alert.unsupported)
+    is_refused = alert.unsupported or (alert.delayed_feed and not context.allow_delayed)
+    return split.opens == 0 or (split.opens is not None and not is_refused)

@@ -21,7 +21,7 @@ from desk.orders.believed_prices import find_far_level, has_levels, reference_pr
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY, NO_ORDER, AlertRef, Order
 from desk.orders.position_book import PositionBook
-from desk.orders.rounding import fits, nearest_to
+from desk.orders.rounding import find_distance, fits, nearest_to
 from parsers.alert import Alert, Level
 
 ZERO = Decimal(0)
@@ -128,7 +128,7 @@ def _reasons(
 ) -> Iterator[tuple[str, str]]:
     """Yield every reason of ours against an opening part, the weightiest first."""
     symbol = book.instrument.symbol
-    if unclear := _not_understood(alert, book):
+    if unclear := _not_understood(alert, book, context):
         yield "UNSUPPORTED", unclear
     if context.times.expired:
         yield "EXPIRED", context.times.expired
@@ -162,16 +162,27 @@ def _price_reasons(
     if context.price is not None and (far := _far_level(order, book, context.price)):
         yield "LEVEL_FAR", far
     # What the alert calls the price says on which side its levels were meant to be.
-    if wrong := _wrong_levels(alert, order, reference_price(alert) or context.price):
+    known = reference_price(alert) or context.price
+    if wrong := _wrong_levels(alert, order, known, book.instrument.tick):
         yield "STOP_SIDE", wrong
 
 
-def _not_understood(alert: Alert, book: PositionBook) -> str | None:
+def _not_understood(alert: Alert, book: PositionBook, context: DecisionContext) -> str | None:
     """Say what of an alert was not understood, or may mean two things on this instrument."""
+    if alert.delayed_feed and not context.allow_delayed:
+        remedy = f"Take the symbol without it, or set allow_delayed: true on {book.account}"
+        return f"{alert.delayed_feed}. {remedy}."
     if alert.unsupported:
         return f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
     if alert.bare_size and not book.instrument.counts_units:  # rules 16.3
         return f"{alert.bare_size}: coins or money? Send quantity, or quantity_type cash for money."
+    levels = (("stop_loss", alert.stop_loss), ("take_profit", alert.take_profit))
+    for name, level in levels if book.instrument.tick is None else ():
+        if level is not None and level.ticks is not None:
+            said = (
+                f"{name} counts ticks, and the tick of {book.instrument.symbol} is not known here"
+            )
+            return f'{said}: send {{"percent"}}, {{"amount"}} or the price.'
     return None
 
 
@@ -258,12 +269,14 @@ def _missing_level(order: Order) -> str:
     return ""
 
 
-def _wrong_levels(alert: Alert, order: Order, last: Decimal | None) -> str | None:
+def _wrong_levels(
+    alert: Alert, order: Order, last: Decimal | None, tick: Decimal | None
+) -> str | None:
     """Say what is wrong with the levels of an entry, judged from the price it will fill at."""
     base = order.limit_price or order.stop_price or last
     up = order.side == "buy"
-    stop = _level_price(alert.stop_loss, base, not up)
-    target = _level_price(alert.take_profit, base, up)
+    stop = _level_price(alert.stop_loss, base, tick, not up)
+    target = _level_price(alert.take_profit, base, tick, up)
     for name, price, above in (("stop_loss", stop, not up), ("take_profit", target, up)):
         if price is None:
             continue
@@ -283,13 +296,14 @@ def _wrong_levels(alert: Alert, order: Order, last: Decimal | None) -> str | Non
     return None
 
 
-def _level_price(level: Level | None, base: Decimal | None, above: bool) -> Decimal | None:
+def _level_price(
+    level: Level | None, base: Decimal | None, tick: Decimal | None, above: bool
+) -> Decimal | None:
     if level is None or level.price is not None:
         return level.price if level else None
-    away = level.amount if level.amount is not None else level.percent
-    if not away or away <= 0:
+    if not (level.amount or level.percent or level.ticks):
         return ZERO
     if base is None:
         return None
-    distance = away if level.amount is not None else base * away / 100
+    distance = find_distance(level, base, tick)
     return base + distance if above else base - distance

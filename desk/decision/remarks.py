@@ -32,8 +32,11 @@ def list_warnings(
 ) -> tuple[str, ...]:
     """Return what the sender should know although the order is decided."""
     warnings = list(context.times.warnings)
-    if alert.unsupported and split.opens == 0:
-        warnings += [f"ignored on an order that only reduces: {text}" for text in alert.unsupported]
+    unsaid = list(alert.unsupported)
+    if alert.delayed_feed and not context.allow_delayed:
+        unsaid.append(alert.delayed_feed)
+    if unsaid and split.opens == 0:
+        warnings += [f"ignored on an order that only reduces: {text}" for text in unsaid]
     if alert.bare_size and split.reduces > 0 and not book.instrument.counts_units:
         warnings.append(f"{alert.bare_size} was taken as units of what is held")
     both = alert.stop_loss is not None and alert.take_profit is not None

@@ -315,6 +315,7 @@ def _settled_context(context: EngineContext, name: str, route: Route) -> Decisio
         pyramid=strategy.pyramid,
         opens_here=route.opens_here,
         currency=settings.accounts[route.account].currency,
+        allow_delayed=settings.accounts[route.account].allow_delayed,
         shorts=settings.accounts[route.account].shorts,
         limit_ms=settings.webhook.limit_seconds * 1000,
     )

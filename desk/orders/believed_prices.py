@@ -122,7 +122,8 @@ def _explain(name: str, level: Decimal, known: Decimal, instrument: Instrument) 
     if not name.startswith(("stop_loss", "take_profit")):
         return f"{text}Send the price at which the order is to be filled."
     example = write_number(level)
+    in_ticks = f' or {{"ticks": {example}}}' if instrument.tick and instrument.root else ""
     return (
         f'{text}Send the price itself, or write a distance as {{"percent": 1}} or '
-        f'{{"amount": {example}}}.'
+        f'{{"amount": {example}}}{in_ticks}.'
     )

@@ -52,15 +52,22 @@ def place_level(
     if level.price is not None:
         price = level.price
     else:
-        away = (
-            level.amount if level.amount is not None else base * (level.percent or ZERO) / HUNDRED
-        )
+        away = find_distance(level, base, tick)
         price = base - away if below else base + away
     if tick:
         # A stop away from the price and a target towards it are the same direction on one side.
         price = floor_to(price, tick) if side == "buy" else ceil_to(price, tick)
     limit = nearest_to(level.limit_price, tick) if level.limit_price is not None else None
     return ProtectiveLevel(price, limit)
+
+
+def find_distance(level: Level, base: Decimal, tick: Decimal | None) -> Decimal:
+    """Return how far from `base` a level stands that is none by itself; zero where it says nothing."""
+    if level.amount is not None:
+        return level.amount
+    if level.ticks is not None:
+        return level.ticks * (tick or ZERO)
+    return base * (level.percent or ZERO) / HUNDRED
 
 
 def fits(quantity: Decimal, instrument: Instrument) -> Decimal:

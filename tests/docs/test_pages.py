@@ -21,14 +21,17 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from zoneinfo import ZoneInfo
 
 import pytest
 
 import parsers
 from brokers import BROKERS, list_facts, protocol
+from brokers.instruments.products import PRODUCTS
 from desk.alerts.answers import OUTCOMES
 from desk.alerts.codes import CODES
 from desk.config.load import load
+from desk.config.trading_hours import is_within, read_window
 from parsers.alert import Alert, ParseError
 from tests.support.fakes import DeskBench
 from tests.support.shipped import read_shipped
@@ -513,6 +516,24 @@ def test_each_alias_is_read_as_its_field() -> None:
                 found, fields.get(names[0], names[0]).replace("account_group", "account")
             )
             assert said is not None, name
+
+
+def test_the_page_of_futures_names_every_product() -> None:
+    """And none that is not known."""
+    named = [root for _, roots in rows("products") for root in re.findall("`(.+?)`", roots)]
+    assert sorted(named) == sorted(PRODUCTS)
+
+
+def test_the_examples_of_hours_are_those_of_the_exchange() -> None:
+    """CME's week begins on Sunday at 17:00 in Chicago and pauses at 16:00 each day."""
+    texts = {t for page in PAGES.values() for t in re.findall(r'"(sun-thu [^"]+)"', page)}
+    assert texts
+    chicago = ZoneInfo("America/Chicago")
+    for text in texts:
+        window = read_window(text)
+        for day, clock, is_open in ((22, 17, True), (24, 16, False), (22, 16, False)):
+            moment = datetime(2026, 11, day, clock, 30, tzinfo=chicago)  # the 22nd is a Sunday
+            assert is_within(window, int(moment.timestamp() * 1000)) is is_open, (text, moment)
 
 
 # --- the stories ---------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ PROOFS = {
     "symbol": ({"action": "buy"}, "NYSE:IBM", {"symbol": "NYSE:IBM"}),
     "coin": (BUY, "BTC", {"unsupported": (), "warnings": ()}),
     "zeroed": (BUY | {"dollar_tp": 0}, 0, {"unsupported": (), "warnings": ()}),
+    "take_profit_ticks": (BUY, 7, {"take_profit": Level(ticks=Decimal(7))}),
+    "stop_loss_ticks": (BUY, 3, {"stop_loss": Level(ticks=Decimal(3))}),
     "percent_take_profit": (BUY, 2, {"take_profit": Level(percent=Decimal(2))}),
     "percent_stop_loss": (BUY, 0.5, {"stop_loss": Level(percent=Decimal("0.5"))}),
     "update": (BUY, False, {"unsupported": (), "warnings": ()}),
@@ -409,11 +411,25 @@ def test_a_perpetual_in_a_foreign_spelling_opens_nothing(symbol):
     assert "perpetual" in read({"action": "buy", "symbol": symbol}).unsupported[0]
 
 
+@pytest.mark.parametrize("key", ["stopLossTicks", "sl_ticks", "SLTICKS", "stop_loss_ticks"])
+def test_relays_of_futures_brokers_count_levels_in_ticks(key):
+    """Beside a target in ticks; null is no level."""
+    alert = read(BUY | {key: 40, "takeProfitTicks": "80"})
+    assert (alert.stop_loss, alert.take_profit) == (
+        Level(ticks=Decimal(40)),
+        Level(ticks=Decimal(80)),
+    )
+    assert alert.unsupported == ()
+    assert read(BUY | {key: None}).stop_loss is None
+    assert refuse(BUY | {key: 40, "stop_loss": 39}).field == "stop_loss"
+    assert refuse(BUY | {key: ""}).field == "stop_loss"
+
+
 def test_a_delayed_feed_opens_nothing():
     """An alert computed on old prices is no reason to trade, wherever the feed is named."""
-    assert "delayed" in read(BUY | {"exchange": "CME_MINI_DL"}).unsupported[0]
-    assert "delayed" in read({"action": "buy", "symbol": "CBOE_DLY:SPX"}).unsupported[0]
-    assert read(BUY | {"exchange": "DLY"}).unsupported == ()
+    assert "delayed" in (read(BUY | {"exchange": "CME_MINI_DL"}).delayed_feed or "")
+    assert "delayed" in (read({"action": "buy", "symbol": "CBOE_DLY:SPX"}).delayed_feed or "")
+    assert read(BUY | {"exchange": "DLY"}).delayed_feed is None
 
 
 @pytest.mark.parametrize(
@@ -461,6 +477,7 @@ def test_zero_is_a_quantity_only_beside_a_stated_flat():
     [
         ({"percent": 5}, Level(percent=Decimal(5))),
         ({"amount": "2.5"}, Level(amount=Decimal("2.5"))),
+        ({"ticks": 40}, Level(ticks=Decimal(40))),
         ({"type": "stop", "stopPrice": 3}, Level(price=Decimal(3))),
         (
             {"type": "stop_limit", "stopPrice": 3, "limitPrice": 2.9},
@@ -481,6 +498,8 @@ def test_a_stop_loss_is_a_price_or_says_how_it_counts(sent, level):
     "sent",
     [
         {"percent": 5, "amount": 3},
+        {"ticks": 5, "amount": 3},
+        {"ticks": "many"},
         {"type": "stop"},
         {"type": "stop", "stopPrice": 3, "limitPrice": 2},
         {"type": "stop_limit", "stopPrice": 3},

@@ -82,8 +82,8 @@ INSTRUCTIONS = (
         "sl2",
     ),
     *(
-        "slticks",
-        "tpticks",
+        "slpips",
+        "tpoffset",
         "slpoints",
         "SLlevel",
         "TPlevel",
