@@ -226,13 +226,14 @@ def _add_account_route(app: Flask, api: AlertApi, real: Mapping[str, Broker]) ->
         found = request.args.get("connect", "0")
         if found not in ("0", "1"):
             raise HttpRefusal(400, "UNREADABLE", "connect must be 0 or 1.")
+        shown = desk.state.shown
+        rows = accounts.show_accounts(desk.settings, shown.cash, shown.funding)
         if found == "0":
             api.require_reader(read_caller(request.environ))
-            return _json({"accounts": accounts.show_accounts(desk.settings, desk.state.shown.cash)})
+            return _json({"accounts": rows})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
         api.require_admin(read_caller(request.environ))
-        symbols = accounts.list_symbols(desk.settings, desk.state.shown.open_books())
-        rows = accounts.show_accounts(desk.settings, desk.state.shown.cash)
+        symbols = accounts.list_symbols(desk.settings, shown.open_books())
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 
 

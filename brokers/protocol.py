@@ -166,6 +166,21 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class Funding:
+    """What a perpetual was paid or cost for being held: once in some hours, by no order of anybody."""
+
+    funding_id: str
+    """The venue's, unique on the account."""
+    symbol: str
+    """The venue's own name of the instrument, as in `Instrument.symbol`."""
+    amount: Decimal
+    """Positive when received."""
+    coin: str
+    at: int
+    """Milliseconds since 1970, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderReport:
     """What is known of an order now.
 
@@ -231,7 +246,8 @@ class VenueFacts:
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
     carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
-    what they sell), prices (`PricesTold`: many prices in one request), amend (`Amends`: a working order
+    what they sell), prices (`PricesTold`: many prices in one request), funding
+    (`FundingTold`), amend (`Amends`: a working order
     changes under its own id), attached (with bracket: the legs exist whatever part of an entry has filled, in
     its size, one alone too, and a market entry carries them where their levels are prices)."""
     poll_seconds: float
@@ -345,6 +361,13 @@ class PricesTold(Broker, Protocol):
 
     def prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Return the last price of each of the venue's own names; what it does not tell is left out."""
+
+
+class FundingTold(Broker, Protocol):
+    """A broker whose venue charges and pays funding (`capabilities`: funding)."""
+
+    def funding(self, since: int) -> tuple[Funding, ...]:
+        """Return what was charged and paid since a time in milliseconds. Raises as `find_order`."""
 
 
 class Amends(Broker, Protocol):

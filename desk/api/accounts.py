@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from brokers.protocol import Broker, BrokerRefused, Check
@@ -37,16 +38,24 @@ UNASKED: Mapping[str, Any] = {
     "balance": {},
     "symbols": {},
 }
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 log = logging.getLogger("server")
 
 
-def show_accounts(settings: Settings, cash: Mapping[str, Decimal]) -> list[dict[str, Any]]:
-    """Return one row per account as it is configured; `quote_quantity` is what fills have added on paper."""
+def show_accounts(
+    settings: Settings,
+    cash: Mapping[str, Decimal],
+    funding: Mapping[str, Mapping[str, Decimal]] = NOTHING,
+) -> list[dict[str, Any]]:
+    """Return one row per account as it is configured.
+
+    `cash` is what fills have added on paper, `funding` what holding has brought and cost by coin.
+    """
     rows: list[dict[str, Any]] = []
     for name, account in settings.accounts.items():
         is_simulated = is_paper(settings, account)
         mode = "paper" if is_simulated else "sandbox" if account.sandbox else "live"
-        shape = {
+        shape: dict[str, Any] = {
             "account": name,
             "broker": account.broker,
             "mode": mode,
@@ -57,6 +66,8 @@ def show_accounts(settings: Settings, cash: Mapping[str, Decimal]) -> list[dict[
             "problems": [],
             "warnings": [],
         }
+        if funded := funding.get(name):
+            shape["funding"] = {coin: write_number(amount) for coin, amount in funded.items()}
         if is_simulated:
             shape["paper_cash"] = write_number(account.cash + cash.get(name, Decimal(0)))
         if account.missing and not is_simulated:

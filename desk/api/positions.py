@@ -88,6 +88,7 @@ def write_trade(row: ClosedTradeRow) -> dict[str, Any]:
         "entry_price": write_number(trade.entry_price),
         "exit_price": write_number(trade.exit_price),
         "fees": write_number(trade.fees),
+        "funding": write_number(trade.funding),
         "realized_pnl": write_number(trade.realized),
         "closed_by": row.closed_by,
         "approximate": trade.approximate,

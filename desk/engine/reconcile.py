@@ -18,6 +18,7 @@ from desk.config.trading_day import start_of_day
 from desk.engine.context import EngineContext
 from desk.engine.execute import execute_plan
 from desk.engine.exposure import sum_closed
+from desk.engine.funding import take_funding
 from desk.engine.halts import halt
 from desk.engine.market import value_price
 from desk.orders.apply import miss_legs, observe, receive
@@ -53,6 +54,7 @@ def meet_reading(context: EngineContext, reading: Reading, now: int) -> Comparis
     _take_orders(context, reading, now)
     _take_late_fills(context, reading, now)
     _take_late_orders(context, reading, now)
+    take_funding(context, reading, now)
     found = compare(
         books_of(state, name),
         reading.snapshot.positions,

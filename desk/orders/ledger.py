@@ -123,11 +123,13 @@ class LotLedger:
     fees: Decimal = ZERO
     opened_at: int = 0
     approximate: bool = False
+    funding: Decimal = ZERO
+    """What holding it has brought (positive) or cost."""
 
     @property
     def realized(self) -> Decimal:
-        """Profit and loss since last flat, net of every fee since then."""
-        return self.gross - self.fees
+        """Profit and loss since last flat, net of every fee and of funding since then."""
+        return self.gross - self.fees + self.funding
 
     @property
     def signed_cost(self) -> Decimal:
@@ -152,11 +154,12 @@ class ClosedTrade:
     approximate: bool
     opened_at: int
     closed_at: int
+    funding: Decimal = ZERO
 
     @property
     def realized(self) -> Decimal:
-        """Profit and loss net of every fee."""
-        return self.gross - self.fees
+        """Profit and loss net of every fee and of funding."""
+        return self.gross - self.fees + self.funding
 
 
 def book_fill(ledger: LotLedger, fill: Execution) -> tuple[LotLedger, ClosedTrade | None]:
@@ -234,4 +237,5 @@ def _close(before: LotLedger, after: LotLedger, at: int) -> ClosedTrade:
         approximate=after.approximate,
         opened_at=after.opened_at,
         closed_at=at,
+        funding=after.funding,
     )

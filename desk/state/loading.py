@@ -22,6 +22,7 @@ from desk.state.rows import (
     POSITION,
     TRADE,
     AlertRow,
+    FundingRow,
     with_chunks,
 )
 from desk.state.schema import (
@@ -170,6 +171,19 @@ class Loader(Reader):
                 break
             found.append(TRADE.validate_json(data))
         return found[::-1]
+
+    def load_funding(self) -> list[FundingRow]:
+        """Return every charge and payment for holding, oldest first."""
+        rows = self._db.execute(
+            "SELECT account, funding_id, instrument, strategy, amount, coin, at FROM funding ORDER BY at"
+        )
+        return [FundingRow(*row) for row in rows]
+
+    def has_funding(self, account: str, funding_id: str) -> bool:
+        """Whether a charge or payment is on record."""
+        where = (account, funding_id)
+        query = "SELECT 1 FROM funding WHERE account = ? AND funding_id = ?"
+        return self._db.execute(query, where).fetchone() is not None
 
     def find_order(self, client_id: str) -> tuple[str, int, str, Order] | None:
         """Return account, paper, instrument and order of a client id."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 from brokers.protocol import Instrument
 from brokers.simulated import LocalBroker, Rows, Terms
@@ -32,6 +31,7 @@ from desk.state.tables import (
     Lookups,
     Opening,
     Tables,
+    forget_old,
 )
 
 ZERO = Decimal(0)
@@ -263,20 +263,23 @@ class State(Tables):
             return
         known = self.openings.setdefault(key[:2], {})
         if order.client_id not in known and order.created_at >= now - COUNTED_MS:
-            _forget_old(known, now)
+            forget_old(known, now)
             opening = Opening(order.created_at, order.strategy, key[2], order.side)
             self.put(known, order.client_id, opening)
 
     def count_trade(self, row: ClosedTradeRow, quote: str) -> None:
         """Count a closed trade towards the limit on the day's loss."""
-        if not self.counts_results:
-            return
-        known = self.closed.setdefault((row.account, row.paper), {})
-        trade = row.trade
-        _forget_old(known, trade.closed_at)
-        self._trades += 1
-        counted = CountedTrade(trade.closed_at, row.strategy, row.instrument, quote, trade.realized)
-        self.put(known, self._trades, counted)
+        at, result = row.trade.closed_at, row.trade.realized
+        counted = CountedTrade(at, row.strategy, row.instrument, quote, result)
+        self.count_result(row.account, row.paper, counted)
+
+    def count_result(self, account: str, paper: bool, counted: CountedTrade) -> None:
+        """Count what is earned or lost for good towards the same limit."""
+        if self.counts_results:
+            known = self.closed.setdefault((account, paper), {})
+            forget_old(known, counted.at)
+            self._trades += 1
+            self.put(known, self._trades, counted)
 
     def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""
@@ -387,12 +390,6 @@ class State(Tables):
         else:
             self.drop(index, key)
             self.put(self.at_rest, (key, strategy), None)
-
-
-def _forget_old(known: dict[Any, Any], now: int) -> None:
-    """Forget what no longer counts: it need not come back where an event is undone."""
-    for name in list(itertools.takewhile(lambda n: known[n].at < now - COUNTED_MS, known)):
-        del known[name]
 
 
 def _scope_name(scope: str) -> str:

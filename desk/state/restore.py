@@ -18,6 +18,7 @@ from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.abandoned import find_abandonment, is_holding, name_holding
+from desk.state.funding import count_funding
 from desk.state.memory import KEPT_AT_REST, State
 from desk.state.rows import AlertRow
 from desk.state.store import Store
@@ -53,6 +54,8 @@ def restore(state: State, store: Store, now: int) -> None:
         if position := store.find_share(account, paper, instrument, strategy):
             state.note_executed(position, instrument, now)
     _count_again(state, store, now)
+    for charge in store.load_funding():
+        count_funding(state, charge, now)
     state.loaded()
 
 

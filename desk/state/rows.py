@@ -54,6 +54,19 @@ class AlertRow(NamedTuple):
     record: str
 
 
+class FundingRow(NamedTuple):
+    """What an account was charged or paid for holding, in the order of its columns."""
+
+    account: str
+    funding_id: str
+    instrument: str
+    strategy: str
+    """Whose position it was for; empty where that cannot be told."""
+    amount: str
+    coin: str
+    at: int
+
+
 @dataclass(slots=True)
 class Batch:
     """Everything that one transaction writes."""
@@ -63,6 +76,8 @@ class Batch:
     deliveries: list[tuple[str, int]] = field(default_factory=list)
     books: list[PositionBook] = field(default_factory=list)
     journal: list[tuple[PositionBook, Row]] = field(default_factory=list)
+    funding: dict[tuple[str, str], FundingRow] = field(default_factory=dict)
+    """By account and the venue's id: each is kept once."""
     cash: dict[str, str] = field(default_factory=dict)
     prices: dict[str, tuple[str, int]] = field(default_factory=dict)
     equities: dict[str, str] = field(default_factory=dict)

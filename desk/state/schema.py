@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-VERSION = 3
+VERSION = 4
 SCHEMA = """
 CREATE TABLE alerts (
     seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,
@@ -42,6 +42,10 @@ CREATE TABLE fills (
 CREATE TABLE trades (
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, paper INTEGER NOT NULL, instrument TEXT NOT NULL,
     strategy TEXT NOT NULL, closed_at BIGINT NOT NULL, data TEXT NOT NULL);
+CREATE TABLE funding (
+    account TEXT NOT NULL, funding_id TEXT NOT NULL, instrument TEXT NOT NULL,
+    strategy TEXT NOT NULL, amount TEXT NOT NULL, coin TEXT NOT NULL, at BIGINT NOT NULL,
+    PRIMARY KEY (account, funding_id));
 CREATE TABLE cash (account TEXT PRIMARY KEY, amount TEXT NOT NULL);
 CREATE TABLE prices (instrument TEXT PRIMARY KEY, price TEXT NOT NULL, at BIGINT NOT NULL);
 CREATE TABLE switches (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, at BIGINT NOT NULL);
@@ -89,6 +93,10 @@ INSERTS = {
         "",
     ),
     "trades": ("account, paper, instrument, strategy, closed_at, data", ""),
+    "funding": (
+        "account, funding_id, instrument, strategy, amount, coin, at",
+        "ON CONFLICT (account, funding_id) DO NOTHING",
+    ),
     "cash": ("account, amount", "ON CONFLICT (account) DO UPDATE SET amount = excluded.amount"),
     "prices": (
         "instrument, price, at",

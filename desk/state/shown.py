@@ -19,6 +19,7 @@ NAMES = (
     "prices",
     "quotes",
     "cash",
+    "funding",
     "halts",
     "strategies",
     "blocked",
@@ -37,6 +38,7 @@ class Shown:
     prices: dict[str, Seen] = field(default_factory=dict)
     quotes: dict[tuple[str, str], Seen] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
+    funding: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     halts: dict[str, tuple[str, int]] = field(default_factory=dict)
     strategies: dict[str, int] = field(default_factory=dict)
     blocked: dict[Key, tuple[str, int]] = field(default_factory=dict)

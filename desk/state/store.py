@@ -201,6 +201,7 @@ class Store(Loader):
         self._insert("orders", orders)
         self._insert("fills", fills)
         self._insert("trades", trades)
+        self._insert("funding", list(batch.funding.values()))
         self._insert("cash", list(batch.cash.items()))
         self._insert("prices", [(name, price, at) for name, (price, at) in batch.prices.items()])
         self._insert("strategies", list(batch.strategies.items()))

@@ -6,10 +6,12 @@ for the others, is the memory's business.
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from brokers.protocol import Instrument
 from desk.alerts.record import Record
@@ -118,6 +120,8 @@ class Tables(Transaction):
         """The books in memory: all that are open, and those that were used last."""
         self.cash: dict[str, Decimal] = {}
         """What fills have added to each account's configured cash, on paper."""
+        self.funding: dict[str, dict[str, Decimal]] = {}
+        """What each account was paid (positive) or charged for holding, by coin, at its venue."""
         self.halts: dict[str, tuple[str, int]] = {}
         self.strategies: dict[str, int] = {}
         """The strategies that an alert created: those that hold something, and those heard of last."""
@@ -260,3 +264,9 @@ class Tables(Transaction):
             self.shown.books[key] = book
         else:
             self.shown.books.pop(key, None)
+
+
+def forget_old(known: dict[Any, Any], now: int) -> None:
+    """Forget what no longer counts: it need not come back where an event is undone."""
+    for name in list(itertools.takewhile(lambda n: known[n].at < now - COUNTED_MS, known)):
+        del known[name]

@@ -126,8 +126,18 @@ def _rename_order(order: dict[str, Any]) -> dict[str, Any]:
     return new
 
 
+def _funding_in_rows(db: sqlite3.Connection) -> None:
+    """Give funding a table of its own; the version before knew none."""
+    db.execute(
+        "CREATE TABLE funding (account TEXT NOT NULL, funding_id TEXT NOT NULL, instrument TEXT NOT NULL, "
+        "strategy TEXT NOT NULL, amount TEXT NOT NULL, coin TEXT NOT NULL, at BIGINT NOT NULL, "
+        "PRIMARY KEY (account, funding_id))"
+    )
+
+
 STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     1: _lots_in_rows,
     2: _standard_terms,
+    3: _funding_in_rows,
 }
 """What brings a version to the next one."""

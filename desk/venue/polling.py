@@ -14,6 +14,7 @@ from brokers.protocol import (
     Broker,
     BrokerRefused,
     Fill,
+    Funding,
     OrderReport,
     OrderRequest,
     Snapshot,
@@ -24,6 +25,7 @@ from desk.orders.discrepancies import Comparison
 from desk.orders.position_book import PositionBook
 from desk.orders.requests import request_of
 from desk.state.memory import State
+from desk.venue.funding import FundingSchedule, ask_funding
 from desk.venue.prices import ask_prices
 
 ZERO = Decimal(0)
@@ -82,6 +84,8 @@ class Reading:
     """A fault of the program behind the problem."""
     explains: tuple[str, ...] = ()
     """The instruments whose executions were asked for."""
+    funding: tuple[Funding, ...] | None = None
+    """What holding has brought and cost; None where that was not asked or not told."""
 
 
 def read_account(
@@ -92,6 +96,7 @@ def read_account(
     explains: tuple[str, ...],
     began: int,
     priced: tuple[str, ...] = (),
+    funded_since: int | None = None,
 ) -> Reading:
     """Ask a venue for everything at once; `watched` are our working orders and what of them is known.
 
@@ -117,9 +122,9 @@ def read_account(
         text = f"reading it failed: {type(fault).__name__}"
         return Reading(account, began, problem=text, fault=fault)
     prices = ask_prices(broker, priced) if priced else {}
-    return Reading(
-        account, began, snapshot, tuple(reports), fills, explains=explains, prices=prices
-    )
+    funding = None if funded_since is None else ask_funding(broker, funded_since)
+    found = (account, began, snapshot, tuple(reports), fills, prices)
+    return Reading(*found, explains=explains, funding=funding)
 
 
 def _none_recent(_account: str, _now: int) -> tuple[str, ...]:
@@ -152,6 +157,7 @@ class AccountPoller:
         """The instruments whose executions are asked for next: what is held of them is not explained."""
         self._began: dict[str, int] = {}
         self._used: dict[str, int] = {}
+        self._funding = FundingSchedule()
 
     def begin(self, accounts: list[str], now: int) -> None:
         """Have these accounts read from now on."""
@@ -176,6 +182,7 @@ class AccountPoller:
         self._clean = {name: at + step for name, at in self._clean.items()}
         self._used = {name: at + step for name, at in self._used.items()}
         self._began = {name: at + step for name, at in self._began.items()}
+        self._funding.shift(step)
         self._out.clear()
 
     def next_at(self) -> int | None:
@@ -218,6 +225,8 @@ class AccountPoller:
             self._due[name] = now + max(pause, self._least_ms(name))
         if found is not None and found.is_certain and not differs:
             self._clean[name] = reading.began
+        if reading.funding is not None:
+            self._funding.answered(name, reading.began, _held_since(self._state, name))
 
     def _find_unexplained(self, reading: Reading, found: Comparison) -> list[str]:
         """Return the instruments of which something else is held than we know, which executions may explain.
@@ -265,9 +274,12 @@ class AccountPoller:
         priced = self._find_priced(name, now)
         since, explains = self._clean[name], tuple(self._differs.get(name, ())[:SYMBOLS_AT_ONCE])
         broker, deliver = self._brokers[name], self._deliver
+        funded = None
+        if "funding" in broker.facts.capabilities:
+            funded = self._funding.find_since(name, _held_since(self._state, name), now)
 
         def job() -> None:
-            deliver(read_account(broker, name, watched, since, explains, now, priced))
+            deliver(read_account(broker, name, watched, since, explains, now, priced, funded))
 
         self._due[name] = now + IDLE_MS
         self._began[name] = now
@@ -295,6 +307,12 @@ class AccountPoller:
 def books_of(state: State, account: str) -> list[PositionBook]:
     """Return the books of an account at its venue in which something is open, or was a moment ago."""
     return state.open_books(account, paper=False)
+
+
+def _held_since(state: State, account: str) -> int | None:
+    """Return when the oldest position at an account's venue was opened, or None where it holds nothing."""
+    held = (p.ledger for book in books_of(state, account) for p in book.positions.values())
+    return min((ledger.opened_at for ledger in held if ledger.quantity), default=None)
 
 
 def _pause_ms(state: State, name: str, is_near: bool) -> int:

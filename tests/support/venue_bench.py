@@ -22,6 +22,7 @@ from brokers.instruments.symbols import canonical
 from brokers.paper import Paper
 from brokers.protocol import (
     Fill,
+    Funding,
     Instrument,
     OrderReport,
     OrderRequest,
@@ -55,13 +56,14 @@ KINDS = {
     "reduce-only-oco": frozenset({"reduce_only", "oco"}),
     "reduce-only-amend": frozenset({"reduce_only", "amend"}),
     "attached": frozenset({"reduce_only", "amend", "bracket", "attached"}),
+    "funded": frozenset({"reduce_only", "funding"}),
     "plain": frozenset(),
     "plain-oco": frozenset({"oco"}),
     "locked": frozenset({"locks_balance"}),
     "locked-oco": frozenset({"locks_balance", "oco"}),
 }
 """The kinds of venue; on those that lock the balance it is spot."""
-DESKS = [name for name in KINDS if name != "attached"]
+DESKS = [name for name in KINDS if name not in ("attached", "funded")]
 """The kinds at which the desk places every stop and target itself."""
 NETTING = [name for name in DESKS if not name.startswith("locked")]
 UNLINKED = [name for name in DESKS if not name.endswith("oco")]
@@ -104,9 +106,11 @@ class ScriptedVenue(LyingVenue):
         self.parts: deque[Decimal] = deque()
         """How much of the next market orders fills; what is left of each ends."""
         self.answers_late = False
+        self.charged: list[Funding] = []
+        """What holding has brought and cost, oldest first."""
 
     def fail(self, verb: str, *faults: Fault) -> None:
-        """Queue faults for place, cancel, amend, find, snapshot, fills, instrument; None lets one pass."""
+        """Queue faults for place, cancel, amend, find, snapshot, fills, funding, instrument; None: none."""
         self.faults[verb] += faults
 
     def instrument(self, symbol: str) -> Instrument:
@@ -142,6 +146,11 @@ class ScriptedVenue(LyingVenue):
         symbols = tuple(symbols)
         self.explained.append(symbols)
         return self._meet("fills", None, lambda: act(since, symbols))
+
+    def funding(self, since: int) -> tuple[Funding, ...]:
+        told = tuple(each for each in self.charged if each.at >= since)
+        found: tuple[Funding, ...] = self._meet("funding", None, lambda: told)
+        return found
 
     def snapshot(self) -> Snapshot:
         return self._meet("snapshot", None, super().snapshot)

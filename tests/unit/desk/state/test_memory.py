@@ -261,6 +261,18 @@ def test_a_new_state_and_an_upgraded_one_have_the_same_tables(tmp_path):
     new.close()
 
 
+def test_a_state_that_knew_no_funding_gets_its_table(tmp_path):
+    """Version 3 is read on; nothing that was in it changes."""
+    store = Store(tmp_path / "state.db")
+    store._db.execute("INSERT INTO cash VALUES ('a', '5')")
+    store._db.execute("DROP TABLE funding")
+    store._db.execute("UPDATE meta SET value = '3' WHERE name = 'version'")
+    store.close()
+    again = Store(tmp_path / "state.db")
+    assert (again.load_funding(), again.load_facts("cash")) == ([], [("a", "5")])
+    again.close()
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
