@@ -57,6 +57,14 @@ _PROJECTX_ROOTS = (
 """The roots inside ProjectX's contract ids that are not the exchange's own."""
 _PERPETUAL = re.compile(r"([A-Z0-9/_-]*[A-Z0-9])(?:[-_]SWAP|[-_]?PERP(?:ETUAL)?)")
 _KUCOIN = re.compile(r"([A-Z0-9]{2,}?)(USDT|USDC|USD)M")
+_BARE_PERPETUAL = re.compile(r"([A-Z0-9]{2,})[-_]PERP(?:ETUAL)?")
+_LINEAR_QUOTES = frozenset({"USDT", "USDC"})
+_COIN_DATED = re.compile(
+    r"[A-Z0-9]{2,}(?:[-_](?:USDT|USDC|USD))?[-_](?:[0-9]{6}|[0-9]{1,2}[A-Z]{3}[0-9]{2})"
+)
+"""A dated future of a coin as exchanges write it: `BTCUSDT_261225`, `BTC-USDT-261225`, `BTC-26DEC26`."""
+_KRAKEN = re.compile(r"(P|F)(I|F)_([A-Z0-9]{2,})(USDT|USDC|USD)(?:_[0-9]{6})?")
+"""Perpetual or fixed date, inverse or linear: `PF_XBTUSD`, `PI_XBTUSD`, `FI_XBTUSD_261225`."""
 _FUT = re.compile(r"(?=.{5})[A-Z0-9]{2,}FUT(?:URES?)?")
 _COIN_FUTURE = re.compile(rf"[A-Z0-9]{{2,}}(?:USDT|USDC|USD)[{_MONTHS}](?:20)?[0-9]{{2}}")
 _CFD = re.compile(r"([A-Z0-9]{6,10}?)(?:[.#+]|\.?(?:[MRCZI]|PRO|ECN|RAW|STD|CASH)|\.[A-OQ-Z])")
@@ -99,17 +107,44 @@ def find_remedy(
     return _name_derivative(name, is_pair)
 
 
+def read_perpetual(name: str, is_pair: Callable[[str], bool]) -> str | None:
+    """Return the perpetual that others' spelling means where the account says that it trades perpetuals.
+
+    `BTC-PERP` is in USDT, as nearly all are; without a separator (`BTCPERP`) it is the name of one in USDC at
+    Bybit, and stays unread. One that is settled in coins (`XBTUSDM`) is another contract.
+    """
+    if (kucoin := _KUCOIN.fullmatch(name)) and kucoin[2] in _LINEAR_QUOTES:
+        return f"{_name_coin(kucoin[1])}{kucoin[2]}.P"
+    bare = _BARE_PERPETUAL.fullmatch(name)
+    return f"{_name_coin(bare[1])}USDT.P" if bare and not is_pair(bare[1]) else None
+
+
+def _name_coin(coin: str) -> str:
+    return "BTC" if coin == "XBT" else coin
+
+
 def _name_derivative(name: str, is_pair: Callable[[str], bool]) -> str | None:
     if perpetual := _PERPETUAL.fullmatch(name):
         if is_pair(perpetual[1]):
             return None  # with its quote it has one meaning
         return f"is a perpetual that does not say its quote: write it like {perpetual[1]}USDT.P"
     if kucoin := _KUCOIN.fullmatch(name):
-        coin = "BTC" if kucoin[1] == "XBT" else kucoin[1]
+        coin = _name_coin(kucoin[1])
+        if kucoin[2] not in _LINEAR_QUOTES:
+            return (
+                "is an inverse contract as KuCoin writes it, settled in the coin, which is not traded "
+                f"here: write {coin}USDT.P"
+            )
         return f"is a perpetual as KuCoin writes it: write {coin}{kucoin[2]}.P"
+    if kraken := _KRAKEN.fullmatch(name):
+        coin = _name_coin(kraken[3])
+        if kraken[1] == "P" and kraken[2] == "F":
+            return f"is a perpetual as Kraken writes it: write {coin}{kraken[4]}.P"
+        what = "a dated" if kraken[1] == "F" else "an inverse"
+        return f"is {what} contract, which is not traded here: write {coin}USDT.P"
     if _FUT.fullmatch(name):
         return "is a future in another's spelling: write it like ES1! or ESZ2026"
-    if _COIN_FUTURE.fullmatch(name):
+    if _COIN_FUTURE.fullmatch(name) or _COIN_DATED.fullmatch(name):
         return (
             "is a dated future of a coin, which is not known here: write BTCUSDT.P for a perpetual"
         )

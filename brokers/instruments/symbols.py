@@ -136,6 +136,9 @@ def _is_forex(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _classify(symbol: str, market: str | None, today: date) -> Instrument:
     name = _canonical(symbol, today)
+    if market == "linear" and (perpetual := spellings.read_perpetual(name, _is_pair)):
+        note = f"{name} is taken as {perpetual}; write {perpetual} to say so"
+        return replace(_build(perpetual, market), note=note)
     _refuse(name, spellings.find_remedy(name, market, today, _is_pair))
     kind = _read_kind(name, today)
     exchange = symbol.strip().upper().rpartition(":")[0]

@@ -351,7 +351,12 @@ def _refuse(book: PositionBook, order: Order, report: OrderReport, now: int) -> 
 
 
 def _is_worthless(book: PositionBook, position: StrategyPosition) -> bool:
-    """Whether a position is worth so little that the venue may really have no order small enough."""
+    """Whether coins are worth so little that the venue may really have no order small enough.
+
+    Never so of what reduces a position: reduce-only orders know no smallest worth, and it would stay open.
+    """
+    if book.instrument.kind != "spot":
+        return False
     worth = abs(position.quantity) * position.ledger.average_price * book.instrument.point_value
     return worth < 2 * book.instrument.min_notional
 

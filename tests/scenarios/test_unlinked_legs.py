@@ -5,11 +5,12 @@ Perpetuals: stop and target rest side by side as reduce-only orders of the posit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from brokers.protocol import BrokerRefused, Unreachable
+from brokers.protocol import FILTER, BrokerRefused, Unreachable
 from tests.support.venue_bench import LOSE_ANSWER, LOSE_REQUEST
 
 PERPETUAL = ["reduce-only", "reduce-only-amend", "attached"]
@@ -209,6 +210,20 @@ def test_a_reversal_is_two_orders_and_takes_the_old_legs_down(make_venue_bench, 
     assert ("sell", D(2), True) in orders
     assert ("sell", D(3), False) in orders
     assert bench.legs() == [("limit", D(80), D(3)), ("stop", D(110), D(3))]
+
+
+def test_a_small_position_is_closed_and_never_written_off_for_its_worth(make_venue_bench):
+    """Reduce-only orders know no smallest worth: a refused one is tried again until it is closed."""
+    bench = make_venue_bench("reduce-only")
+    small = replace(bench.venue.instruments[bench.symbol], min_notional=D(500))
+    bench.venue.instruments = {**bench.venue.instruments, bench.symbol: small}
+    bench.buy("1")
+    bench.venue.fail("place", *[BrokerRefused("below the smallest order", FILTER)] * 3)
+    bench.send(action="close")
+    assert bench.held() == 1
+    assert bench.told("written_off") == []
+    bench.tick(20)
+    assert bench.held() == bench.at_venue() == 0
 
 
 # --- legs that the venue makes itself ----------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_without_a_market_the_name_decides(symbol: str, expected: str) -> None:
         ("BTCUSDT", "spot", "linear", "SYMBOL_UNKNOWN", "equity"),
         ("BTCUSDT.P", "MARKET_MISMATCH", "linear", "MARKET_MISMATCH", "MARKET_MISMATCH"),
         ("BTC-USDT-SWAP", "MARKET_MISMATCH", "linear", "MARKET_MISMATCH", "MARKET_MISMATCH"),
-        ("SOL-PERP", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN"),
+        ("SOL-PERP", "SYMBOL_UNKNOWN", "linear", "SYMBOL_UNKNOWN", "SYMBOL_UNKNOWN"),
         ("ES1!", "MARKET_MISMATCH", "MARKET_MISMATCH", "futures", "MARKET_MISMATCH"),
         ("MESZ6", "MARKET_MISMATCH", "MARKET_MISMATCH", "futures", "MARKET_MISMATCH"),
         ("MES", "spot", "linear", "futures", "equity"),
@@ -208,7 +208,13 @@ def test_the_market_says_what_a_plain_name_is(
         ("BANKNIFTYFUT", "ES1! or ESZ2026"),
         ("ETHUSDTM", "ETHUSDT.P"),
         ("XBTUSDTM", "BTCUSDT.P"),
-        ("XBTUSDM", "BTCUSD.P"),
+        ("XBTUSDM", "BTCUSDT.P"),
+        ("PF_XBTUSD", "BTCUSD.P"),
+        ("PI_XBTUSD", "BTCUSDT.P"),
+        ("FI_XBTUSD_261225", "BTCUSDT.P"),
+        ("BTCUSDT_261225", "BTCUSDT.P"),
+        ("BTC-USDT-261225", "BTCUSDT.P"),
+        ("BTC-26DEC26", "BTCUSDT.P"),
         ("BTC-PERP", "BTCUSDT.P"),
         ("SOLPERP", "SOLUSDT.P"),
         ("BTCUSDTZ26", "BTCUSDT.P"),
@@ -239,6 +245,41 @@ def test_a_derivative_in_another_spelling_is_never_a_coin_or_a_share(
         symbols.classify(symbol, None, TODAY)
     assert caught.value.code == "SYMBOL_UNKNOWN"
     assert spelled in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("BTC-PERP", "BTCUSDT.P"),
+        ("SOL_PERP", "SOLUSDT.P"),
+        ("BTC-USDT-SWAP", "BTCUSDT.P"),
+        ("ETHUSDTM", "ETHUSDT.P"),
+        ("KUCOIN:XBTUSDTM", "BTCUSDT.P"),
+        ("ETHUSDCM", "ETHUSDC.P"),
+        ("BTC/USDT:USDT", "BTCUSDT.P"),
+    ],
+)
+def test_on_an_account_of_perpetuals_others_spelling_is_the_perpetual(
+    symbol: str, name: str
+) -> None:
+    """The account says what it trades, so nothing else can be meant; what was taken is told."""
+    found = symbols.classify(symbol, "linear", TODAY)
+    assert (found.symbol, found.kind) == (name, "linear")
+    assert name in found.note or canonical(symbol) == name
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        *("XBTUSDM", "BTCPERP", "BTCUSDT_261225", "BTC-USDT-261225", "BTC-26DEC26", "BTCUSDZ26"),
+        *("PI_XBTUSD", "FI_XBTUSD_261225", "BTC/USD:BTC", "BTCUSDT1!"),
+    ],
+)
+def test_inverse_and_dated_contracts_are_refused_by_name(symbol: str) -> None:
+    """Also where perpetuals are traded: they are other contracts."""
+    with pytest.raises(BrokerRefused) as caught:
+        symbols.classify(symbol, "linear", TODAY)
+    assert caught.value.code == "SYMBOL_UNKNOWN"
 
 
 @pytest.mark.parametrize(
