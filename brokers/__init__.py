@@ -12,6 +12,7 @@ from decimal import Decimal
 from brokers.binance import spot_market, usdm_market
 from brokers.binance.spot import Binance
 from brokers.binance.usdm import BinancePerpetuals
+from brokers.exchanges.broker import Exchange, Perpetuals
 from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
@@ -19,6 +20,8 @@ from brokers.protocol import Broker, VenueFacts
 BROKERS: dict[str, type[Broker]] = {
     "binance": Binance,
     "binance linear": BinancePerpetuals,
+    "ccxt": Exchange,
+    "ccxt linear": Perpetuals,
     "paper": Paper,
 }
 

@@ -246,8 +246,8 @@ class VenueFacts:
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
     carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
-    what they sell), prices (`PricesTold`: many prices in one request), funding
-    (`FundingTold`), amend (`Amends`: a working order
+    what they sell), no_stops (it takes no stop order: an entry that needs one is denied), prices
+    (`PricesTold`: many prices in one request), funding (`FundingTold`), amend (`Amends`: a working order
     changes under its own id), attached (with bracket: the legs exist whatever part of an entry has filled, in
     its size, one alone too, and a market entry carries them where their levels are prices)."""
     poll_seconds: float

@@ -126,7 +126,9 @@ class Exchange:
     def instrument(self, symbol: str) -> Instrument:
         """Return the rules of a TradingView symbol. Raises `BrokerRefused` where there is no such market."""
         self._require()
-        return build_instrument(self._markets.find(symbol, self._now()))
+        found = build_instrument(self._markets.find(symbol, self._now()))
+        self._preparation.read_ahead()
+        return found
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price, or None where it is not told within half a second."""

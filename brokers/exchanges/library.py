@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ VERSION = "4.5.90"
 """The only one that the proofs hold for."""
 INSTALL = "pip install -r requirements-ccxt.txt"
 MARKETS_BYTES = 30_000_000
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _calls = threading.local()
 
 
@@ -57,6 +59,7 @@ class Call:
     """What the last request failed with: the library may make something else of it."""
     target: str = ""
     method: str = ""
+    has_bad_number: bool = False
 
 
 def import_library() -> Any:
@@ -103,8 +106,9 @@ class Library:
         """
         client = self.client
         try:
+            # It sets the rounding of the thread's decimals and leaves it so.
             with _making(call), localcontext():
-                return getattr(client, method)(*arguments)
+                told = getattr(client, method)(*arguments)
         except (BrokerRefused, Unreachable, Uncertain) as ours:
             raise ours from None
         except Exception as error:  # noqa: BLE001 - whatever it raises, an order may stand behind it
@@ -116,6 +120,9 @@ class Library:
             if call.changes:
                 raise explain_unsent(self.proof, error) from None
             raise _explain_read(self.proof, error) from None
+        if call.has_bad_number:
+            raise Uncertain(f"{self.proof.title}'s answer cannot be read: a number is none")
+        return told
 
     def open(self) -> None:
         """Connect ahead to the host that orders go to."""
@@ -128,7 +135,7 @@ class Library:
             keys["password"] = self._secrets[-1]
         settings = {
             **keys,
-            "number": Decimal,
+            "number": to_number,
             "enableRateLimit": False,
             "enableLastHttpResponse": False,
             "enableLastResponseHeaders": False,
@@ -204,6 +211,8 @@ class Library:
             )
         except Exception as error:  # noqa: BLE001 - whatever it raises, it took the answer for an error
             return explain(self.proof, error, reply)
+        if reply.status < 300 and not _has(told, self.proof.envelope):
+            return Uncertain(f"{self.proof.title}'s answer lacks what each of its answers has")
         return None
 
 
@@ -255,3 +264,23 @@ def exact(value: Any) -> Any:
     if isinstance(value, list):
         return [exact(each) for each in value]
     return write_plain(value) if isinstance(value, Decimal) else value
+
+
+def to_number(text: Any) -> str:
+    """Return a number of an answer as text. What only resembles one spoils the call it was read in.
+
+    The library can be given Decimal for its numbers, too; then it loses those that it reads a second time.
+    """
+    told = str(text)
+    number = Decimal(told)
+    if not _NUMBER.fullmatch(told) or not number.is_finite():
+        call: Call | None = getattr(_calls, "current", None)
+        if call is not None:
+            call.has_bad_number = True
+        raise ValueError("no number")
+    return write_plain(number)
+
+
+def _has(data: Any, envelope: tuple[str, ...]) -> bool:
+    """Tell whether an answer has the fields that say that it is one."""
+    return not envelope or (isinstance(data, dict) and all(name in data for name in envelope))

@@ -16,6 +16,7 @@ from brokers.exchanges.library import Call, Library
 from brokers.exchanges.markets import Market, Markets, size_of
 from brokers.exchanges.orders import (
     read_client,
+    read_number,
     read_order,
     read_order_of,
     read_trade,
@@ -95,6 +96,8 @@ def _look(
     if look.is_list:
         rows = view.ask(look.method, market["symbol"], None, MOST, params, deadline=deadline)
         named = [row for row in require_rows(rows) if read_client(view.proof, row) == client_id]
+        if rows and not named and look.is_filtered:
+            raise Uncertain("The exchange answered about another order.", WRONG_ORDER)
         return named[0] if named else None
     try:
         found = view.ask(look.method, "", market["symbol"], params, deadline=deadline)
@@ -197,10 +200,8 @@ def read_coins(view: View, deadline: Deadline) -> dict[str, Decimal]:
         raise unreadable("the balance has no totals")
     held: dict[str, Decimal] = {}
     for coin, amount in total.items():
-        if isinstance(amount, Decimal) and amount.is_finite() and amount:
-            held[str(coin)] = amount
-        elif amount is not None and not isinstance(amount, Decimal):
-            raise unreadable("an amount of a coin is no number")
+        if number := read_number(amount):
+            held[str(coin)] = number
     return held
 
 
@@ -213,8 +214,8 @@ def read_positions(view: View, deadline: Deadline) -> dict[str, Decimal]:
         market = view.markets.by_symbol(row.get("symbol") if isinstance(row, dict) else None)
         if market is None:
             continue
-        contracts, side = row.get("contracts"), row.get("side")
-        if not isinstance(contracts, Decimal) or not contracts.is_finite():
+        contracts, side = read_number(row.get("contracts")), row.get("side")
+        if contracts is None:
             raise unreadable("a position has no size")
         if not contracts:
             continue
@@ -248,6 +249,7 @@ def read_price(view: View, market: Market, deadline: Deadline) -> Decimal | None
     """Return the last price of a market, None where it is not told."""
     told = view.ask("fetch_ticker", market["symbol"], deadline=deadline)
     last = told.get("last") if isinstance(told, dict) else None
-    if told is None or told.get("symbol") != market["symbol"] or not isinstance(last, Decimal):
+    if told is None or told.get("symbol") != market["symbol"]:
         return None
-    return last if last.is_finite() and last > 0 else None
+    price = read_number(last)
+    return price if price and price > 0 else None

@@ -28,7 +28,7 @@ from brokers.protocol import (
 from brokers.wire.deadline import Deadline
 
 ZERO, ONE = Decimal(0), Decimal(1)
-LOAD_SECONDS = 30.0
+LOAD_SECONDS = 8.0
 FRESH_SECONDS = 6 * 3_600.0
 """After so long a market's rules are asked for again."""
 USUAL_FEE = Decimal("0.003")

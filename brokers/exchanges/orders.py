@@ -6,6 +6,7 @@ stand behind it. Amounts are the exchange's units there and coins here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,9 @@ STATES = {
     "expired": "expired",
     "rejected": "refused",
 }
+_FRACTION = re.compile(r"-?[0-9]*\.[0-9]*")
+"""What a number becomes that stands where a name belongs."""
+_NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
 Placing = tuple[str, str, str, str, str | None, dict[str, Any]]
 """Symbol, type, side, amount, price and parameters of `create_order`."""
 
@@ -61,9 +65,10 @@ def write_order(
 def read_id(data: Any) -> str:
     """Return the exchange's name of an order that it took. Raises `Uncertain` where it told none."""
     told = data.get("id") if isinstance(data, dict) else None
-    if not isinstance(told, str) or not told or not told.isprintable() or len(told) > 80:
+    is_name = isinstance(told, str) and told.isprintable() and 0 < len(told) <= 80
+    if not is_name or _FRACTION.fullmatch(told):
         raise unreadable("the order has no name")
-    return told
+    return str(told)
 
 
 def read_client(proof: Proof, data: Mapping[str, Any]) -> str:
@@ -90,6 +95,8 @@ def read_order(proof: Proof, data: Any, market: Market) -> VenueOrder:
     size = size_of(market)
     asked, filled = _require(data, "amount"), _number(data, "filled") or ZERO
     average = _number(data, "average")
+    if filled and average is None and proof.tells_average:
+        raise unreadable("what was filled has no price")
     placed, changed = data.get("timestamp"), data.get("lastUpdateTimestamp")
     changed = changed or data.get("lastTradeTimestamp") or placed
     if not isinstance(changed, int):
@@ -157,22 +164,18 @@ def _require(data: Mapping[str, Any], name: str) -> Decimal:
 
 
 def _number(data: Mapping[str, Any], name: str) -> Decimal | None:
-    """Return a number of the library's, which is a Decimal or text; None where it tells none."""
-    value = data.get(name)
+    """Return a field that is no negative number; only a fee may be one, where it is a rebate."""
+    number = read_number(data.get(name))
+    if number is not None and number < 0 and name != "cost":
+        raise unreadable(f"{name} is negative")
+    return number
+
+
+def read_number(value: object) -> Decimal | None:
+    """Return a number of the library's, which is text; None where it tells none. Raises `Uncertain`."""
     if value is None:
         return None
     text = str(value)
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal) or not text.isascii():
-        raise unreadable(f"{name} is no number")
-    try:
-        number = Decimal(text)
-    except ArithmeticError:
-        raise unreadable(f"{name} is no number") from None
-    if (
-        not number.is_finite()
-        or "_" in text
-        or number.adjusted() > 24
-        or (number < 0 and name != "cost")
-    ):
-        raise unreadable(f"{name} is no number")
-    return number
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _NUMBER.fullmatch(text):
+        raise unreadable("what should be a number is none")
+    return Decimal(text)

@@ -30,6 +30,11 @@ class Look:
     params: Mapping[str, Any] = field(default_factory=dict)
     is_list: bool = False
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only the order that is asked for may be in the list."""
+        return self.is_list and "{id}" in self.params.values()
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -95,6 +100,10 @@ class Proof:
     sandbox_host: str = ""
     currency: str = "USDT"
     poll_seconds: float = 5.0
+    envelope: tuple[str, ...] = ()
+    """What each answer that is no error has; an answer without it says nothing."""
+    tells_average: bool = True
+    """Whether an order that has filled says at what price; else its executions do."""
     crossed_marks: tuple[str, ...] = ()
     """Marks in an error that say that the price has passed the level of a stop."""
     refused_marks: tuple[str, ...] = ()

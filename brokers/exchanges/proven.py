@@ -28,6 +28,7 @@ KRAKEN_SPOT = Proof(
         LIMIT: {"ordertype": "limit", "price": "{limit}"},
         STOP: {"ordertype": "stop-loss", "price": "{stop}"},
     },
+    envelope=("result",),
     id_form="uuid",
     id_fields=("cl_ord_id",),
     params={"oflags": "fciq"},  # fees in the quote coin, on both sides
@@ -78,6 +79,7 @@ OKX_SPOT = Proof(
     looks=(Look("fetch_order", _BY_ID),),
     stop_looks=(Look("fetch_order", {**_BY_ID, "trigger": True}),),
     child_field="ordId",
+    envelope=("code", "data"),
     cancel_params=_BY_ID,
     open_lists=({}, _OKX_STOP),
     needs_passphrase=True,
@@ -106,6 +108,7 @@ OKX_LINEAR = Proof(
     looks=(Look("fetch_order", _BY_ID),),
     stop_looks=(Look("fetch_order", {**_BY_ID, "trigger": True}),),
     child_field="ordId",
+    envelope=("code", "data"),
     cancel_params=_BY_ID,
     open_lists=({"instType": "SWAP"}, {**_OKX_STOP, "instType": "SWAP"}),
     needs_passphrase=True,

@@ -183,6 +183,8 @@ def _not_understood(alert: Alert, book: PositionBook, context: DecisionContext) 
                 f"{name} counts ticks, and the tick of {book.instrument.symbol} is not known here"
             )
             return f'{said}: send {{"percent"}}, {{"amount"}} or the price.'
+    if alert.stop_loss is not None and "no_stops" in book.capabilities:
+        return "This account's venue takes no stop order from here. Leave stop_loss out, or trade elsewhere."
     return None
 
 

@@ -67,8 +67,8 @@ def describe_market(client: Any, proof: Proof) -> dict[str, Any]:
             "contract": linear,
             "linear": True if linear else None,
             "inverse": False if linear else None,
-            "contractSize": D(listed.size) if linear else None,
-            "precision": {"amount": D(listed.step), "price": D(listed.tick)},
+            "contractSize": listed.size if linear else None,
+            "precision": {"amount": listed.step, "price": listed.tick},
             "limits": {"amount": {"min": None}, "price": {}, "cost": {}},
             "info": {},
         }

@@ -40,10 +40,11 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Return what was asked for: of the query, of a form and of a JSON object together."""
+        """Return what was asked for: of query, form and JSON (of a list its first) together."""
         found: dict[str, Any] = dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
         if "json" in self.headers.get("content-type", ""):
-            found |= json.loads(self.body, parse_float=str, parse_int=str)
+            told = json.loads(self.body, parse_float=str, parse_int=str)
+            found |= told[0] if isinstance(told, list) else told
         else:
             found |= dict(parse_qsl(self.body.decode(), keep_blank_values=True))
         return found

@@ -53,6 +53,8 @@ class Deal:
     """The reply that says that the client id is in use."""
     found: AlertAnswer
     """What a look-up then finds: the same order, filled."""
+    named: str = ""
+    """The client id as it travels, where the venue wants it in a form of its own."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class Sample:
     """A stop and a target that end one another, where `capabilities` has oco."""
     pair_endpoint: Endpoint = ("", "")
     pair_accepted: AlertAnswer = (0, None)
+    reads_back: bool = False
+    """Whether the venue only acknowledges: id and price of what was filled then stand in `found`."""
+    exchange: str | None = None
     bracket: OrderRequest | None = None
     """An entry with legs, where `capabilities` has bracket."""
     bracket_endpoint: Endpoint = ("", "")
