@@ -836,14 +836,19 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
-    assert names == [*ours, *NEEDS["binance"]]
+    elsewhere = ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
+    assert names == [*ours, *NEEDS["binance"], *elsewhere]
     text = "accounts: {paper_simulator: {broker: binance, sandbox: true}}"
     plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
     assert describe(read(tmp_path, text, dotenv=example, needs=NEEDS)) == plain
     values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG", "PRICES": "alerts"}
-    for name in names:
+    for name in names[: -len(elsewhere)]:
         environ = {name: values.get(name, GOOD)}
         assert describe(read(tmp_path, text, environ, dotenv="", needs=NEEDS)) != plain
+    needs = {"binance": (*NEEDS["binance"], *elsewhere)}
+    known = describe(read(tmp_path, text, dotenv="", needs=needs))
+    for name in elsewhere:
+        assert describe(read(tmp_path, text, {name: GOOD}, dotenv="", needs=needs)) != known
 
 
 @pytest.mark.parametrize(
