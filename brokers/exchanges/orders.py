@@ -19,6 +19,7 @@ from brokers.wire.fields import require_level, unreadable, write_plain
 from brokers.wire.lookups import VenueOrder
 
 ZERO = Decimal(0)
+LONGEST_NAME = 80
 STATES = {
     "open": "accepted",
     "closed": "filled",
@@ -65,10 +66,11 @@ def write_order(
 def read_id(data: Any) -> str:
     """Return the exchange's name of an order that it took. Raises `Uncertain` where it told none."""
     told = data.get("id") if isinstance(data, dict) else None
-    is_name = isinstance(told, str) and told.isprintable() and 0 < len(told) <= 80
-    if not is_name or _FRACTION.fullmatch(told):
+    if not isinstance(told, str) or not told.isprintable() or not 0 < len(told) <= LONGEST_NAME:
         raise unreadable("the order has no name")
-    return str(told)
+    if _FRACTION.fullmatch(told):
+        raise unreadable("the order's name is a number")
+    return told
 
 
 def read_client(proof: Proof, data: Mapping[str, Any]) -> str:
