@@ -53,6 +53,7 @@ from brokers.protocol import (
     Check,
     Connection,
     Fill,
+    Funding,
     Instrument,
     OrderReport,
     OrderRequest,
@@ -96,7 +97,7 @@ class BinancePerpetuals:
         markets=("linear",),
         currency="USDT",
         live_hosts=LIVE_HOSTS,
-        capabilities=frozenset({"reduce_only", "prices"}),
+        capabilities=frozenset({"reduce_only", "prices", "funding"}),
         poll_seconds=2.0,  # ten instruments and their lists: 1,050 a minute of the half that is 1,200
         takes={"linear": frozenset({"leverage", "margin"})},
     )
@@ -229,6 +230,10 @@ class BinancePerpetuals:
         """
         # `since` may be a time of either clock: the earlier reading misses nothing.
         return self._executions.read_since(since + min(self._calls.offset or 0, 0), symbols)
+
+    def funding(self, since: int) -> tuple[Funding, ...]:
+        """Return what was charged and paid for holding since a time. Raises as `find_order`."""
+        return self._executions.read_funding(since + min(self._calls.offset or 0, 0))
 
     def snapshot(self) -> Snapshot:
         """Return positions, equity, and every working order of ours with what of it has filled."""

@@ -1,4 +1,4 @@
-"""Read the executions of a USD-M account and say whose each one is.
+"""Read the executions and the funding of a USD-M account, and say whose each execution is.
 
 A stop or target whose level was reached becomes another order with a name of its own, its child; the
 executions belong to the one that we know.
@@ -12,8 +12,8 @@ from typing import Any
 
 from brokers.binance.signing import BinanceCalls
 from brokers.binance.usdm_market import ROOT
-from brokers.binance.usdm_orders import read_algo_order, read_trade
-from brokers.protocol import BrokerRefused, Fill, Uncertain, Unreachable
+from brokers.binance.usdm_orders import read_algo_order, read_funding, read_trade
+from brokers.protocol import BrokerRefused, Fill, Funding, Uncertain, Unreachable
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_rows
 from brokers.wire.lookups import Remembered, VenueOrder, add_up
@@ -73,6 +73,25 @@ class Executions:
                 owner = self._owners.get((symbol, str(row["orderId"]))) or ""
                 found.append(read_trade(row, owner))
         return tuple(found)
+
+    def read_funding(self, start: int) -> tuple[Funding, ...]:
+        """Return what funding cost and brought since a time of Binance's clock, each once."""
+        found: dict[str, Funding] = {}
+        while True:
+            params = [
+                ("incomeType", "FUNDING_FEE"),
+                ("startTime", str(start)),
+                ("limit", str(PAGE)),
+            ]
+            page = require_rows(
+                self._calls.read(f"{ROOT}/income", params, Deadline.after(READ_SECONDS))
+            )
+            told = [read_funding(row) for row in page]
+            fresh = {each.funding_id: each for each in told if each.funding_id not in found}
+            found |= fresh
+            if len(page) < PAGE or not fresh:
+                return tuple(found.values())
+            start = max(each.at for each in told)  # several contracts are charged at one moment
 
     def _read_trades(self, symbol: str, start: int) -> list[Any]:
         """Return every execution on a symbol since a time, page by page."""

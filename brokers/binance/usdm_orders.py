@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.binance.signing import Params
-from brokers.protocol import Fill, OrderRequest, Uncertain
+from brokers.protocol import Fill, Funding, OrderRequest, Uncertain
 from brokers.wire.fields import (
     optional_decimal,
     require,
@@ -181,6 +181,17 @@ def read_trade(data: Any, client_id: str) -> Fill:
         price=require_decimal(data, "price"),
         fee=require_decimal(data, "commission"),
         fee_coin=require(data, "commissionAsset", str),
+        at=require(data, "time", int),
+    )
+
+
+def read_funding(data: Any) -> Funding:
+    """Read one payment of funding; Binance's number of it is unique among those of an account."""
+    return Funding(
+        funding_id=f"{require(data, 'tranId', int)}",
+        symbol=require(data, "symbol", str),
+        amount=require_decimal(data, "income"),
+        coin=require(data, "asset", str),
         at=require(data, "time", int),
     )
 

@@ -803,6 +803,29 @@ def test_executions_of_a_fired_stop_have_the_stops_name(venue, broker):
     assert [each.path for each in venue.requests] == [TRADES]
 
 
+def test_funding_is_told_once_with_its_contract(venue, broker, monkeypatch):
+    """Positive when received, page by page; several contracts are charged at one moment."""
+
+    def income(number: int, amount: str, at: int = AT) -> dict[str, Any]:
+        row = {"symbol": "BTCUSDT", "incomeType": "FUNDING_FEE", "asset": "USDT", "info": ""}
+        return {**row, "income": amount, "time": at, "tranId": number, "tradeId": ""}
+
+    monkeypatch.setattr(usdm_fills, "PAGE", 2)
+    first = reply(200, [income(1, "-0.375"), income(2, "0.25", AT + 1)])
+    rest = reply(200, [income(2, "0.25", AT + 1), income(3, "1", AT + 1)])
+    venue.on("GET", "/fapi/v1/income", first, rest, reply(200, [income(3, "1", AT + 1)]))
+    found = broker.funding(AT - 5)
+    assert [(each.funding_id, each.amount, each.coin) for each in found] == [
+        ("1", D("-0.375"), "USDT"),
+        ("2", D("0.25"), "USDT"),
+        ("3", D(1), "USDT"),
+    ]
+    assert [each["startTime"] for each in sent(venue, "GET", "/fapi/v1/income")] == [
+        *(str(AT - 5), str(AT + 1), str(AT + 1)),
+    ]
+    assert sent(venue, "GET", "/fapi/v1/income")[0]["incomeType"] == "FUNDING_FEE"
+
+
 def test_an_account_says_what_it_may_and_holds(venue, broker):
     """One-way mode, and the coins of the futures wallet."""
     check = broker.check()

@@ -313,6 +313,21 @@ def test_a_large_exit_leaves_in_parts(receiver, venue):
     assert [o.quantity for o in venue.placed if o.reduces] == [D("0.04")] * 3
 
 
+def test_funding_is_booked_once_with_the_position_it_was_for(receiver, venue):
+    """Also what was charged while the program did not run."""
+    trade(receiver)
+    receiver.stop()
+    venue.pay_funding("BTCUSDT", "-1.5")
+    for _ in range(2):
+        receiver.restart()
+        await_true(lambda: venue.sent("GET", "/fapi/v1/income"), PATIENT)
+        row = await_true(lambda: receiver.get("/positions")["positions"], PATIENT)[0]
+        await_true(
+            lambda: receiver.get("/positions")["positions"][0]["realized_pnl"] == "-4", PATIENT
+        )
+        assert row["quantity"] == "0.1"
+
+
 def test_no_rules_no_entry_but_an_exit(receiver, venue):
     """A close uses the contract stored with the position, whatever its spelling."""
     trade(receiver)

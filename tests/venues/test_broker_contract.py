@@ -233,6 +233,7 @@ def test_a_broker_without_a_sample_is_named():
 def test_a_broker_says_what_it_can_and_needs(name):
     """What the desk counts on is one of the known words; credentials are named as in .env."""
     words = {"no_stops", "reduce_only", "oco", "bracket", "cash", "locks_balance", "prices"}
+    words |= {"funding"}
     facts = TABLE[name].facts
     assert facts.capabilities <= words
     assert facts.poll_seconds > 0
