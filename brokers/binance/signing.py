@@ -44,13 +44,13 @@ class BinanceCalls(SignedCalls):
         wire = Wire(url, secrets=(key, secret), read_refusal=read_refusal, on_reply=self._weigh)
         super().__init__(wire, _signer(key, secret), ask_time, now_ms)
         self.quota = _quota_of(url, *weights)
-        self.quota.join(name)
+        self._name = name
 
     def _weigh(self, reply: HttpResponse) -> None:
         """Note what Binance says was used of the quota, and how large that is."""
         used = reply.headers.get(USED_WEIGHT, "")
         if used.isascii() and used.isdigit():
-            self.quota.hear(int(used), self.now)
+            self.quota.hear(int(used), self.now, self._name)
         rows = reply.data.get("rateLimits") if isinstance(reply.data, dict) else None
         for row in rows if isinstance(rows, list) else []:
             if isinstance(row, dict) and row.items() >= _A_MINUTE.items():

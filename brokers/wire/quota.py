@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 
 MINUTE_MS = 60_000
+RECENT_MS = 10_000
+"""An account that was answered so lately reads here now; one that holds nothing hardly ever does."""
 
 
 class Quota:
@@ -18,15 +20,15 @@ class Quota:
         self.limit = limit
         """What the venue allows in a minute."""
         self._read_weight = read_weight
-        self._readers: set[str] = set()
+        self._answered: dict[str, int] = {}
         self._seen = (-1, 0)
 
-    def join(self, account: str) -> None:
-        """Count an account that reads here: they share what there is."""
-        self._readers.add(account)
+    def hear(self, used: int, now: int, account: str = "") -> None:
+        """Note what the venue says is used of the minute that `now`, a time of its clock, lies in.
 
-    def hear(self, used: int, now: int) -> None:
-        """Note what the venue says is used of the minute that `now`, a time of its clock, lies in."""
+        The accounts that are answered at a time share what there is.
+        """
+        self._answered[account] = now
         minute, before = self._seen
         this = now // MINUTE_MS
         # Answers may overtake one another: within a minute the highest is the newest.
@@ -41,5 +43,6 @@ class Quota:
         left = self.limit // 2 - used
         if left < self._read_weight:
             return left_seconds
-        pause = left_seconds * self._read_weight * max(1, len(self._readers)) / left
+        readers = sum(now - at <= RECENT_MS for at in self._answered.values())
+        pause = left_seconds * self._read_weight * max(1, readers) / left
         return min(pause, left_seconds)

@@ -254,15 +254,19 @@ class AccountPoller:
         """Return the shortest pause that leaves half of the quota to orders; a venue's accounts share it.
 
         Rules 10.1: what the venue itself says was used counts too, e.g. that of another program. Markets of
-        one venue that are systems of their own have quotas of their own.
+        one venue that are systems of their own have quotas of their own. An account in which nothing is open
+        is read so rarely that it takes no part.
         """
-        accounts, broker = self._state.settings.accounts, self._brokers[name]
-        sharing = sum(
-            accounts[each].broker == accounts[name].broker
-            and type(self._brokers[each]) is type(broker)
-            for each in self._due
-        )
+        broker, where = self._brokers[name], self._address_of(name)
+        others = [each for each in self._due if each != name and self._address_of(each) == where]
+        sharing = 1 + sum(_pause_ms(self._state, each, False) < IDLE_MS for each in others)
         return int(max(broker.facts.poll_seconds * sharing, broker.rest_seconds) * 1000)
+
+    def _address_of(self, name: str) -> tuple[object, ...]:
+        """Return what the accounts have in common that share a quota: the system they call from here."""
+        account = self._state.settings.accounts[name]
+        where = (account.broker, account.exchange, account.sandbox, account.base_url)
+        return (type(self._brokers[name]), *where)
 
     def _begin_one(self, name: str, now: int) -> None:
         watched = tuple(

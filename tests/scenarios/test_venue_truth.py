@@ -63,12 +63,19 @@ def test_an_idle_account_is_read_every_minute(make_venue_bench):
 
 
 def test_an_account_is_never_read_more_often_than_its_quota_allows(make_venue_bench):
-    """A venue states the shortest pause that leaves half of its quota to orders; accounts share it."""
+    """A venue states the shortest pause that leaves half of its quota to orders; accounts share it.
+
+    One in which nothing is open hardly reads, and so slows down no other.
+    """
     bench = make_venue_bench()
-    bench.venue.facts = replace(bench.venue.facts, poll_seconds=8.0)
+    for venue in bench.venues.values():
+        venue.facts = replace(venue.facts, poll_seconds=8.0)
     bench.send(**LIMIT, time_in_force="gtc")
     bench.tick(20)
-    assert pauses(bench, 60) == {16}
+    assert pauses(bench, 60) == {8}
+    bench.send(**LIMIT, time_in_force="gtc", strategy="far")
+    bench.tick(20)
+    assert pauses(bench, 60) == pauses(bench, 60, "w") == {16}
 
 
 def test_what_the_venue_says_is_used_slows_reading_down(make_venue_bench):

@@ -44,6 +44,18 @@ def to_next_minute(clock):
     clock.tick((60_000 - clock() % 60_000) / 1000)
 
 
+def test_an_account_that_hardly_reads_slows_down_no_other(venue, clock):
+    """It was answered a while ago: the one that works has the whole half."""
+    to_next_minute(clock)
+    one, idle = (Binance(name, Account(venue.url), clock) for name in ("one", "idle"))
+    idle.snapshot()
+    one.snapshot()
+    assert one.rest_seconds > 3
+    clock.tick(12)
+    one.snapshot()
+    assert one.rest_seconds <= 2.0
+
+
 @pytest.mark.parametrize("accounts", [1, 2, 3])
 def test_reading_takes_at_most_half_of_what_an_address_may_ask_for(venue, clock, accounts):
     """However many accounts of the venue share it."""
