@@ -226,14 +226,13 @@ def _add_account_route(app: Flask, api: AlertApi, real: Mapping[str, Broker]) ->
         found = request.args.get("connect", "0")
         if found not in ("0", "1"):
             raise HttpRefusal(400, "UNREADABLE", "connect must be 0 or 1.")
-        shown = desk.state.shown
-        rows = accounts.show_accounts(desk.settings, shown.cash, shown.funding)
+        rows = accounts.show_accounts(desk.settings, desk.state.shown)
         if found == "0":
             api.require_reader(read_caller(request.environ))
             return _json({"accounts": rows})
         # It logs in at every venue: that is for the owner, and no page of another site may cause it.
         api.require_admin(read_caller(request.environ))
-        symbols = accounts.list_symbols(desk.settings, shown.open_books())
+        symbols = accounts.list_symbols(desk.settings, desk.state.shown.open_books())
         return _json({"accounts": accounts.connect(rows, real, symbols)})
 
 
@@ -424,7 +423,7 @@ def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
 
 def _check_connections(settings: Settings) -> None:
     """Print what each venue says of its account; exit with code 1 where a live account has a problem."""
-    rows = accounts.show_accounts(settings, {})
+    rows = accounts.show_accounts(settings)
     rows = accounts.connect(rows, connect_brokers(settings), accounts.list_symbols(settings, []))
     print("\n".join(line for row in rows for line in accounts.describe_account(row)))
     if any(row["mode"] == "live" and row["problems"] for row in rows):

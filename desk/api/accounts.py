@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
 from brokers.protocol import Broker, BrokerRefused, Check
@@ -19,6 +18,7 @@ from desk.config.settings import Settings
 from desk.decision.routing import is_paper, map_symbol
 from desk.formats import write_number
 from desk.orders.position_book import PositionBook
+from desk.state.shown import Shown
 
 CONNECT_SECONDS = 10.0
 """How long all venues together may take."""
@@ -38,19 +38,12 @@ UNASKED: Mapping[str, Any] = {
     "balance": {},
     "symbols": {},
 }
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 log = logging.getLogger("server")
 
 
-def show_accounts(
-    settings: Settings,
-    cash: Mapping[str, Decimal],
-    funding: Mapping[str, Mapping[str, Decimal]] = NOTHING,
-) -> list[dict[str, Any]]:
-    """Return one row per account as it is configured.
-
-    `cash` is what fills have added on paper, `funding` what holding has brought and cost by coin.
-    """
+def show_accounts(settings: Settings, shown: Shown | None = None) -> list[dict[str, Any]]:
+    """Return one row per account as it is configured, with what fills and holding have brought."""
+    shown = shown or Shown()
     rows: list[dict[str, Any]] = []
     for name, account in settings.accounts.items():
         is_simulated = is_paper(settings, account)
@@ -66,10 +59,10 @@ def show_accounts(
             "problems": [],
             "warnings": [],
         }
-        if funded := funding.get(name):
+        if funded := shown.funding.get(name):
             shape["funding"] = {coin: write_number(amount) for coin, amount in funded.items()}
         if is_simulated:
-            shape["paper_cash"] = write_number(account.cash + cash.get(name, Decimal(0)))
+            shape["paper_cash"] = write_number(account.cash + shown.cash.get(name, Decimal(0)))
         if account.missing and not is_simulated:
             shape["problems"] = [f"set {', '.join(account.missing)} in .env and restart"]
         rows.append(shape)

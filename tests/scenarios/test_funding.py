@@ -33,10 +33,9 @@ def to_next_hour(bench, seconds_after: int = 0) -> None:
 
 def of_account(bench) -> dict[str, str]:
     """Return what /accounts says of it."""
-    shown = bench.desk.state.shown
     [row] = [
         row
-        for row in show_accounts(bench.settings, shown.cash, shown.funding)
+        for row in show_accounts(bench.settings, bench.desk.state.shown)
         if row["account"] == "v"
     ]
     return row.get("funding", {})

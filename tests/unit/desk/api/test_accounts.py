@@ -81,7 +81,7 @@ def rows_of(folder: Path, text: str, broker: object, environ: dict[str, str] = K
     (folder / "config.yaml").write_text(text + "webhook: {secret: correct-horse-battery-8}\n")
     facts = {"paper": make_facts(), "venue": make_facts(needs=NEEDS)}
     settings = load(folder / "config.yaml", environ, facts)
-    rows = show_accounts(settings, {})
+    rows = show_accounts(settings)
     real = {name: broker for name, each in settings.accounts.items() if each.broker != "paper"}
     return connect(rows, real, list_symbols(settings, []), **how)
 
