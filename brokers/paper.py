@@ -12,9 +12,12 @@ price. A stop-limit wakes at its stop and is then a limit that has just arrived.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from brokers.instruments import futures
+from brokers.instruments.contracts import build_contract
 from brokers.instruments.symbols import classify
 from brokers.protocol import (
     BrokerRefused,
@@ -58,7 +61,16 @@ class Paper:
 
     def instrument(self, symbol: str) -> Instrument:
         """Return what a TradingView symbol means here. Raises `BrokerRefused` where it means nothing."""
-        return classify(symbol, self.terms.market, self.today)
+        found = classify(symbol, self.terms.market, self.today)
+        if found.kind != "futures" or found.root == "":
+            return found
+        contract = futures.read_contract(found.symbol, self.today)
+        if found.is_continuous and self.terms.resolves_futures:  # rules 13.2: as at its venue
+            place = futures.read_place(found.symbol)
+            contract = futures.find_front(found.root, self.today, place, self.terms.roll_days)
+        if contract is None:
+            return found
+        return replace(build_contract(contract, roll_days=self.terms.roll_days), note=found.note)
 
     def price(self, symbol: str) -> Decimal | None:
         """Return the last price seen."""

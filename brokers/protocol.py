@@ -97,8 +97,12 @@ class Instrument:
     is_micro: bool = False
     fee_in_kind: Decimal = ZERO
     """What part of a purchase the venue keeps as its fee, where it takes that from what was bought."""
+    contract: str = ""
+    """One contract of a future as TradingView spells it (`MESZ2026`), else empty."""
     last_day: date | None = None
     """The last trading day of a dated contract: on it nothing is opened any more."""
+    roll_day: date | None = None
+    """From this day a dated contract should be left: its end or its first notice is near."""
     note: str = ""
     """What a plain name was taken to mean here, for a warning."""
 

@@ -39,6 +39,14 @@ class Terms(Protocol):
         """The slippage in ticks of a future."""
 
     @property
+    def resolves_futures(self) -> bool:
+        """Whether a continuous future is the contract that the calendar names, as at a venue."""
+
+    @property
+    def roll_days(self) -> int | None:
+        """How many business days before its end a contract is left; None: as the market does."""
+
+    @property
     def leverage(self) -> Decimal | None:
         """How many times its margin a position may be worth."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from functools import lru_cache
 
 from brokers.instruments import futures, spellings
+from brokers.instruments.contracts import build_continuous, build_contract
 from brokers.protocol import BrokerRefused, Instrument
 
 _COINS = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "BTC", "ETH", "BNB")
@@ -215,25 +215,9 @@ def _build(name: str, kind: str) -> Instrument:
 
 
 def _build_future(name: str) -> Instrument:
-    continuous = futures.read_continuous(name)
-    contract = None if continuous else futures.read_contract(name, date.min)
-    root = continuous or (contract.root if contract else "")
-    item = futures.PRODUCTS[root]
-    if contract and not futures.is_listed(contract):
-        months = ", ".join(item.listed)
-        message = (
-            f"{name} does not exist: {item.root} ({item.source}) is listed for the months {months}"
-        )
-        raise BrokerRefused(message, "SYMBOL_UNKNOWN")
-    return Instrument(
-        symbol=name,
-        kind="futures",
-        quote=item.currency,
-        root=root,
-        is_continuous=continuous is not None,
-        point_value=item.point_value,
-        tick=item.tick,
-        step=Decimal(1),
-        is_micro=item.is_micro,
-        last_day=futures.find_last_trading_day(contract) if contract else None,
-    )
+    if root := futures.read_continuous(name):
+        return build_continuous(name, root)
+    contract = futures.read_contract(name, date.min)
+    if contract is None:
+        raise KeyError(name)
+    return build_contract(contract)

@@ -176,6 +176,7 @@ def _order_line(part: Part, order: Order) -> dict[str, Any]:
     return {
         "account": part.account,
         "paper": part.paper,
+        "instrument": part.instrument,
         "client_order_id": order.client_id,
         "broker_order_id": order.broker_id,
         "status": order.status,
@@ -195,6 +196,7 @@ def _denial_line(part: Part, denial: Denial) -> dict[str, Any]:
     return {
         "account": part.account,
         "paper": part.paper,
+        "instrument": part.instrument,
         "client_order_id": None,
         "broker_order_id": None,
         "status": "denied",

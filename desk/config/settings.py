@@ -153,6 +153,7 @@ class Account(_Settings):
     leverage: Annotated[Decimal, number("1")] | None = None
     shorts: bool = False
     allow_delayed: bool = False
+    roll_days: Annotated[int, whole(0, 60)] | None = None
     _credentials: Mapping[str, str] = PrivateAttr(default_factory=nothing)
     _missing: tuple[str, ...] = PrivateAttr(default=())
 
@@ -177,6 +178,11 @@ class Account(_Settings):
         copy._credentials = MappingProxyType(dict(found))  # noqa: SLF001  # it is ours
         copy._missing = missing  # noqa: SLF001
         return copy
+
+    @property
+    def resolves_futures(self) -> bool:
+        """Whether a continuous future means one contract: only the simulator keeps it as it is."""
+        return self.broker != "paper"
 
     @property
     def day_start(self) -> tuple[time, ZoneInfo]:

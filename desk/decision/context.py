@@ -44,6 +44,8 @@ class DecisionContext:
     currency: str = "USD"
     worth: frozenset[str] = DOLLARS
     """What the account counts in, and the currencies of which one is worth one of it."""
+    by_distance: bool = False
+    """Whether the alert's levels are those of a continuous chart and this is one contract (rules 5.3)."""
     allow_delayed: bool = False
     """Whether an alert of a delayed feed may open here."""
     shorts: bool = False

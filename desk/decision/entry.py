@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from desk.decision.context import DecisionContext, OrderSplit
+from desk.decision.continuous import count_from_price, list_chart_reasons
 from desk.decision.denial import Denial
 from desk.decision.risk import Asked, check_limits, count_held
 from desk.decision.split import order_levels
@@ -31,6 +32,9 @@ def build_entry(
     book: PositionBook, alert: Alert, split: OrderSplit, cause: AlertRef, context: DecisionContext
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
+    told = alert
+    if context.by_distance:
+        alert = count_from_price(alert, split.side, context.price)
     order_type, limit, stop = _entry_kind(alert, context, book)
     cash = None
     # What was cut, or is a stated position, is a quantity: the whole amount would buy more than that.
@@ -65,7 +69,7 @@ def build_entry(
             target_position=book.position(context.strategy).projected_quantity
             + way * order.quantity,
         )
-    for code, text in _reasons(book, alert, split, order, context):
+    for code, text in _reasons(book, told, split, order, context):
         return order, Denial(code, text, split.side, order.quantity or split.opens)
     if context.denied:
         return order, replace(context.denied, side=split.side, quantity=order.quantity)
@@ -156,6 +160,8 @@ def _price_reasons(
     """Yield what is wrong with the alert's price and with its levels (rules 4.1, 4.4, 4.5)."""
     if context.doubt:
         yield "PRICE_FAR", context.doubt
+    if context.by_distance:
+        yield from list_chart_reasons(book, alert, order, context)
     if missing := _missing_level(order):
         text = f"A {order.order_type.replace('_', '-')} order needs {missing}. Add it to the alert."
         yield "NO_PRICE", text

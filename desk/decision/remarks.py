@@ -49,6 +49,7 @@ def list_warnings(
         warnings.append("take_profit is not placed: this account cannot work it beside a stop")
     if (split.opens != 0 or split.reduces > 0) and order_levels(alert) == (None, None):
         warnings += _warn_of_age(context, book)
+    warnings += _warn_of_chart(alert, split, context, book)
     if split.opens == 0 and alert.action != "cancel":
         warnings += _warn_of_prices(alert, context, book)
     if split.note and split.reduces > 0:
@@ -62,6 +63,17 @@ def list_warnings(
             f"order, {smallest}"
         )
     return tuple(warnings)
+
+
+def _warn_of_chart(
+    alert: Alert, split: OrderSplit, context: DecisionContext, book: PositionBook
+) -> Iterator[str]:
+    """Yield that an exit's own level is one of a continuous chart (rules 5.3): an exit is never denied."""
+    if context.by_distance and split.reduces > 0 and any(order_levels(alert)):
+        yield (
+            f"the level is one of the chart {alert.symbol} and rests as it is on the contract held, "
+            f"{book.instrument.contract}"
+        )
 
 
 def warn_of_stop(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brokers.protocol import HEDGE_MODE, BrokerRefused
+from brokers.protocol import HEDGE_MODE, BrokerRefused, Instrument
 from desk.alerts.record import Record
+from desk.config.settings import Account
 from desk.config.trading_day import end_of_day
 from desk.decision.context import DecisionContext
 from desk.decision.denial import Denial
@@ -81,9 +82,10 @@ def find_books(
 ) -> list[tuple[Route, PositionBook]] | None:
     """Return the books an alert concerns on one account; None while its instrument is being looked up.
 
-    A continuous symbol also means the dated contracts of that root which the strategy holds, but opens
-    nothing there. What a plain name was taken to mean is added to `warnings`. Raises `BrokerRefused`
-    where the account does not know the symbol, unless the strategy holds it: what was opened can be closed.
+    A continuous symbol also means the contracts of that root which the strategy holds, whatever the front
+    month is by now (rules 3.11), but opens nothing there. What a plain name was taken to mean is added to
+    `warnings`. Raises `BrokerRefused` where the account does not know the symbol, unless the strategy holds
+    it: what was opened can be closed.
     """
     state = context.state
     account = state.settings.accounts[route.account]
@@ -111,16 +113,34 @@ def find_books(
     if instrument.note and instrument.note not in warnings:
         warnings.append(instrument.note)
     own = state.book(route.account, paper, instrument, strategy)
-    books = [(route, own), *_find_twin(context, strategy, route, own)]
-    books.sort(key=lambda each: each[1].paper)
-    if not instrument.is_continuous:
-        return books
+    books = [(route, own)]
+    is_any = names_any_month(context, account, alert, instrument)
     for key in state.active.get(strategy, {}):
-        other = state.books[key]
-        is_other = key[:2] == (route.account, paper) and key[2] != instrument.symbol
-        if is_other and other.instrument.root == instrument.root:
-            books.append((evolve(route, opens_here=False), other))
-    return books
+        if key[0] == route.account and key != key_of(own):
+            other = state.books[key]
+            if _is_one(instrument, other.instrument, is_any=is_any):
+                books.append((evolve(route, opens_here=False), other))
+    return sorted(books, key=lambda each: (each[1].paper, each[1] is not own))
+
+
+def names_any_month(
+    context: EngineContext, account: Account, alert: Alert, instrument: Instrument
+) -> bool:
+    """Whether an alert names a future by its root alone: `MES1!`, `MES2!`, or `MES` where that is one."""
+    root, name = instrument.root, context.symbol_key(map_symbol(account, alert.symbol))
+    return root != "" and name in (root, f"{root}1!", f"{root}2!")
+
+
+def _is_one(found: Instrument, other: Instrument, *, is_any: bool) -> bool:
+    """Whether a strategy's position in `other` is one in what was asked for.
+
+    On the other side of live and paper a contract may have another name.
+    """
+    if is_any and found.root == other.root:
+        return True
+    return found.symbol == other.symbol or (
+        found.contract != "" and found.contract == other.contract
+    )
 
 
 def say_where_held(context: EngineContext, strategy: str, alert: Alert, but: str = "") -> str:
@@ -172,22 +192,12 @@ def _is_meant(context: EngineContext, key: Key, strategy: str, alert: Alert) -> 
     book, write_number = context.state.books[key], context.symbol_key(alert.symbol)
     mapped = context.symbol_key(map_symbol(context.state.settings.accounts[key[0]], alert.symbol))
     spelled = context.symbol_key(book.position(strategy).symbol)  # as the last alert did
-    if key[2] in (write_number, mapped) or spelled in (write_number, mapped):
+    if {key[2], book.instrument.contract, spelled} & {write_number, mapped}:
         return True
     root = book.instrument.root
     return root != "" and any(
         name[:-2] == root for name in (write_number, mapped) if name.endswith("!")
     )
-
-
-def _find_twin(
-    context: EngineContext, strategy: str, route: Route, own: PositionBook
-) -> list[tuple[Route, PositionBook]]:
-    """Return the book a strategy left behind when it began to trade live here, or on paper again."""
-    key = (route.account, not own.paper, own.instrument.symbol)
-    if key not in context.state.active.get(strategy, {}):
-        return []
-    return [(evolve(route, opens_here=False), context.state.books[key])]
 
 
 def weigh_price(
@@ -216,6 +226,8 @@ def find_context(
     return evolve(
         _settled_context(context, who.strategy, route),
         times=times,
+        by_distance=book.instrument.contract != ""
+        and names_any_month(context, account, alert, book.instrument),
         price=find_price(context, alert, book, "", times.now),
         seen_ms=_age_of_price(context, alert, book, "", times.now),
         worth=find_worth(account.currency, dollars_are_one=is_one),
