@@ -8,7 +8,6 @@ here for an exit: that goes to the contract that is held (rules 3.11).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import date
 
@@ -23,13 +22,16 @@ AskFront = Callable[[str, int], str | None]
 
 
 class FrontMonths:
-    """Know the front months of one venue. Raises nothing: the calendar always answers."""
+    """Know the front months of one venue. Raises nothing: the calendar always answers.
+
+    `now` are steady seconds (`time.monotonic`).
+    """
 
     def __init__(
         self,
         ask: AskFront,
+        now: Callable[[], float],
         roll_days: int | None = None,
-        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
         self._roll_days = roll_days

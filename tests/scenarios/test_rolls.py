@@ -236,7 +236,7 @@ class Clock:
 def test_a_venues_word_on_its_front_month_is_good_for_an_hour():
     """It goes before the calendar and is asked for once."""
     asked, clock = [], Clock()
-    front = FrontMonths(lambda *what: asked.append(what) or "/MESH7", now=clock)
+    front = FrontMonths(lambda *what: asked.append(what) or "/MESH7", clock)
     for seconds in (0, 1, 3598):
         clock.now += seconds
         assert front.find("MES1!", TODAY).short == "MESH7"
@@ -256,7 +256,7 @@ def test_the_calendar_stands_in_for_a_venue_that_does_not_say(said):
             raise said
         return said
 
-    front = FrontMonths(ask)
+    front = FrontMonths(ask, Clock())
     assert front.find("MES1!", TODAY).short == "MESZ6"
     assert front.find("MES2!", TODAY).short == "MESH7"
 
@@ -264,6 +264,6 @@ def test_the_calendar_stands_in_for_a_venue_that_does_not_say(said):
 def test_a_remembered_month_that_ends_today_is_asked_for_anew():
     """Nothing may be opened on its last trading day."""
     names = iter(["MESZ6", "MESH7"])
-    front = FrontMonths(lambda *_: next(names), now=Clock())
+    front = FrontMonths(lambda *_: next(names), Clock())
     assert front.find("MES1!", date(2026, 12, 17)).short == "MESZ6"
     assert front.find("MES1!", date(2026, 12, 18)).short == "MESH7"
