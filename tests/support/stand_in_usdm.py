@@ -419,6 +419,17 @@ class PerpetualStandIn(StandIn):
             if held.amount and params.get("symbol", name) == name
         ]
 
+    def get_brackets(self, params: dict[str, str]) -> Any:
+        bracket = {
+            "bracket": 1,
+            "initialLeverage": 125,
+            "notionalCap": 300000,
+            "notionalFloor": 0,
+            "maintMarginRatio": 0.004,
+            "cum": 0.0,
+        }
+        return [{"symbol": name, "brackets": [bracket]} for name in self.contracts]
+
     def post_leverage(self, params: dict[str, str]) -> Any:
         symbol, times = self._contract(params).symbol, int(params["leverage"])
         if not 1 <= times <= 125:
@@ -448,6 +459,8 @@ class PerpetualStandIn(StandIn):
             raise Error(-4116, "ClientOrderId is duplicated.")
         contract, size = self._contract(params), self._read_size(params)
         price = self._read_price(params, "price") if params["type"] == "LIMIT" else ZERO
+        if params["type"] == "LIMIT" and "timeInForce" not in params:
+            raise Error(-1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null.")
         reduces = params.get("reduceOnly") == "true"
         self._check(params, contract, size, price or contract.price, reduces=reduces)
         order = self._place(
@@ -552,7 +565,7 @@ class PerpetualStandIn(StandIn):
         return size
 
     def _read_price(self, params: dict[str, str], key: str) -> Decimal:
-        if key not in params or (key == "price" and "timeInForce" not in params):
+        if key not in params:
             raise Error(-1102, f"Mandatory parameter '{key}' was not sent, was empty/null.")
         price = Decimal(params[key])
         if price % Decimal(self._contract(params).tick):
@@ -732,6 +745,7 @@ ROUTES: dict[tuple[str, str], Callable[[PerpetualStandIn, dict[str, str]], Any]]
     ("GET", "/fapi/v1/allAlgoOrders"): PerpetualStandIn.get_all_algos,
     ("GET", "/fapi/v1/userTrades"): PerpetualStandIn.get_trades,
     ("GET", "/fapi/v1/income"): PerpetualStandIn.get_income,
+    ("GET", "/fapi/v1/leverageBracket"): PerpetualStandIn.get_brackets,
     ("POST", "/fapi/v1/leverage"): PerpetualStandIn.post_leverage,
     ("POST", "/fapi/v1/marginType"): PerpetualStandIn.post_margin,
     ("POST", "/fapi/v1/order"): PerpetualStandIn.post_order,
