@@ -9,6 +9,7 @@ from desk.decision.denial import Denial
 from desk.decision.risk import DOLLARS, Stakes
 from desk.decision.sizing import NO_SIZE, Size
 from desk.decision.staleness import Times
+from desk.orders.strategy_position import Stopped
 
 ZERO = Decimal(0)
 
@@ -75,6 +76,10 @@ class OrderSplit:
     """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
     counted: Decimal = ZERO
     """How much of what it asks for a stop or target of ours has closed already."""
+    consumed: Decimal | None = None
+    """How much of that lies in this book, where it lies in several; None: all of it."""
+    stopped: Stopped | None = None
+    """What closed it, where that is not in this book alone."""
     beside: Decimal = ZERO
     """What stays of the strategy's position in other contracts of the root, or on the other twin."""
     crosses: bool = False

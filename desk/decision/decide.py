@@ -79,7 +79,8 @@ def decide(
     position = decision.book.position(context.strategy)
     if position.stopped is None or (decision.denials and not decision.reduces):
         return decision  # what was denied as a whole may be sent again, and means the same then
-    counted = consume(position, alert, split.counted)
+    in_book = split.counted if split.consumed is None else split.consumed
+    counted = consume(position, alert, in_book)
     if counted is position:
         return decision
     return evolve(decision, book=decision.book.with_position(counted))

@@ -80,11 +80,12 @@ def warn_of_stop(
     position: StrategyPosition, split: OrderSplit, context: DecisionContext
 ) -> tuple[str, ...]:
     """Name the stop that had closed a part of what is now closed or turned round (rules 3.14)."""
-    if not split.counted or position.stopped is None or not (split.reduces or split.opens):
+    stopped = split.stopped or position.stopped
+    if not split.counted or stopped is None or not (split.reduces or split.opens):
         return ()
     text = (
         f"{write_number(split.counted)} of it count as closed: "
-        f"{say_stop(position.stopped, context.times.now)}"
+        f"{say_stop(stopped, context.times.now)}"
     )
     return (text,)
 
@@ -125,7 +126,7 @@ def say_nothing(
 ) -> tuple[str, str]:
     """Return code and sentence where there is nothing to do."""
     symbol = book.instrument.symbol
-    stopped = stopped_for(alert, position)
+    stopped = split.stopped or stopped_for(alert, position)
     by_stop = f": {say_stop(stopped, context.times.now)}" if stopped else ""
     if context.sync:
         text = (

@@ -19,7 +19,7 @@ from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import ceil_to, floor_to
 from desk.orders.signal import signal_before
-from desk.orders.stopped_out import counted_as_held, less
+from desk.orders.stopped_out import counted_as_held, less, stopped_for
 from desk.orders.strategy_position import StrategyPosition
 from parsers.alert import Alert
 
@@ -80,25 +80,44 @@ def _share_out(
     against = [h for h in held if h < 0] if alert.action == "buy" else [h for h in held if h > 0]
     book, context = books[opening]
     total = sum(against if is_mixed else held, ZERO)
-    whole = split_at_zero(alert, book.position(context.strategy), book, context, total)
+    positions = [book.position(context.strategy) for book, context in books]
+    by_stops = [counted_as_held(alert, each) for each in positions]
+    whole = split_at_zero(
+        alert, positions[opening], book, context, total, stopped=sum(by_stops, ZERO)
+    )
     way = -1 if whole.side == "buy" else 1
     left, parts = whole.reduces, [ZERO] * len(books)
-    for place in sorted(
-        range(len(books)), key=lambda n: books[n][0].instrument.last_day or date.max
-    ):
+    for place in _first_to_end(books):
         if held[place] * way > 0:
             parts[place] = min(abs(held[place]), left)
             left -= parts[place]
     stays = [h - way * p for h, p in zip(held, parts, strict=True)]
-    cuts = [OrderSplit(whole.side, p, held=h) for h, p in zip(held, parts, strict=True)]
+    # rules 3.14: what stops closed in any of the contracts counts once, the one that ends first first.
+    eaten, rest = [ZERO] * len(books), whole.counted
+    for place in _first_to_end(books):
+        eaten[place] = min(by_stops[place], rest)
+        rest -= eaten[place]
+    stops = [stopped_for(alert, each) for each, n in zip(positions, by_stops, strict=True) if n]
+    newest = max((each for each in stops if each), key=lambda each: each.at, default=None)
+    cuts = [
+        OrderSplit(whole.side, p, held=h, consumed=n)
+        for h, p, n in zip(held, parts, eaten, strict=True)
+    ]
     cuts[opening] = evolve(
         whole,
         reduces=parts[opening],
         held=held[opening],
         beside=sum(stays, ZERO) - stays[opening],
         crosses=whole.reduces > 0,
+        consumed=eaten[opening],
+        stopped=newest,
     )
     return cuts
+
+
+def _first_to_end(books: Sequence[tuple[PositionBook, DecisionContext]]) -> list[int]:
+    """Return the places of books in the order in which their contracts end."""
+    return sorted(range(len(books)), key=lambda n: books[n][0].instrument.last_day or date.max)
 
 
 def split_at_zero(
@@ -107,15 +126,19 @@ def split_at_zero(
     book: PositionBook,
     context: DecisionContext,
     held: Decimal | None = None,
+    stopped: Decimal | None = None,
 ) -> OrderSplit:
     """Return what `alert` takes of `share` and what it opens, on its steps, before any denial.
 
     What a stop of ours closed before it comes off first (rules 3.14). `held` is the size of the
-    position where it lies in several books.
+    position where it lies in several books, and `stopped` what stops have closed there.
     """
     held = position.projected_quantity if held is None else held
     split = _cut_share(alert, held, book, context)
-    stopped = ZERO if context.sync or split.denial else counted_as_held(alert, position)
+    if stopped is None:
+        stopped = counted_as_held(alert, position)
+    if context.sync or split.denial:
+        stopped = ZERO
     if not stopped or (split.size.percent is not None and split.reduces > 0):
         return split
     if split.size.units is None:

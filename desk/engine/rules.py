@@ -147,8 +147,10 @@ def say_where_held(context: EngineContext, strategy: str, alert: Alert, but: str
     """Say on which accounts a strategy holds or works what an alert names; empty where nowhere else."""
     found: dict[str, None] = {}
     for key in context.state.active.get(strategy, {}):
-        if key[0] != but and _is_meant(context, key, strategy, alert):
-            held = write_number(context.state.books[key].position(strategy).quantity)
+        book = context.state.books[key]
+        is_held = book.position(strategy).quantity != 0 or bool(book.open_orders(strategy))
+        if is_held and key[0] != but and _is_meant(context, key, strategy, alert):
+            held = write_number(book.position(strategy).quantity)
             found[f"{held} {key[2]} on {key[0]}{' (paper)' if key[1] else ''}"] = None
     return f"{strategy} holds {', '.join(found)}" if found else ""
 

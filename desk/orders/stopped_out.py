@@ -14,6 +14,7 @@ from decimal import Decimal
 from desk.formats import write_number
 from desk.orders.evolve import evolve
 from desk.orders.order import EXIT, STOP_LOSS, TAKE_PROFIT, Order
+from desk.orders.position_book import PositionBook
 from desk.orders.signal import signal_before
 from desk.orders.strategy_position import Stopped, StrategyPosition
 from parsers.alert import Alert
@@ -53,6 +54,14 @@ def stopped_for(alert: Alert, position: StrategyPosition) -> Stopped | None:
         return None
     way = _CLOSES.get(alert.action)
     return found if way is None or found.quantity * way > 0 else None
+
+
+def counts_elsewhere(book: PositionBook, position: StrategyPosition) -> bool:
+    """Whether what a stop closed here counts for an alert that means another month of the same future.
+
+    Such a position stays at hand although it holds nothing: the signal's own exit is still to come.
+    """
+    return position.stopped is not None and book.instrument.root != ""
 
 
 def counted_as_held(alert: Alert, position: StrategyPosition) -> Decimal:

@@ -21,6 +21,7 @@ from desk.orders.evolve import evolve
 from desk.orders.journal import ClosedTradeRow, FillRow, Notice
 from desk.orders.order import ENTRY, EXIT, Order
 from desk.orders.position_book import PositionBook
+from desk.orders.stopped_out import counts_elsewhere
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.paper_rows import PaperRows
 from desk.state.tables import (
@@ -380,9 +381,8 @@ class State(Tables):
     def _index(self, key: Key, book: PositionBook, strategy: str) -> None:
         index = self.active.setdefault(strategy, {})
         position = book.position(strategy)
-        is_active = (
-            position.quantity != 0 or position.is_restless or bool(book.open_orders(strategy))
-        )
+        is_active = position.quantity != 0 or position.is_restless
+        is_active |= bool(book.open_orders(strategy)) or counts_elsewhere(book, position)
         self.drop(self.at_rest, (key, strategy))
         if is_active:
             if key not in index:

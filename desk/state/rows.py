@@ -17,6 +17,7 @@ from desk.orders.journal import ClosedTradeRow, FillRow, Notice, Row
 from desk.orders.ledger import ClosedTrade, Lot
 from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
+from desk.orders.stopped_out import counts_elsewhere
 from desk.orders.strategy_position import StrategyPosition
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
@@ -148,7 +149,7 @@ def sort_journal(
 def position_columns(book: PositionBook, position: StrategyPosition) -> tuple[Any, ...]:
     """Return the columns of a position."""
     data = POSITION.serializer.to_json(position, exclude_defaults=True, exclude=BETWEEN).decode()
-    is_open = position.quantity != 0 or position.is_restless
+    is_open = position.quantity != 0 or position.is_restless or counts_elsewhere(book, position)
     return (*key_columns(book), position.strategy, str(position.quantity), data, int(is_open))
 
 

@@ -115,6 +115,31 @@ def test_3_13_a_stated_position_counts_what_the_old_month_holds(desk):
     assert held(desk, "synced") == {}
 
 
+@pytest.mark.parametrize(
+    ("alert", "counted", "left"),
+    [
+        ({"action": "sell", "quantity": 2}, "NOTHING_TO_CLOSE", {}),
+        ({"action": "sell", "quantity": 5}, None, {"MESH2027": -3}),
+        ({"action": "close"}, "NOTHING_TO_CLOSE", {}),
+        ({"action": "sell"}, "NOTHING_TO_CLOSE", {}),
+    ],
+)
+def test_3_14_a_stop_in_the_old_month_counts_in_the_next(desk, alert, counted, left):
+    """Long 2, stopped out in December; the signal's own exit comes after the roll."""
+    desk.send(action="buy", quantity=2, stop_loss=5950, **ALERT)
+    desk.send(action="buy", strategy="plain", symbol="MESZ2026", price=5940, account_group="f")
+    desk.send(action="close", strategy="plain", symbol="MESZ2026", price=5940)
+    assert held(desk) == {}
+    roll(desk)
+    desk.restart()
+    answer = desk.send(**{**ALERT, **alert})
+    assert answer["code"] == counted, answer
+    assert held(desk) == left, answer
+    assert "its stop closed 2 at 5940" in answer["message"] + str(answer["warnings"])
+    again = desk.send(action="sell", quantity=1, **ALERT)  # it counts once
+    assert again["orders"][0]["status"] == "filled"
+
+
 def test_roll_days_move_the_front_month(desk):
     """Fifteen business days before its end December is left in November already."""
     desk.clock.now = at("2026-11-30T15:00")
