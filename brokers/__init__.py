@@ -16,6 +16,7 @@ from brokers.exchanges.broker import Exchange, Perpetuals
 from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
+from brokers.tradovate.broker import Tradovate
 
 BROKERS: dict[str, type[Broker]] = {
     "binance": Binance,
@@ -23,6 +24,7 @@ BROKERS: dict[str, type[Broker]] = {
     "ccxt": Exchange,
     "ccxt linear": Perpetuals,
     "paper": Paper,
+    "tradovate": Tradovate,
 }
 
 

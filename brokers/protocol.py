@@ -231,6 +231,8 @@ class Check:
     """The venue's clock less ours. Beside a problem it says that the venue was reached and understood."""
     position_mode: str | None = None
     balance: Mapping[str, Decimal] = field(default_factory=dict)
+    key_valid: bool | None = None
+    """False where the venue answered that it does not accept the credentials."""
     problem: str | None = None
     """Why it could not be asked: unreachable, keys refused, and what to do."""
 
@@ -257,14 +259,16 @@ class VenueFacts:
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
     takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """By market: which of the account's settings leverage, margin and account the broker obeys there, and
-    `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
+    """By market: which of the account's settings leverage, margin, account and host the broker obeys there,
+    and `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
     exchanges: tuple[str, ...] = ()
     """The names that `exchange` may have; empty: the broker is one venue and the setting is refused."""
     default_market: str = ""
     """What an account trades that does not say so, where there are several; empty: it must say so."""
     optional: tuple[str, ...] = ()
     """Credentials that only some accounts have, by the names of their variables: read where they are set."""
+    instead: tuple[str, ...] = ()
+    """Those of `optional` of which one alone stands for all that it `needs`."""
 
 
 class Connection(Protocol):
@@ -293,6 +297,10 @@ class Connection(Protocol):
     @property
     def account(self) -> str | None:
         """The venue's own number or name of the account; None where the credentials have only one."""
+
+    @property
+    def host(self) -> str | None:
+        """Which of a venue's two systems holds the account, live or demo; None: `sandbox` says it."""
 
     @property
     def exchange(self) -> str | None:

@@ -25,3 +25,8 @@ class Deadline:
     def left_seconds(self) -> float:
         """What is left of it, at least a tenth of a second."""
         return max(self.at_seconds - time.monotonic(), LEAST_SECONDS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the moment has passed: what may not leave late is not sent any more."""
+        return time.monotonic() >= self.at_seconds

@@ -6,6 +6,7 @@ Nothing here knows which venue it is, or what a field means.
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
@@ -89,6 +90,21 @@ def write_plain(value: Decimal) -> str:
     """Write a number without exponent and without decimals that say nothing."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def write_json(value: Any) -> bytes:
+    """Write JSON with every `Decimal` as the number it is: a float would be another one."""
+    return _encode(value).encode()
+
+
+def _encode(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return write_plain(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k)}:{_encode(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_encode, value)) + "]"
+    return json.dumps(value)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from brokers.protocol import (
+    KEYS_REFUSED,
+    LOGIN_REFUSED,
     WRONG_ORDER,
     BrokerRefused,
     Check,
@@ -186,7 +188,9 @@ def add_up(fills: Iterable[Fill]) -> Decimal:
 def describe_failure(url: str, venue: str, error: Exception, clock_offset_ms: int | None) -> Check:
     """Say why an account could not be asked: keys refused, unreachable, or somebody else answers there."""
     if isinstance(error, BrokerRefused):
-        return Check(clock_offset_ms=clock_offset_ms, problem=error.message)
+        is_login = error.code in (KEYS_REFUSED, LOGIN_REFUSED)
+        valid = False if is_login else None
+        return Check(clock_offset_ms=clock_offset_ms, key_valid=valid, problem=error.message)
     if isinstance(error, Unreachable):
         text = f"{url} cannot be reached from here. Check the network and the firewall."
         return Check(problem=text)

@@ -161,10 +161,10 @@ def _read(check: Check) -> dict[str, Any]:
 
     A venue that told its time was reached; where it then has a problem, that is with the keys.
     """
-    is_reached = check.problem is None or check.clock_offset_ms is not None
+    is_reached = check.problem is None or (check.clock_offset_ms, check.key_valid) != (None, None)
     return {
         "reachable": is_reached,
-        "key_valid": check.problem is None if is_reached else None,
+        "key_valid": check.problem is None and check.key_valid is not False if is_reached else None,
         "may_trade": check.may_trade,
         "may_withdraw": check.may_withdraw,
         "clock_offset_ms": check.clock_offset_ms,

@@ -178,6 +178,7 @@ def check_account_keys(
             "leverage": account.leverage is not None and account.broker != "paper",
             "margin": account.margin is not None,
             "account": account.account is not None,
+            "host": account.host is not None,
         }
         obeyed = facts.takes.get(account.market or "", frozenset())
         where = account.broker + (f" with market: {account.market}" if account.market else "")
@@ -186,6 +187,9 @@ def check_account_keys(
         if account.is_demo and "demo" not in obeyed:
             text = f"{where} has no demo trading of its own: write sandbox: true"
             problems.add(("accounts", name, "sandbox"), text)
+        if account.host == "live" and account.sandbox:
+            text = "is the venue of real money, and sandbox: true is not: remove one of both"
+            problems.add(("accounts", name, "host"), text)
         _check_exchange(("accounts", name, "exchange"), account, facts, problems)
 
 

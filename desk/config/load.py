@@ -328,8 +328,14 @@ def _drop(block: dict[str, Any], path: Location) -> bool:
     return block.pop(path[-1], block) is not block
 
 
-def _needs_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
-    return brokers[account.broker].needs if account.broker in brokers else ()
+def _find_missing(
+    account: Account, brokers: Mapping[str, VenueFacts], values: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return what an account cannot log in without; one credential may stand for all others."""
+    facts = brokers.get(account.broker)
+    if facts is None or any(name in values for name in facts.instead):
+        return ()
+    return tuple(name for name in facts.needs if name not in values)
 
 
 def _keys_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
@@ -360,7 +366,7 @@ def _find_credentials(
                 problems.add(path, "expected a text without spaces around it")
             elif value:
                 values[name] = value
-        missing = tuple(name for name in _needs_of(each, brokers) if name not in values)
+        missing = _find_missing(each, brokers, values)
         found[account] = each.with_credentials(values, missing)
     return found
 

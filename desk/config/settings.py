@@ -135,6 +135,7 @@ class Account(_Settings):
     )
     exchange: Annotated[str, text("an exchange like kraken", is_name), lower_case] | None = None
     margin: Literal["cross", "isolated"] | None = None
+    host: Literal["live", "demo"] | None = None
     cash: Annotated[Decimal, number("0")] = Decimal(100000)
     currency: Annotated[str, text("a currency like USD", is_currency), upper_case] = "USD"
     day: Annotated[str, text('a time and a zone like "17:00 America/Chicago"', is_day)] = (

@@ -45,7 +45,7 @@ IMPURE = {
 NO_MONEY = {
     *("desk.engine.loop", "desk.process.lock", "desk.process.logfile", "desk.engine.rates"),
     *("desk.api.alert_api", "desk.config.checks", "desk.config.env_file"),
-    "webhook_server",
+    *("brokers.tradovate.session", "webhook_server"),
 }
 """Durations, and how alike two names are."""
 CONNECTED = ("store", "reader", "upgrades", "backup", "wholeness")

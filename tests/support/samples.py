@@ -6,7 +6,7 @@ order and look an order up. Everything is literal: it is what the venue's docume
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -31,6 +31,7 @@ class Account:
     is_demo: bool = False
     leverage: Decimal | None = None
     margin: str | None = None
+    host: str | None = None
     account: str | None = None
     exchange: str | None = None
 
@@ -91,6 +92,14 @@ class Sample:
     """An entry with legs, where `capabilities` has bracket."""
     bracket_endpoint: Endpoint = ("", "")
     bracket_accepted: AlertAnswer = (0, None)
+    echoes: bool = True
+    """Whether an accepting reply describes the order; else it has the order's number alone."""
+    has_token: bool = False
+    """Whether the broker logs in: after a 401 once more, with another token."""
+    has_long_quota: bool = False
+    """Whether a 429 keeps entries away for longer than the pause that exits wait for."""
+    by_deal: Callable[[Deal], Mapping[Endpoint, AlertAnswer]] | None = None
+    """What is answered besides when an order is read back."""
 
 
 # --- a made-up venue (tests/example_venue.py) ----------------------------------------------------------

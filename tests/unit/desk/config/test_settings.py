@@ -837,6 +837,8 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     elsewhere = ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
+    elsewhere += [f"TRADOVATE_{each}" for each in ("USERNAME", "PASSWORD", "CID", "SECRET")]
+    elsewhere += ["TRADOVATE_ACCESS_TOKEN"]
     assert names == [*ours, *NEEDS["binance"], *elsewhere]
     text = "accounts: {paper_simulator: {broker: binance, sandbox: true}}"
     plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
