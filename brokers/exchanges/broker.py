@@ -19,8 +19,8 @@ from brokers.exchanges.guard import refuse_kind
 from brokers.exchanges.library import Call, Library
 from brokers.exchanges.markets import Market, Markets, build_instrument, to_units
 from brokers.exchanges.modes import read_mode
-from brokers.exchanges.orders import read_id, write_order
-from brokers.exchanges.proof import MARKET, STOP, Proof, kind_of, shape_of
+from brokers.exchanges.orders import read_id, round_levels, write_order
+from brokers.exchanges.proof import MARKET, STOP, Proof, Sent, kind_of, shape_of
 from brokers.exchanges.proven import EXCHANGES, PROVEN
 from brokers.protocol import (
     CLOCK,
@@ -147,7 +147,7 @@ class Exchange:
                 f"{proof.name} takes one order at a time, by quantity.", UNSUPPORTED
             )
         self._refuse_unproven(request)
-        self._preparation.require(self._market_of(request)["symbol"])
+        self._preparation.require(self._market_of(request)["id"])
         return self._place(request)
 
     def close(self, request: OrderRequest) -> OrderReport:
@@ -175,7 +175,7 @@ class Exchange:
             row = self._find(request, Deadline.after(LOOK_SECONDS))
             if row is None:
                 raise BrokerRefused("It works no more at the exchange.", ORDER_GONE)
-            number, how = row.order_id, {}
+            number, how = row.order_id, proof.stop_cancels if is_stop else {}
         params = self._name(request.client_id, how)
         call = Call(Deadline.after(ORDER_SECONDS), changes=True)
         try:
@@ -226,11 +226,7 @@ class Exchange:
             proof = self._require()
             self._markets.load()
             balance = self._read_coins(Deadline.after(READ_SECONDS))
-            mode = (
-                read_mode(proof, self._library, self._any_symbol())
-                if proof.market == "linear"
-                else None
-            )
+            mode = read_mode(proof, self._library) if proof.market == "linear" else None
         except (BrokerRefused, Unreachable, Uncertain) as error:
             title = self._proof.title if self._proof else "The exchange"
             return describe_failure(url, title, error, None)
@@ -277,19 +273,17 @@ class Exchange:
 
     def _send(self, request: OrderRequest, deadline: Deadline) -> None:
         proof, market = self._require(), self._market_of(request)
-        client_id = write_client_id(request.client_id, proof.id_form)
-        size = to_units(request.quantity, market)
-        worst = self._worst_price(request, market)
-        call = Call(
-            deadline,
-            order=request,
-            symbol=market["id"],
-            client_id=client_id,
-            size=size,
-            changes=True,
+        request = round_levels(proof, request)
+        sent = Sent(
+            market["id"],
+            write_client_id(request.client_id, proof.id_form),
+            to_units(request.quantity, market),
+            str(market.get("baseId")),
         )
+        worst = self._worst_price(request, market)
+        call = Call(deadline, order=request, sent=sent, changes=True)
         self._sent.note(request.client_id, self._now())
-        placing = write_order(proof, request, market, client_id, size, worst)
+        placing = write_order(proof, request, market, sent, worst)
         told = self._library.call("create_order", *placing, call=call)
         number = read_id(told)
         echoed = looking.read_client(proof, told)
@@ -320,10 +314,7 @@ class Exchange:
         proof = self._require()
         if proof.market != "linear":
             return ONE_WAY
-        return read_mode(proof, self._library, symbol or self._any_symbol())
-
-    def _any_symbol(self) -> str:
-        return str(next(iter(self._library.client.markets)))
+        return read_mode(proof, self._library)
 
     def _read_coins(self, deadline: Deadline) -> dict[str, Decimal]:
         return looking.read_coins(self._view, deadline)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from brokers.exchanges.proof import Proof, fill_in, kind_of, shape_of
+from brokers.exchanges.proof import Proof, Sent, fill_in, kind_of, shape_of
 from brokers.protocol import UNSUPPORTED, BrokerRefused, OrderRequest
 
 UNREAD = frozenset(
@@ -40,9 +40,7 @@ def read_fields(url: str, body: str | bytes | None) -> dict[str, str]:
 def check_order(
     proof: Proof,
     request: OrderRequest,
-    symbol: str,
-    client_id: str,
-    size: Decimal,
+    sent: Sent,
     url: str,
     body: str | bytes | None,
 ) -> None:
@@ -54,9 +52,10 @@ def check_order(
     wrong = [
         name
         for name, template in shape.items()
-        if not _is_same(fill_in(template, request, symbol, client_id, size), found.get(name))
+        if not _is_same(fill_in(template, request, sent), found.get(name))
     ]
-    wrong += sorted(UNREAD & found.keys() - shape.keys())
+    words = {path.rpartition(".")[2] for path in found.keys() - shape.keys()}
+    wrong += sorted(UNREAD & words)
     if wrong:
         text = (
             f"ccxt would not have sent {proof.name} the {kind_of(request)} order that was meant"

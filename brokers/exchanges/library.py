@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from brokers.exchanges.errors import explain, explain_unsent
 from brokers.exchanges.guard import check_order
-from brokers.exchanges.proof import Proof
+from brokers.exchanges.proof import Proof, Sent
 from brokers.protocol import (
     UNSUPPORTED,
     BrokerRefused,
@@ -49,9 +49,7 @@ class Call:
     deadline: Deadline
     order: OrderRequest | None = None
     """The order that is being sent; None: nothing is placed."""
-    symbol: str = ""
-    client_id: str = ""
-    size: Decimal = Decimal(0)
+    sent: Sent | None = None
     changes: bool = False
     """Whether the call changes something there (an order, a cancel)."""
     has_left: bool = False
@@ -131,6 +129,8 @@ class Library:
     def _make(self) -> Any:
         proof, library = self.proof, import_library()
         keys = dict(zip(proof.keys, self._secrets, strict=False))
+        # A private key of several lines is one line in .env.
+        keys[proof.keys[1]] = keys[proof.keys[1]].replace("\\n", "\n")
         if proof.needs_passphrase and len(self._secrets) > len(proof.keys):
             keys["password"] = self._secrets[-1]
         settings = {
@@ -171,6 +171,7 @@ class Library:
         parts = urlsplit(url)
         call.target = url[len(f"{parts.scheme}://{parts.netloc}") :] or "/"
         call.method = method
+        call.fault = None
         told = {**(self._made.headers or {}), **(headers or {})}
         try:
             self._let_pass(call, url, body)
@@ -183,11 +184,11 @@ class Library:
 
     def _let_pass(self, call: Call, url: str, body: str | bytes | None) -> None:
         """Let one request out of an order: the order itself, and no question before or after it."""
-        if call.order is None:
+        if call.order is None or call.sent is None:
             return
         if call.has_left:
             raise Uncertain(f"ccxt wanted to ask {self.proof.title} again after the order had left")
-        check_order(self.proof, call.order, call.symbol, call.client_id, call.size, url, body)
+        check_order(self.proof, call.order, call.sent, url, body)
 
     def _origin(self, url: str) -> str:
         parts = urlsplit(url)

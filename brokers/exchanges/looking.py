@@ -16,6 +16,7 @@ from brokers.exchanges.library import Call, Library
 from brokers.exchanges.markets import Market, Markets, size_of
 from brokers.exchanges.orders import (
     read_client,
+    read_id,
     read_number,
     read_order,
     read_order_of,
@@ -156,27 +157,32 @@ def _read_trades_of(view: View, row: VenueOrder, deadline: Deadline) -> tuple[Fi
 
 
 def _ask_trades(view: View, market: Market, since: int, deadline: Deadline) -> list[Any]:
-    told = view.ask("fetch_my_trades", market["symbol"], since, MOST, deadline=deadline)
-    return require_rows(told)
+    """Return all executions on a market since a time: a full page leaves out what is older or newer."""
+    found: dict[str, Any] = {}
+    windows: list[tuple[int, int | None]] = [(since, None)]
+    while windows:
+        start, end = windows.pop()
+        params = {} if end is None else {"until": end}
+        symbol = market["symbol"]
+        told = view.ask("fetch_my_trades", symbol, start, MOST, params, deadline=deadline)
+        rows = {read_id(row): row for row in require_rows(told)}
+        times = [at for row in rows.values() if isinstance(at := row.get("timestamp"), int)]
+        if len(rows) >= view.proof.page and times and rows.keys() - found.keys():
+            windows += [(max(times), end), (start, min(times))]
+        found |= rows
+    return list(found.values())
 
 
 def read_fills(view: View, market: Market, since: int, deadline: Deadline) -> list[Fill]:
     """Return the executions on a market since a time, each with the client id of its order."""
-    found: dict[str, Fill] = {}
-    start = since
-    while True:
-        rows = _ask_trades(view, market, start, deadline)
-        before = len(found)
-        for row in rows:
-            number = read_order_of(row)
-            owner = view.owners.get((market["id"], number))
-            if owner is None:
-                owner = _ask_owner(view, market, number, deadline)
-            fill = read_trade(row, market, owner)
-            found[fill.fill_id] = fill
-        if len(rows) < MOST or len(found) == before:
-            return list(found.values())
-        start = max(each.at for each in found.values())
+    fills: list[Fill] = []
+    for row in _ask_trades(view, market, since, deadline):
+        number = read_order_of(row)
+        owner = view.owners.get((market["id"], number))
+        if owner is None:
+            owner = _ask_owner(view, market, number, deadline)
+        fills.append(read_trade(row, market, owner))
+    return fills
 
 
 def _ask_owner(view: View, market: Market, number: str, deadline: Deadline) -> str:

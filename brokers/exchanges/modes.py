@@ -14,15 +14,15 @@ from brokers.wire.deadline import Deadline
 from brokers.wire.preparation import HEDGE, ONE_WAY
 
 READ_SECONDS = 3.0
+HEDGED = (True, "true", "long_short_mode", "hedge_mode", 1, "1")
+ONE_WAYS = (False, "false", "net_mode", "one_way_mode", 0, "0")
 
 
-def read_mode(proof: Proof, library: Library, symbol: str) -> str:
-    """Return `ONE_WAY` or `HEDGE` for an account; `symbol` is the library's name of a market."""
+def read_mode(proof: Proof, library: Library) -> str:
+    """Return `ONE_WAY` or `HEDGE` for an account."""
     if not proof.mode:
         return ONE_WAY
     call = Call(Deadline.after(READ_SECONDS))
-    if proof.mode == "fetch_position_mode":
-        return _read_hedged(library.call("fetch_position_mode", symbol, call=call), "hedged")
     method, _, field = proof.mode.partition(":")
     answer = library.call(method, dict(proof.mode_params), call=call)
     return _read_hedged(_first(answer), field)
@@ -36,8 +36,8 @@ def _first(answer: Any) -> Any:
 
 def _read_hedged(row: Any, field: str) -> str:
     told = row.get(field) if isinstance(row, dict) else None
-    if told in (True, "long_short_mode", "hedge_mode", "dual_side"):
+    if told in HEDGED:
         return HEDGE
-    if told in (False, "net_mode", "one_way_mode", "single_side"):
+    if told in ONE_WAYS:
         return ONE_WAY
     raise Uncertain("the exchange does not tell the position mode")

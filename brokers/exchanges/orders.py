@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from brokers.exchanges.client_ids import read_client_id
 from brokers.exchanges.markets import Market, size_of
-from brokers.exchanges.proof import LIMIT, STOP, Proof, kind_of
+from brokers.exchanges.proof import LIMIT, STOP, Proof, Sent, kind_of
 from brokers.protocol import Fill, OrderRequest, Uncertain
 from brokers.wire.fields import require_level, unreadable, write_plain
 from brokers.wire.lookups import VenueOrder
@@ -31,7 +32,7 @@ STATES = {
 _FRACTION = re.compile(r"-?[0-9]*\.[0-9]*")
 """What a number becomes that stands where a name belongs."""
 _NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?", re.ASCII)
-Placing = tuple[str, str, str, str, str | None, dict[str, Any]]
+Placing = tuple[str, str, str, Decimal | str, str | None, dict[str, Any]]
 """Symbol, type, side, amount, price and parameters of `create_order`."""
 
 
@@ -39,28 +40,61 @@ def write_order(
     proof: Proof,
     request: OrderRequest,
     market: Market,
-    client_id: str,
-    size: Decimal,
+    sent: Sent,
     worst: Decimal | None,
 ) -> Placing:
-    """Return the arguments of the library's `create_order`. Numbers are text, so none becomes a float.
+    """Return the arguments of the library's `create_order`.
 
-    A price stands in no order at the market but where the exchange wants the worst one: elsewhere the library
-    would take it for what the size is counted in.
+    No number is ever a float; it is text, because the library drops decimals where it copies them. A price
+    stands in no order at the market but where the exchange wants the worst one: elsewhere the library would
+    take it for what the size is counted in.
     """
-    params: dict[str, Any] = {proof.id_param: client_id, **proof.params}
-    price: str | None = None if worst is None else write_plain(worst)
-    if kind_of(request) == STOP:
+    is_stop = kind_of(request) == STOP
+    name = sent.client_id
+    if proof.adds_prefix and not is_stop:
+        name = name.partition("-")[2]
+    params: dict[str, Any] = {proof.id_param: name, **proof.params}
+    if is_stop:
         if proof.stop_id_param:
-            params[proof.stop_id_param] = client_id
-        params |= {proof.stop_price_param: write_plain(require_level(request.stop_price))}
+            params[proof.stop_id_param] = sent.client_id
+        params[proof.stop_price_param] = write_plain(require_level(request.stop_price))
         params |= proof.stop_params
-    if request.order_type == LIMIT:
-        price = write_plain(require_level(request.limit_price))
     if request.reduces and proof.reduces:
         params["reduceOnly"] = True
-    kind = LIMIT if request.order_type == LIMIT else "market"
-    return market["symbol"], kind, request.side, write_plain(size), price, params
+    price = worst
+    if request.order_type == LIMIT:
+        price = require_level(request.limit_price)
+    return (
+        market["symbol"],
+        LIMIT if request.order_type == LIMIT else "market",
+        request.side,
+        sent.size if proof.wants_decimals else write_plain(sent.size),
+        None if price is None else write_plain(price),
+        params,
+    )
+
+
+def round_levels(proof: Proof, request: OrderRequest) -> OrderRequest:
+    """Return an order with levels of as many digits as the exchange takes (rules 5.5).
+
+    An entry's limit goes to the nearest, a stop away from the price and a target towards it.
+    """
+    if not proof.digits:
+        return request
+    way = ROUND_FLOOR if request.side == "sell" else ROUND_CEILING
+    limit_way = way if request.reduces else ROUND_HALF_EVEN
+    return replace(
+        request,
+        limit_price=_cut(request.limit_price, proof.digits, limit_way),
+        stop_price=_cut(request.stop_price, proof.digits, way),
+    )
+
+
+def _cut(price: Decimal | None, digits: int, way: str) -> Decimal | None:
+    if price is None or price <= 0 or price == price.to_integral_value():
+        return price
+    finest = Decimal(1).scaleb(min(price.adjusted() + 1 - digits, 0))
+    return price.quantize(finest, rounding=way)
 
 
 def read_id(data: Any) -> str:

@@ -18,6 +18,7 @@ Shape = Mapping[str, str]
 """By the field's path (`put.amount`): a word, or a mark that `fill_in` knows, like {quantity}."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 MARKET, LIMIT, STOP, TARGET = "market", "limit", "stop", "target"
+BY_ID: Mapping[str, Any] = {"clientOrderId": "{id}"}
 KINDS = (MARKET, LIMIT, STOP, TARGET)
 """What an order is here; a target is a limit order that reduces."""
 
@@ -52,6 +53,8 @@ class Proof:
     """What each order carries: whose it is, what, which side, how much."""
     kinds: Mapping[str, Shape]
     """What an order of a kind carries besides; of the plain kinds those that are missing are not proven."""
+    market_buys: bool = True
+    """Whether an order at the market may buy; where its size would be an amount of money, it only sells."""
     reduces: Shape = field(default_factory=dict)
     """What makes an order reduce-only; empty on spot."""
     stop_replaces: tuple[str, ...] = ()
@@ -59,6 +62,8 @@ class Proof:
     id_form: str = "plain"
     """How a client id is written: see `client_ids`."""
     id_param: str = "clientOrderId"
+    adds_prefix: bool = False
+    """Whether the library itself puts `t-` before the id of all but a stop."""
     stop_id_param: str = ""
     """Where a stop carries it as well, in a place of its own."""
     id_fields: tuple[str, ...] = ("clientOrderId",)
@@ -77,6 +82,8 @@ class Proof:
     cancel_params: Mapping[str, Any] | None = None
     """How an order is cancelled by our id; None: by the venue's, which is looked up first."""
     stop_cancel_params: Mapping[str, Any] | None = None
+    stop_cancels: Mapping[str, Any] = field(default_factory=dict)
+    """What a stop's cancel by the exchange's name carries besides."""
     open_lists: tuple[Mapping[str, Any], ...] = (NOTHING,)
     """The lists that together have every working order."""
     lists_by_symbol: bool = False
@@ -85,6 +92,12 @@ class Proof:
     position_params: Mapping[str, Any] = field(default_factory=dict)
     has_nonce: bool = False
     """Whether each call must be numbered higher than the last: nothing may be sent twice as it is."""
+    wants_decimals: bool = False
+    """Whether the library reckons with the size instead of writing it down."""
+    page: int = 100
+    """How many executions one answer has at most."""
+    digits: int = 0
+    """How many significant digits a price may have where it is no whole number; 0: the tick says it all."""
     needs_price: bool = False
     """Whether a market order has to name the worst price it may fill at."""
     needs_passphrase: bool = False
@@ -119,6 +132,18 @@ class Proof:
         return f"{self.title} {'perpetuals' if self.market == 'linear' else 'spot'}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An order in the exchange's words."""
+
+    symbol: str
+    client_id: str
+    size: Decimal
+    """Contracts or coins."""
+    asset: str = ""
+    """The market's number, where it has one besides its name."""
+
+
 def kind_of(request: OrderRequest) -> str:
     """Return which of the kinds an order is; `stop_limit` is none that was proven anywhere."""
     if request.order_type == LIMIT and request.reduces:
@@ -129,6 +154,8 @@ def kind_of(request: OrderRequest) -> str:
 def shape_of(proof: Proof, request: OrderRequest) -> dict[str, str] | None:
     """Return all that an order must carry, or None where its kind is not proven."""
     kind = kind_of(request)
+    if kind == MARKET and request.side == "buy" and not proof.market_buys:
+        return None
     found = proof.kinds.get(LIMIT if kind == TARGET else kind)
     if found is None:
         return None
@@ -140,14 +167,14 @@ def shape_of(proof: Proof, request: OrderRequest) -> dict[str, str] | None:
     return shape
 
 
-def fill_in(
-    template: str, request: OrderRequest, symbol: str, client_id: str, size: Decimal
-) -> str | Decimal:
-    """Return what must stand in a field; numbers as numbers. `size` are the contracts or coins."""
+def fill_in(template: str, request: OrderRequest, sent: Sent) -> str | Decimal:
+    """Return what must stand in a field; numbers as numbers."""
+    size = sent.size
     signed = size if request.side == "buy" else -size
     values: dict[str, str | Decimal | None] = {
-        "{id}": client_id,
-        "{symbol}": symbol,
+        "{id}": sent.client_id,
+        "{symbol}": sent.symbol,
+        "{asset}": sent.asset,
         "{side}": request.side,
         "{SIDE}": request.side.upper(),
         "{is_buy}": "true" if request.side == "buy" else "false",
@@ -155,7 +182,7 @@ def fill_in(
         "{signed}": signed,
         "{limit}": request.limit_price,
         "{stop}": request.stop_price,
-        "{falling}": "<=" if request.side == "sell" else ">=",
+        "{down}": "down" if request.side == "sell" else "up",
         "{rule}": "2" if request.side == "sell" else "1",
     }
     found = values.get(template, template)

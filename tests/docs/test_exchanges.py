@@ -29,7 +29,8 @@ def write_row(proof: Proof) -> str:
     cells = (
         f"`{proof.exchange}`",
         f"`{proof.market}`",
-        *(say(kind in proof.kinds) for kind in (MARKET, LIMIT, STOP, LIMIT)),
+        "yes" if proof.market_buys else "sells",
+        *(say(kind in proof.kinds) for kind in (LIMIT, STOP, LIMIT)),
         "yes" if proof.reduces else "",
         "its id" if not any(each.is_list for each in looks) else "lists",
         proof.id_form,
@@ -53,6 +54,7 @@ def test_the_page_has_every_exchange_as_it_is_proven():
 def test_the_page_says_why_a_kind_is_refused(proof):
     """What a row lacks has a reason that the refusal names."""
     missing = {kind for kind in (MARKET, LIMIT, STOP) if kind not in proof.kinds}
+    missing |= set() if proof.market_buys else {MARKET}
     assert missing == set(proof.limits)
 
 

@@ -15,94 +15,29 @@ from typing import Any
 
 import pytest
 
+from brokers.exchanges import library, looking
 from brokers.exchanges.client_ids import read_client_id, write_client_id
 from brokers.exchanges.guard import check_order, read_fields
-from brokers.exchanges.library import VERSION
-from brokers.exchanges.proof import KINDS, LIMIT, MARKET, STOP, TARGET, Proof
+from brokers.exchanges.library import VERSION, Call, Library
+from brokers.exchanges.markets import build_instrument, to_units
+from brokers.exchanges.orders import round_levels
+from brokers.exchanges.proof import KINDS, LIMIT, MARKET, STOP, TARGET, Proof, Sent, shape_of
 from brokers.exchanges.proven import PROVEN
 from brokers.protocol import UNSUPPORTED, BrokerRefused, Instrument, OrderRequest, Unreachable
 from brokers.wire.client import Wire
-from tests.support.exchange_markets import LISTED, make_broker
+from brokers.wire.deadline import Deadline
+from tests.support.exchange_markets import LISTED, describe_market, make_broker
+from tests.support.exchange_questions import QUESTIONS
+from tests.support.exchange_requests import DIGITS, EXPECTED
 
 D = Decimal
 ROOT = Path(__file__).resolve().parents[2]
-DIGITS = "19a2b3c4d5e0123456789abcdef"
 CLIENT_ID = f"tv-{DIGITS}"
-UUID = "19a2b3c4-d5e0-1234-5678-9abcdef00000"
-VOLATILE = {"nonce", "timestamp", "signature", "recvWindow", "Timestamp", "Signature"}
+VOLATILE = {"nonce", "timestamp", "signature", "recvWindow", "id", "api_key", "sig"}
 """What is new in every request, or signs it."""
+SANDBOX_HEADERS = {"okx": "x-simulated-trading", "bitget": "PAPTRADING"}
 MARKETS = {(proof.exchange, proof.market): proof for proof in PROVEN}
 
-_OKX = {"instId": "BTC-USDT", "tdMode": "cash", "sz": "0.0123"}
-_OKX_STOP = {
-    "ordType": "conditional",
-    "slTriggerPx": "50000.1",
-    "slOrdPx": "-1",
-    "slTriggerPxType": "last",
-}
-_OKX_SWAP = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "sz": "3"}
-_KRAKEN = {"pair": "XXBTZUSD", "volume": "0.0123", "cl_ord_id": UUID, "oflags": "fciq"}
-EXPECTED: dict[tuple[str, str], dict[str, tuple[str, dict[str, str]]]] = {
-    ("kraken", "spot"): {
-        MARKET: ("/0/private/AddOrder", _KRAKEN | {"type": "buy", "ordertype": "market"}),
-        LIMIT: (
-            "/0/private/AddOrder",
-            _KRAKEN | {"type": "buy", "ordertype": "limit", "price": "60000.1"},
-        ),
-        STOP: (
-            "/0/private/AddOrder",
-            _KRAKEN | {"type": "sell", "ordertype": "stop-loss", "price": "50000.1"},
-        ),
-        TARGET: (
-            "/0/private/AddOrder",
-            _KRAKEN | {"type": "sell", "ordertype": "limit", "price": "60000.1"},
-        ),
-    },
-    ("okx", "spot"): {
-        MARKET: (
-            "/api/v5/trade/batch-orders",
-            _OKX | {"side": "buy", "ordType": "market", "clOrdId": DIGITS, "tgtCcy": "base_ccy"},
-        ),
-        LIMIT: (
-            "/api/v5/trade/batch-orders",
-            _OKX
-            | {"side": "buy", "ordType": "limit", "px": "60000.1", "clOrdId": DIGITS}
-            | {"tgtCcy": "base_ccy"},
-        ),
-        STOP: (
-            "/api/v5/trade/order-algo",
-            _OKX | _OKX_STOP | {"side": "sell", "algoClOrdId": DIGITS, "clOrdId": DIGITS},
-        ),
-        TARGET: (
-            "/api/v5/trade/batch-orders",
-            _OKX
-            | {"side": "sell", "ordType": "limit", "px": "60000.1", "clOrdId": DIGITS}
-            | {"tgtCcy": "base_ccy"},
-        ),
-    },
-    ("okx", "linear"): {
-        MARKET: (
-            "/api/v5/trade/batch-orders",
-            _OKX_SWAP | {"side": "buy", "ordType": "market", "clOrdId": DIGITS},
-        ),
-        LIMIT: (
-            "/api/v5/trade/batch-orders",
-            _OKX_SWAP | {"side": "buy", "ordType": "limit", "px": "60000.1", "clOrdId": DIGITS},
-        ),
-        STOP: (
-            "/api/v5/trade/order-algo",
-            _OKX_SWAP
-            | _OKX_STOP
-            | {"side": "sell", "algoClOrdId": DIGITS, "clOrdId": DIGITS, "reduceOnly": "true"},
-        ),
-        TARGET: (
-            "/api/v5/trade/batch-orders",
-            _OKX_SWAP
-            | {"side": "sell", "ordType": "limit", "px": "60000.1", "clOrdId": DIGITS}
-            | {"reduceOnly": "true"},
-        ),
-    },
-}
 CELLS = [(place, kind) for place, proof in MARKETS.items() for kind in KINDS]
 
 
@@ -128,9 +63,7 @@ def write_request(proof: Proof, kind: str) -> OrderRequest:
     """Return an order of a kind: an entry that buys, or an exit that sells."""
     listed = LISTED[proof.exchange, proof.market]
     instrument = Instrument(listed.name, proof.market, base=listed.base, quote=listed.quote)
-    quantity = D("0.03") if listed.size == "0.01" else D("0.0123")
-    if listed.size in ("0.001", "0.0001"):
-        quantity = D("3") * D(listed.size)
+    quantity = size_there(proof) * D(listed.size or 1)
     entry = OrderRequest(CLIENT_ID, instrument, "buy", quantity, "market")
     changes: dict[str, dict[str, Any]] = {
         MARKET: {},
@@ -148,7 +81,21 @@ def write_request(proof: Proof, kind: str) -> OrderRequest:
             "reduces": True,
         },
     }
+    if kind == MARKET and not proof.market_buys:
+        changes[MARKET] = {"side": "sell", "reduces": True}
     return replace(entry, **changes[kind])
+
+
+def size_there(proof: Proof) -> Decimal:
+    """Return the size as the exchange counts it: three contracts, or coins."""
+    return D(3) if LISTED[proof.exchange, proof.market].step == "1" else D("0.0123")
+
+
+def say(proof: Proof) -> Sent:
+    """Return an order's words there."""
+    listed = LISTED[proof.exchange, proof.market]
+    client_id = write_client_id(CLIENT_ID, proof.id_form)
+    return Sent(listed.name, client_id, size_there(proof), listed.number or listed.base)
 
 
 def send(proof: Proof, request: OrderRequest, caught: Caught) -> tuple[str, dict[str, str]]:
@@ -156,11 +103,15 @@ def send(proof: Proof, request: OrderRequest, caught: Caught) -> tuple[str, dict
     broker = make_broker(proof)
     with pytest.raises(Unreachable, match="caught"):
         (broker.close if request.reduces else broker.place_order)(request)
-    orders = [each for each in caught if not (proof.needs_price and each[1].startswith("/info"))]
-    ((method, target, body),) = orders
+    ((method, target, body),) = caught
     assert method == "POST"
-    fields = read_fields(f"https://{proof.host}{target}", body)
-    return target.partition("?")[0], {k: v for k, v in fields.items() if k not in VOLATILE}
+    return target.partition("?")[0], read_lasting(target, body)
+
+
+def read_lasting(target: str, body: Any) -> dict[str, str]:
+    """Return the fields of a request but for those that sign it."""
+    fields = read_fields(f"https://venue{target}", body)
+    return {k: v for k, v in fields.items() if k.partition(".")[0] not in VOLATILE}
 
 
 @pytest.mark.parametrize(("place", "kind"), CELLS)
@@ -199,24 +150,22 @@ def test_every_cell_is_tested(place):
 
 
 @pytest.mark.parametrize(
-    ("place", "kind"), [cell for cell in CELLS if cell[1] in EXPECTED[cell[0]]]
+    ("place", "kind"), [cell for cell in CELLS if cell[1] in EXPECTED.get(cell[0], {})]
 )
 def test_an_order_that_lacks_anything_is_kept_here(place, kind, caught):
     """Whatever field is missing or other than meant: the guard lets nothing leave."""
     proof = MARKETS[place]
-    request = write_request(proof, kind)
-    broker = make_broker(proof)
-    size = D(3) if LISTED[place].size not in ("", "1") else D("0.0123")
-    client_id = write_client_id(CLIENT_ID, proof.id_form)
+    request = round_levels(proof, write_request(proof, kind))
     fields = EXPECTED[place][kind][1]
-    name = LISTED[place].name
 
     def check(body: dict[str, str]) -> None:
         text = json.dumps(_nest(body))
-        check_order(proof, request, name, client_id, size, f"https://{proof.host}/", text)
+        check_order(proof, request, say(proof), f"https://{proof.host}/", text)
 
     check(fields)
-    needed = set(fields) - _decoration(proof, kind)
+    needed = shape_of(proof, request)
+    assert needed is not None
+    assert needed.keys() <= fields.keys()
     for each in needed:
         for changed in (
             {**fields, each: "another"},
@@ -225,15 +174,6 @@ def test_an_order_that_lacks_anything_is_kept_here(place, kind, caught):
             with pytest.raises(BrokerRefused, match="kept here") as no:
                 check(changed)
             assert no.value.code == UNSUPPORTED
-    assert repr(broker) == "Exchange('mine')"
-
-
-def _decoration(proof: Proof, kind: str) -> set[str]:
-    """Return what a request may say besides: nothing of it changes what is traded."""
-    return set(DECORATION.get((proof.exchange, proof.market, kind), ()))
-
-
-DECORATION: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
 
 def _nest(fields: dict[str, str]) -> dict[str, Any]:
@@ -253,18 +193,95 @@ def test_a_word_that_the_exchange_would_not_read_is_kept_here(place, word):
     """A parameter under the library's own name was not understood: nothing leaves."""
     proof = MARKETS[place]
     path, fields = EXPECTED[place][MARKET]
-    client_id = write_client_id(CLIENT_ID, proof.id_form)
-    size = D(3) if LISTED[place].size not in ("", "1") else D("0.0123")
     with pytest.raises(BrokerRefused, match=word):
         check_order(
             proof,
             write_request(proof, MARKET),
-            LISTED[place].name,
-            client_id,
-            size,
+            say(proof),
             f"https://{proof.host}{path}",
             json.dumps(_nest({**fields, word: "50000.1"})),
         )
+
+
+@pytest.mark.parametrize("place", MARKETS)
+def test_what_an_exchange_is_asked(place, caught):
+    """An order is looked for by our id, or in lists; a stop where stops are; and so it is cancelled."""
+    proof, asked = MARKETS[place], QUESTIONS[place]
+    broker = make_broker(proof)
+    for kind in (kind for kind in (LIMIT, STOP) if kind in proof.kinds):
+        market = broker._market_of(write_request(proof, kind))
+        for look in (proof.stop_looks if kind == STOP else ()) or proof.looks:
+            with pytest.raises(Unreachable, match="caught"):
+                looking._look(broker._view, look, CLIENT_ID, market, Deadline.after(3))
+        assert read_caught(caught) == asked[f"find {kind}"]
+        how = proof.stop_cancel_params if kind == STOP else proof.cancel_params
+        number = "777" if how is None else ""
+        if how is None:
+            how = proof.stop_cancels if kind == STOP else {}
+        call = Call(Deadline.after(3), changes=True)
+        with pytest.raises(Unreachable, match="caught"):
+            broker._library.call(
+                "cancel_order", number, market["symbol"], broker._name(CLIENT_ID, how), call=call
+            )
+        assert read_caught(caught) == asked[f"cancel {kind}"]
+    for params in proof.open_lists:
+        symbol = market["symbol"] if proof.lists_by_symbol else None
+        with pytest.raises(Unreachable, match="caught"):
+            broker._view.ask(
+                "fetch_open_orders", symbol, None, 100, dict(params), deadline=Deadline.after(3)
+            )
+    assert read_caught(caught) == asked["list"]
+
+
+def read_caught(caught: Caught) -> list[tuple[str, str, dict[str, str]]]:
+    """Return what was caught since the last time."""
+    rows = [(m, t.partition("?")[0], read_lasting(t, body)) for m, t, body in caught]
+    caught.clear()
+    return rows
+
+
+@pytest.mark.parametrize("place", MARKETS)
+def test_a_test_system_is_another_one(place, monkeypatch):
+    """Where there is a sandbox its order goes to another host, or with the header that makes it practice."""
+    proof = MARKETS[place]
+    sent: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(Library, "_wire", lambda self, origin: origin)
+
+    def stop(origin, call, headers, body):
+        sent.append((origin, headers))
+        raise Unreachable("caught")
+
+    monkeypatch.setattr(library, "_exchange", stop)
+    if not proof.sandbox:
+        with pytest.raises(BrokerRefused, match="has no test system"):
+            make_broker(proof, sandbox=True)
+        return
+    request = write_request(proof, TARGET)
+    for sandbox in (True, False):
+        with pytest.raises(Unreachable, match="caught"):
+            make_broker(proof, sandbox=sandbox).close(request)
+    (there, marked), (live, plain) = sent
+    assert live == f"https://{proof.host}"
+    if proof.sandbox == "host":
+        assert there == f"https://{proof.sandbox_host}" != live
+    else:
+        assert marked.keys() - plain.keys() == {SANDBOX_HEADERS[proof.exchange]}
+
+
+@pytest.mark.parametrize("place", MARKETS)
+def test_contracts_are_counted_by_the_list_of_the_exchange(place):
+    """What is a contract here is so many coins; without a size nothing is traded."""
+    proof, listed = MARKETS[place], LISTED[place]
+    market = describe_market(make_broker(proof)._library.client, proof)
+    instrument = build_instrument(market)
+    assert instrument.step == D(listed.step) * D(listed.size or 1)
+    assert to_units(instrument.step * 3, market) == 3 * D(listed.step)
+    for wrong in (instrument.step / 2, D(0), -instrument.step):
+        with pytest.raises(BrokerRefused):
+            to_units(wrong, market)
+    if listed.size:
+        with pytest.raises(BrokerRefused, match="not traded"):
+            build_instrument({**market, "contractSize": None})
 
 
 @pytest.mark.parametrize("form", ["plain", "uuid", "gate", "0x"])
