@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from desk.alerts.answers import say_closed, write_alert
@@ -20,6 +21,7 @@ from desk.engine.market import value_price
 from desk.formats import iso, write_optional
 from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import ENTRY, Order
+from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.reader import Reader
 from desk.state.store import StoreUnavailable
@@ -71,7 +73,9 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
         "silent_accounts": [],
         "blocked": [],
         "not_recording": [],
+        "expiry_near": [],
     }
+    today = datetime.fromtimestamp(desk.clock() / 1000, UTC).date()
     for book in desk.state.shown.open_books():
         where = {"account": book.account, "paper": book.paper, "symbol": book.instrument.symbol}
         for order in book.orders.values():
@@ -80,6 +84,8 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
                 found["unknown_orders"].append({**where, **since})
         for position in book.restless.values():
             _add_position(found, position, where)
+        if book.instrument.roll_day is not None and today >= book.instrument.roll_day:
+            _add_ends(found, book, where)
     for scope, (reason, at) in list(desk.state.shown.halts.items()):
         found["halted"].append({"scope": scope, "reason": reason, "since": iso(at)})
     for key, (reason, at) in list(desk.state.shown.blocked.items()):
@@ -92,6 +98,18 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
         trouble = {"reason": desk.failure, "since": iso(desk.failing_since)}
         found["not_recording"].append(trouble)
     return found
+
+
+def _add_ends(
+    found: dict[str, list[dict[str, Any]]], book: PositionBook, where: dict[str, Any]
+) -> None:
+    """Add who holds a contract that is about to end."""
+    days = {"since": str(book.instrument.roll_day), "last_day": str(book.instrument.last_day)}
+    found["expiry_near"] += [
+        {**where, "strategy": position.strategy, **days}
+        for position in book.positions.values()
+        if position.quantity
+    ]
 
 
 def _add_position(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,8 @@ def write_position(
         "stop_loss": write_optional(position.stop_loss.price if position.stop_loss else None),
         "take_profit": write_optional(position.take_profit.price if position.take_profit else None),
         "protected": is_protected(book, position),
+        "roll_day": _day(book.instrument.roll_day),
+        "last_day": _day(book.instrument.last_day),
         "triggered_by": _name_trigger(book, position, is_fed=is_fed),
         "lots": [
             {
@@ -46,6 +49,11 @@ def write_position(
         ],
         "orders": [_working(order) for order in book.open_orders(position.strategy)],
     }
+
+
+def _day(day: date | None) -> str | None:
+    """Return a day of a contract's calendar; None where it has none."""
+    return None if day is None else day.isoformat()
 
 
 def _name_trigger(book: PositionBook, position: StrategyPosition, *, is_fed: bool) -> str | None:
@@ -60,6 +68,7 @@ def _name_trigger(book: PositionBook, position: StrategyPosition, *, is_fed: boo
 def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
     """Return what a venue holds beyond the positions: nobody's of ours."""
     nothing = ("average_price", "realized_pnl", "open_pnl", "stop_loss", "take_profit", "protected")
+    days = ("roll_day", "last_day")
     return {
         "account": account,
         "symbol": name,
@@ -67,7 +76,7 @@ def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
         "strategy": "manual",
         "paper": False,
         "quantity": write_number(quantity),
-        **dict.fromkeys(nothing),
+        **dict.fromkeys((*nothing, *days)),
         "triggered_by": None,
         "lots": [],
         "orders": [],

@@ -119,7 +119,20 @@ class RiskEverywhere(Risk):
     max_repeats: Annotated[int, whole(1, 1000000)] | None = 10
 
 
-class Account(_Settings):
+class _Flat(_Settings):
+    """What wants to be flat at a time of the day."""
+
+    flatten_at: (
+        Annotated[str, text('a time and a zone like "15:05 America/Chicago"', is_day)] | None
+    ) = None
+
+    @property
+    def flat_from(self) -> tuple[time, ZoneInfo] | None:
+        """Return the local time and zone at which what is held is closed, or None."""
+        return None if self.flatten_at is None else split_day(self.flatten_at)
+
+
+class Account(_Flat):
     """One account group: which broker, how it trades, what its paper fills cost.
 
     A cost that is None is the simulator's own default for the kind of instrument. An account of a real
@@ -191,7 +204,7 @@ class Account(_Settings):
         return split_day(self.day)
 
 
-class Strategy(_Settings):
+class Strategy(_Flat):
     """What one strategy may do and where.
 
     After `load`, `accounts` is its whole route, never empty, and `account` is folded into it.

@@ -57,7 +57,7 @@ def run_command(context: EngineContext, command: Command, now: int) -> None:
     elif command.name == "resume":
         command.said = resume(context, str(command.options["scope"]), now)
     elif command.name == "flatten":
-        command.record = _flatten(context, Wanted(**command.options), now)
+        command.record = flatten(context, Wanted(**command.options), now)
     elif command.name == "resolve":
         outcome = _resolve(context, command.options, now)
         if isinstance(outcome, Denial):
@@ -144,8 +144,12 @@ def _resolve(context: EngineContext, options: Mapping[str, Any], now: int) -> st
     return text
 
 
-def _flatten(context: EngineContext, wanted: Wanted, now: int) -> Record:
+def flatten(
+    context: EngineContext, wanted: Wanted, now: int, books: Iterable[PositionBook] | None = None
+) -> Record:
+    """Wish all that is wanted away, in `books` alone where they are given; return what is recorded of it."""
     state = context.state
+    books = state.open_books(wanted.account) if books is None else books
     state.seq += 1
     story = Story(action="flatten", number=state.seq)
     story.advice, story.nothing = say_next(wanted), _say_nothing(wanted)
@@ -153,7 +157,7 @@ def _flatten(context: EngineContext, wanted: Wanted, now: int) -> Record:
     record = Record(name, state.seq, now, wanted.strategy or "", wanted.symbol or "", "", story)
     state.follow(record)
     cause = AlertRef(record.alert_id, record.seq, record.seq, None, "flat")
-    for book in find_to_flatten(context, wanted, state.open_books(wanted.account)):
+    for book in find_to_flatten(context, wanted, books):
         key = (book.account, book.paper, book.instrument.symbol)
         context.at = key
         _flatten_book(context, key, record, cause, wanted.strategy, now)

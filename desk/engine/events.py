@@ -52,8 +52,14 @@ class AlertRetried:
     alert_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClockStruck:
+    """A moment has come for what is done by the clock."""
+
+
 Event = (
     AlertReceived
+    | ClockStruck
     | Command
     | OrderReported
     | Reading

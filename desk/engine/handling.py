@@ -14,10 +14,18 @@ from collections.abc import Iterator, Sequence
 from brokers.protocol import HALTING, WRONG_ORDER
 from desk.alerts.delivery import AlertAnswer
 from desk.decision.denial import Denial
+from desk.engine.appointments import Appointments
 from desk.engine.commands import Command, run_command
 from desk.engine.context import EngineContext
 from desk.engine.duplicates import Duplicate
-from desk.engine.events import AlertReceived, AlertRetried, Event, OrderReported, TimerDue
+from desk.engine.events import (
+    AlertReceived,
+    AlertRetried,
+    ClockStruck,
+    Event,
+    OrderReported,
+    TimerDue,
+)
 from desk.engine.execute import execute_plan
 from desk.engine.halts import halt
 from desk.engine.intake import abandon_alert, accept_alert, reject_alert, retry
@@ -73,6 +81,7 @@ class EventHandler:
         self._readers = readers
         self._feed = feed
         self._instruments = instruments
+        self.clockwork = Appointments(context)
 
     def handle_all(self, events: Sequence[Event], now: int) -> None:
         """Take events in, one after the other.
@@ -140,14 +149,17 @@ class EventHandler:
                 take_price(self.context, event, now)
             case Fact():
                 self._instruments.store(event, now)
-            case TimerDue():
-                self._plan_again(event.key, now)
+            case TimerDue() | ClockStruck():
+                self._keep_time(event, now)
             case AlertRetried():
                 retry(self.context, event.alert_id, now)
 
-    def _plan_again(self, key: Key, now: int) -> None:
-        self.context.at = key
-        if book := self.state.books.get(key):
+    def _keep_time(self, event: TimerDue | ClockStruck, now: int) -> None:
+        if isinstance(event, ClockStruck):
+            self.clockwork.keep(now)
+            return
+        self.context.at = event.key
+        if book := self.state.books.get(event.key):
             execute_plan(self.context, book, now)
 
     def _take_report(self, event: OrderReported, now: int) -> None:

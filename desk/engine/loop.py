@@ -22,12 +22,13 @@ from desk.decision.routing import is_paper
 from desk.engine.commands import Command
 from desk.engine.context import EngineContext, Rates
 from desk.engine.duplicates import forget_claims
-from desk.engine.events import AlertReceived, Event, OrderReported, TimerDue
+from desk.engine.events import AlertReceived, ClockStruck, Event, OrderReported, TimerDue
 from desk.engine.handling import EventHandler
 from desk.engine.inbox import Inbox
 from desk.engine.report import (
     Rendered,
     answer_delivery,
+    log_orders,
     log_outcomes,
     log_told,
     remember,
@@ -35,10 +36,7 @@ from desk.engine.report import (
     settle_waiting,
 )
 from desk.engine.schedule import Schedule
-from desk.orders.journal import Row
-from desk.orders.order import Order
 from desk.orders.plan import wakes_at
-from desk.orders.position_book import PositionBook
 from desk.orders.shift import shift
 from desk.process.clock import ClockSteps, wall_clock
 from desk.state.forgetting import forget_prices
@@ -115,6 +113,7 @@ class Desk:
         self._events = EventHandler(
             self.context, self._due, self._out, self._readers, self._feed, self._instruments
         )
+        self._clocks = (self._due, self._readers, self._feed, self._events.clockwork)
         self._forgot_at = 0
         self._stop_by = 0.0
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
@@ -184,7 +183,7 @@ class Desk:
 
     def _pause(self) -> float:
         moments = [at + CALL_DEADLINE_MS for _, at in self._out.values()]
-        others = [self._due.next_at(), self._readers.next_at(), self._feed.next_at()]
+        others = [each.next_at() for each in self._clocks]
         if self.state.waiting:
             others.append(self._instruments.next_at(self.clock()))
         moments += [at for at in others if at is not None]
@@ -223,7 +222,7 @@ class Desk:
         self._hand_out(now)
         log_outcomes(rendered)
         if log.isEnabledFor(logging.DEBUG):
-            _log_orders(journal)
+            log_orders(journal)
         log_told(told)
 
     def _commit(
@@ -269,7 +268,7 @@ class Desk:
         for known in self.state.openings.values():
             known.update({cid: replace(each, at=each.at + step) for cid, each in known.items()})
         self._out.update({cid: (call, at + step) for cid, (call, at) in self._out.items()})
-        for each in (self._due, self._readers, self._feed, self._instruments):
+        for each in (*self._clocks, self._instruments):
             each.shift(step)
         self.state.show_all()
         self._clock_set = (
@@ -357,7 +356,7 @@ class Desk:
             self.store.forget_identities(now)
             forget_prices(self.state)
             self._instruments.forget(now)
-        return found
+        return [*found, ClockStruck()] if self._events.clockwork.is_due(now) else found
 
     def _find_lost(self, events: Sequence[Event], now: int) -> list[Event]:
         """Return the calls that never came back, unless they do in this very batch."""
@@ -387,14 +386,3 @@ def _wanted(events: Sequence[Event]) -> list[Event]:
 def _keep_all(events: Sequence[Event]) -> bool:
     """Whether all who asked still wait, so that it may be recorded; from then on nobody can give up."""
     return all(event.reply.keep() for event in events if isinstance(event, AlertReceived | Command))
-
-
-def _log_orders(journal: Sequence[tuple[PositionBook, Row]]) -> None:
-    """Write one line for each state an order went through."""
-    for book, row in journal:
-        if isinstance(row, Order):
-            text = (
-                f"{row.kind} {row.side} {row.quantity} {row.client_id} {row.status} {row.in_flight}"
-            )
-            where = {"account": book.account, "strategy": row.strategy, "text": text.rstrip()}
-            log.debug("order", extra={**where, "symbol": book.instrument.symbol})

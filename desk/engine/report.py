@@ -16,8 +16,9 @@ from desk.alerts.record import STORY, Record
 from desk.engine.duplicates import Duplicate
 from desk.formats import iso, to_json
 from desk.orders.evolve import evolve
-from desk.orders.journal import Notice
-from desk.orders.order import EXIT
+from desk.orders.journal import Notice, Row
+from desk.orders.order import EXIT, Order
+from desk.orders.position_book import PositionBook
 from desk.state.memory import State
 from desk.state.restore import history_row, read_answer
 from desk.state.rows import AlertRow
@@ -253,3 +254,14 @@ def log_told(told: Sequence[tuple[int, Notice]]) -> None:
     for _, each in told:
         if not each.is_fill:
             log.warning(each.event, extra={"alert_id": each.alert_id, "text": each.message})
+
+
+def log_orders(journal: Sequence[tuple[PositionBook, Row]]) -> None:
+    """Write one line for each state an order went through."""
+    for book, row in journal:
+        if isinstance(row, Order):
+            text = (
+                f"{row.kind} {row.side} {row.quantity} {row.client_id} {row.status} {row.in_flight}"
+            )
+            where = {"account": book.account, "strategy": row.strategy, "text": text.rstrip()}
+            log.debug("order", extra={**where, "symbol": book.instrument.symbol})
