@@ -62,7 +62,9 @@ def told(desk):
 def test_what_is_held_at_the_minute_is_closed_and_what_comes_after_stays(desk):
     """Closed by flatten; entries end; nothing is denied afterwards, and the next day closes that."""
     desk.send(action="buy", **ALERT)
-    row = desk.send(action="buy", order_type="limit", limit_price=5900, time_in_force="gtc", **ALERT)
+    row = desk.send(
+        action="buy", order_type="limit", limit_price=5900, time_in_force="gtc", **ALERT
+    )
     desk.clock.now = at("2026-11-20T21:04:59")
     desk.turn()
     assert held(desk)
