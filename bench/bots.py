@@ -4,8 +4,8 @@
 - `ccxt_each` makes a ccxt client for each alert, which loads the markets before it can place the order
 
 Neither keeps a record, knows a duplicate or survives a lost answer. Both are spared what costs ccxt most
-elsewhere: the markets are sixteen and not thousands, only those of the spot market are loaded, and its pause
-between requests is off.
+elsewhere: the markets are sixteen and not thousands, only those of the market that is traded are loaded,
+and its pause between requests is off.
 
     VENUE_URL=http://127.0.0.1:8123 gunicorn -c gunicorn.conf.py --bind 127.0.0.1:8098 bench.bots:direct
 """
@@ -23,6 +23,8 @@ import requests
 from flask import Flask, Response, jsonify, request
 
 URL = os.environ["VENUE_URL"]
+IS_LINEAR = os.environ.get("VENUE_MARKET") == "linear"
+ORDER_PATH, RESULT = ("/fapi/v1/order", "RESULT") if IS_LINEAR else ("/api/v3/order", "FULL")
 direct = Flask("direct")
 ccxt_each = Flask("ccxt_each")
 
@@ -44,14 +46,14 @@ def post_directly() -> Response:
         "side": alert["action"].upper(),
         "type": "MARKET",
         "quantity": alert["quantity"],
-        "newOrderRespType": "FULL",
+        "newOrderRespType": RESULT,
         "timestamp": time.time_ns() // 1_000_000,
     }
     query = urlencode(params)
     secret = os.environ[f"{account.upper()}_BINANCE_API_SECRET"]
     signature = hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
     answer = requests.post(
-        f"{URL}/api/v3/order",
+        f"{URL}{ORDER_PATH}",
         data=f"{query}&signature={signature}",
         headers={"X-MBX-APIKEY": os.environ[f"{account.upper()}_BINANCE_API_KEY"]},
         timeout=8,
@@ -64,7 +66,7 @@ def place_by_ccxt() -> Response:
     """Make a client, and place the order with it."""
     alert = request.get_json(force=True)
     exchange = _make_client(alert["account_group"])
-    symbol = alert["symbol"].removesuffix("USDT") + "/USDT"
+    symbol = alert["symbol"].removesuffix("USDT") + ("/USDT:USDT" if IS_LINEAR else "/USDT")
     quantity = float(alert["quantity"])
     order = exchange.create_order(symbol, "market", alert["action"], quantity)
     status = "filled" if order["status"] == "closed" else "failed"
@@ -74,7 +76,11 @@ def place_by_ccxt() -> Response:
 def _make_client(account: str) -> Any:
     import ccxt  # noqa: PLC0415 - a development dependency, and slow to import
 
-    types = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
+    traded = "swap" if IS_LINEAR else "spot"
+    types = {
+        "defaultType": traded,
+        "fetchMarkets": {"types": ["linear" if IS_LINEAR else "spot"]},
+    }
     client = ccxt.binance(
         {
             "apiKey": os.environ[f"{account.upper()}_BINANCE_API_KEY"],
@@ -83,5 +89,6 @@ def _make_client(account: str) -> Any:
             "options": {**types, "fetchCurrencies": False, "fetchMargins": False},
         }
     )
-    client.urls["api"] = dict.fromkeys(client.urls["api"], f"{URL}/api/v3")  # never the real one
+    root = "/fapi/v1" if IS_LINEAR else "/api/v3"
+    client.urls["api"] = dict.fromkeys(client.urls["api"], f"{URL}{root}")  # never the real one
     return client

@@ -15,6 +15,7 @@ settings we ship, in alternate rounds of one run, one busy at a time.
 
     python -m bench.order_latency
     python -m bench.order_latency --rounds 21 --directory /var/tmp     # steadier; that disk's fsync
+    python -m bench.order_latency --market linear                      # perpetuals
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from pathlib import Path
 from bench.figures import Figure, print_table
 from bench.sender import Connection, build_request
 from bench.served import SECRET, Server, measure_fsync, serve
-from bench.venue import ACCOUNTS, COINS, READ_PATHS, Arrival, Venue, run_venue
+from bench.venue import ACCOUNTS, BEHIND_PATHS, COINS, READ_PATHS, Arrival, Venue, run_venue
 
 MAX_RATIO = 1.5
 MAX_BURST_RATIO = 2.5
@@ -149,7 +150,7 @@ class Contender:
         deadline = time.monotonic() + WAIT_SECONDS
         orders = 0
         while orders < count and time.monotonic() < deadline:
-            found += self.venue.take_arrivals()
+            found += [e for e in self.venue.take_arrivals() if e.path not in BEHIND_PATHS]
             orders = sum(each.is_order for each in found)
             if orders < count:
                 time.sleep(SETTLE_SECONDS)
@@ -162,13 +163,13 @@ def _subtract(orders: Sequence[Arrival], sent: Sequence[int]) -> list[float]:
     return [(order.at_ns - began) / 1e6 for order, began in zip(orders, sent, strict=True)]
 
 
-def measure(directory: Path, rounds: int, count: int) -> list[Figure]:
+def measure(directory: Path, rounds: int, count: int, market: str = "spot") -> list[Figure]:
     """Run all contenders side by side, one busy at a time, and return the figures."""
     applications: dict[str, str | None] = {"ours": None, "bare": "bench.bots:direct"}
     if importlib.util.find_spec("ccxt"):
         applications["ccxt"] = "bench.bots:ccxt_each"
     with ExitStack() as stack:
-        venue = stack.enter_context(run_venue())
+        venue = stack.enter_context(run_venue(market))
         config, environment = venue.configure()
         contenders = {
             name: Contender(
@@ -270,10 +271,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--count", type=int, default=40, help="alerts in a round, one at a time")
+    parser.add_argument("--market", choices=("spot", "linear"), default="spot")
     parser.add_argument("--directory", type=Path, help="where the state lies while it runs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:
-        figures = measure(Path(directory), options.rounds, options.count)
+        figures = measure(Path(directory), options.rounds, options.count, options.market)
     sys.exit(print_table(figures))
 
 

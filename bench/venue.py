@@ -1,9 +1,9 @@
-"""Stand in for Binance's spot market where only time matters: it answers at once and notes what came when.
+"""Stand in for Binance where only time matters: it answers at once and notes what came when.
 
-It runs in a process of its own, so that it shares no interpreter with a receiver, and is one loop over its
-sockets. Every market order fills whole at the same price without a fee, for as many accounts as there are
-keys. It checks no signature, filter or balance, and knows no other kind of order: what is right is a matter
-of the tests, here it is a matter of microseconds.
+It is the spot market and that of perpetuals. It runs in a process of its own, so that it shares no
+interpreter with a receiver, and is one loop over its sockets. Every market order fills whole at the same
+price without a fee, for as many accounts as there are keys. It checks no signature, filter or balance, and
+knows no other kind of order: what is right is a matter of the tests, here it is a matter of microseconds.
 
     python -m bench.venue
 """
@@ -30,9 +30,14 @@ COINS = (
     *("DOT", "AVAX", "ATOM", "NEAR", "UNI", "AAVE", "FIL", "ALGO"),
 )
 PRICE = 100
-ORDER_PATH = "/api/v3/order"
-READ_PATHS = ("/api/v3/account", "/api/v3/openOrders")
+ORDER_PATHS = ("/api/v3/order", "/fapi/v1/order")
+READ_PATHS = (
+    *("/api/v3/account", "/api/v3/openOrders"),
+    *("/fapi/v3/account", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v1/income"),
+)
 """What a receiver asks on a schedule of its own, whatever alerts come."""
+BEHIND_PATHS = ("/fapi/v1/userTrades",)
+"""What it asks about an order that has been placed."""
 ACCOUNTS = 5
 TRADING = {
     "webhook": {"rate_limit": "1000000/minute"},
@@ -65,7 +70,7 @@ class Arrival:
     @property
     def is_order(self) -> bool:
         """Whether it places an order."""
-        return self.method == "POST" and self.path == ORDER_PATH
+        return self.method == "POST" and self.path in ORDER_PATHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Venue:
     """A running stand-in."""
 
     url: str
+    market: str = "spot"
 
     def take_arrivals(self) -> list[Arrival]:
         """Return what has come since the last time this was asked."""
@@ -82,18 +88,18 @@ class Venue:
 
     def configure(self) -> tuple[dict[str, object], dict[str, str]]:
         """Return config.yaml and environment of a receiver with sandbox accounts b1, b2 and so on here."""
-        block = {"broker": "binance", "market": "spot", "sandbox": True, "currency": "USDT"}
+        block = {"broker": "binance", "market": self.market, "sandbox": True, "currency": "USDT"}
         names = [f"b{number}" for number in range(1, ACCOUNTS + 1)]
         environment = {f"{name.upper()}_BINANCE_API_KEY": f"key-{name}" for name in names}
         environment |= {f"{name.upper()}_BINANCE_API_SECRET": f"secret-{name}" for name in names}
-        environment["VENUE_URL"] = self.url
+        environment |= {"VENUE_URL": self.url, "VENUE_MARKET": self.market}
         accounts = {name: block | {"base_url": self.url} for name in names}
         return {**TRADING, "accounts": accounts}, environment
 
 
 @contextmanager
-def run_venue() -> Iterator[Venue]:
-    """Run a stand-in in a process of its own until the block ends."""
+def run_venue(market: str = "spot") -> Iterator[Venue]:
+    """Run a stand-in in a process of its own until the block ends; `market`: which one is traded."""
     command = [sys.executable, "-m", "bench.venue"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -102,7 +108,7 @@ def run_venue() -> Iterator[Venue]:
             port = int(process.stdout.readline() or 0)
             if not port:
                 sys.exit("the stand-in for the venue did not start")
-            yield Venue(f"http://127.0.0.1:{port}")
+            yield Venue(f"http://127.0.0.1:{port}", market)
         finally:
             process.terminate()
             process.wait()
@@ -127,6 +133,8 @@ class _Book:
     held: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     arrivals: list[tuple[object, ...]] = field(default_factory=list)
     orders: int = 0
+    fills: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
+    """The execution of each order of a perpetual, by symbol and number, until it was asked for."""
 
     def answer(self, method: str, path: str, key: str, params: dict[str, str]) -> object:
         """Return the JSON of an answer; None where nothing is known of the path."""
@@ -151,9 +159,32 @@ class _Book:
             case "GET", "/api/v3/openOrders" | "/api/v3/myTrades" | "/api/v3/allOrders":
                 return []
             case "GET", "/arrivals":
-                rows, self.arrivals = self.arrivals, []
-                return rows
-        return None
+                found, self.arrivals = self.arrivals, []
+                return found
+        return self._answer_of_perpetuals(path, key, params, now) if "/fapi/" in path else None
+
+    def _answer_of_perpetuals(
+        self, path: str, key: str, params: dict[str, str], now: int
+    ) -> object:
+        match path:
+            case "/fapi/v1/order":
+                return self._fill_perpetual(key, params, now)
+            case "/fapi/v1/userTrades":
+                fill = self.fills.pop((params["symbol"], params.get("orderId", "")), None)
+                return [fill] if fill else []
+            case "/fapi/v1/time":
+                return {"serverTime": now}
+            case "/fapi/v1/exchangeInfo":
+                return {"timezone": "UTC", "symbols": [_describe_perpetual(c) for c in COINS]}
+            case "/fapi/v1/accountConfig":
+                return {"canTrade": True, "dualSidePosition": False}
+            case "/fapi/v3/account":
+                return self._list_positions(key)
+            case "/fapi/v1/ticker/price":
+                rows = [{"symbol": f"{coin}USDT", "price": f"{PRICE}"} for coin in COINS]
+                one = [row for row in rows if row["symbol"] == params.get("symbol")]
+                return one[0] if one else rows
+        return []
 
     def _fill(self, key: str, params: dict[str, str], now: int) -> object:
         self.orders += 1
@@ -182,6 +213,41 @@ class _Book:
             "fills": [fill | {"commission": "0.00000000", "commissionAsset": "BNB"}],
             "selfTradePreventionMode": "NONE",
         }
+
+    def _fill_perpetual(self, key: str, params: dict[str, str], now: int) -> object:
+        self.orders += 1
+        symbol, side, quantity = params["symbol"], params["side"], Decimal(params["quantity"])
+        held = self.held.setdefault(key, {})
+        held[symbol] = held.get(symbol, Decimal(0)) + (quantity if side == "BUY" else -quantity)
+        number = str(self.orders)
+        common = {"symbol": symbol, "orderId": self.orders, "side": side, "positionSide": "BOTH"}
+        self.fills[symbol, number] = common | {
+            "id": self.orders,
+            "price": f"{PRICE}",
+            "qty": f"{quantity}",
+            "commission": "0",
+            "commissionAsset": "USDT",
+            "time": now,
+        }
+        return common | {
+            "clientOrderId": params.get("newClientOrderId", f"auto{number}"),
+            "cumQty": f"{quantity}",
+            "executedQty": f"{quantity}",
+            "origQty": f"{quantity}",
+            "price": "0",
+            "reduceOnly": params.get("reduceOnly") == "true",
+            "status": "FILLED",
+            "timeInForce": "GTC",
+            "type": "MARKET",
+            "origType": "MARKET",
+            "updateTime": now,
+        }
+
+    def _list_positions(self, key: str) -> object:
+        held = {name: amount for name, amount in self.held.get(key, {}).items() if amount}
+        rows = [{"symbol": name, "positionAmt": f"{amount}"} for name, amount in held.items()]
+        assets = [{"asset": "USDT", "walletBalance": "1000000000"}]
+        return {"totalMarginBalance": "1000000000", "assets": assets, "positions": rows}
 
     def _list_balances(self, key: str) -> list[dict[str, str]]:
         held = self.held.get(key, {})
@@ -212,6 +278,30 @@ def _describe(symbol: str) -> dict[str, object]:
             {"filterType": "LOT_SIZE", **lot},
             {"filterType": "MARKET_LOT_SIZE", **market},
             {"filterType": "NOTIONAL", "minNotional": "0.01000000"},
+        ],
+    }
+
+
+def _describe_perpetual(coin: str) -> dict[str, object]:
+    """Return a contract as exchangeInfo does."""
+    lot = {"minQty": "0.001", "maxQty": "9000", "stepSize": "0.001"}
+    prices = {"minPrice": "0.01", "maxPrice": "1000000", "tickSize": "0.01"}
+    return {
+        "symbol": f"{coin}USDT",
+        "pair": f"{coin}USDT",
+        "contractType": "PERPETUAL",
+        "status": "TRADING",
+        "baseAsset": coin,
+        "quoteAsset": "USDT",
+        "marginAsset": "USDT",
+        "pricePrecision": 2,
+        "quantityPrecision": 3,
+        "orderTypes": ["LIMIT", "MARKET"],
+        "filters": [
+            {"filterType": "PRICE_FILTER", **prices},
+            {"filterType": "LOT_SIZE", **lot},
+            {"filterType": "MARKET_LOT_SIZE", **lot},
+            {"filterType": "MIN_NOTIONAL", "notional": "0.01"},
         ],
     }
 
