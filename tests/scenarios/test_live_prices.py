@@ -9,7 +9,7 @@ import pytest
 
 import webhook_server
 from tests.support.running import GUARDED, await_true, find_port, receivers
-from tests.support.stand_in_binance import StandIn
+from tests.support.stand_in.binance_spot import StandIn
 
 LIVE = {**GUARDED, "PRICES": "live"}
 PRICE = "/api/v3/ticker/price"

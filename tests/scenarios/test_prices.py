@@ -14,7 +14,8 @@ from desk.orders.believed_prices import find_far_level, is_far, is_near
 from parsers.alert import Level
 from tests.support.fakes import DeskBench, HangingBroker, make_facts
 from tests.support.running import GUARDED, await_true, receivers
-from tests.support.stand_in_binance import KEY, SECRET, StandIn
+from tests.support.stand_in.binance import KEY, SECRET
+from tests.support.stand_in.binance_spot import StandIn
 
 D = Decimal
 Make = Callable[..., DeskBench]

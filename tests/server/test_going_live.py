@@ -10,7 +10,8 @@ import webhook_server
 from desk.config.load import SettingsError
 from tests.support.running import GUARDED, OWNER, await_true, receivers
 from tests.support.shipped import read_shipped
-from tests.support.stand_in_binance import KEY, SECRET, StandIn
+from tests.support.stand_in.binance import KEY, SECRET
+from tests.support.stand_in.binance_spot import StandIn
 
 KEYS = {"MAIN_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
 ORDER = "/api/v3/order"

@@ -76,7 +76,7 @@ class FaultyServer:
     where it is set, is what every request meets instead.
     """
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self.resets_on_accept = False
@@ -88,7 +88,7 @@ class FaultyServer:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
         self.port = int(self._listener.getsockname()[1])
         self.accepting = threading.Thread(target=self._accept, daemon=True)
         self.accepting.start()

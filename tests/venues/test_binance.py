@@ -28,7 +28,8 @@ from brokers.protocol import (
     Unreachable,
 )
 from brokers.wire.fields import write_plain as plain
-from tests.support.stand_in_binance import KEY, SECRET, Pair, StandIn
+from tests.support.stand_in.binance import KEY, SECRET
+from tests.support.stand_in.binance_spot import Pair, StandIn
 
 ORDER, LIST = "/api/v3/order", "/api/v3/orderList/oco"
 KEYS = {"BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
@@ -1001,7 +1002,7 @@ def test_executions_carry_the_name_of_their_order(venue, broker):
     """Of our orders and of others, after a restart too; since a time, and on symbols that were asked for."""
     broker.place_order(ask())
     start = venue.now()
-    venue.trades[0]["time"] -= 60_000
+    venue.executions[0].at -= 60_000
     limit_ = limit("tv-2", "buy", 49000)
     broker.place_order(limit_)
     venue.order("tv-2").placed_at -= 60_000

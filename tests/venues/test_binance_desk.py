@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from tests.support.running import GUARDED, await_true, receivers
-from tests.support.stand_in_binance import KEY, StandIn
-from tests.support.stand_in_binance import SECRET as VENUE_SECRET
+from tests.support.stand_in.binance import KEY
+from tests.support.stand_in.binance import SECRET as VENUE_SECRET
+from tests.support.stand_in.binance_spot import StandIn
 
 ORDER, PAIR, ACCOUNT = "/api/v3/order", "/api/v3/orderList/oco", "/api/v3/account"
 KEYS = {**GUARDED, "BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": VENUE_SECRET}

@@ -15,7 +15,9 @@ import ccxt
 import pytest
 
 from brokers.binance.spot import Binance
-from tests.support.stand_in_binance import KEY, SECRET, Seen, StandIn
+from tests.support.stand_in.binance import KEY, SECRET
+from tests.support.stand_in.binance_spot import StandIn
+from tests.support.stand_in.server import Seen
 from tests.venues.test_binance import PAIR, Account, ask, hold, legs, limit, stop
 
 STAMPS = {"timestamp", "signature", "recvWindow"}

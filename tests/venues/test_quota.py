@@ -7,7 +7,7 @@ import pytest
 from brokers.binance.spot import Binance
 from brokers.wire.quota import Quota
 from tests.support.fakes import FakeClock
-from tests.support.stand_in_binance import Pair, StandIn
+from tests.support.stand_in.binance_spot import Pair, StandIn
 from tests.venues.test_binance import Account
 
 HALF = 3_000
