@@ -26,11 +26,14 @@ help:  ## Say what can be made.
 run: token
 	@exec $(PY) webhook_server.py $(ARGS)
 
+# A worker per core; one that has finished takes tests from another. `make test ARGS="-n 0 --pdb"` runs in one process.
+WORKERS = -n auto --dist worksteal
+
 test: $(VENV)/dev.stamp
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q $(WORKERS) $(ARGS)
 
 check: lint
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q $(WORKERS) $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	@$(PY) -m ruff format --check .

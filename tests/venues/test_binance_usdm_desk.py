@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from tests.support.running import GUARDED, await_answer, await_true, launch, receivers
-from tests.support.stand_in_binance import KEY
-from tests.support.stand_in_binance import SECRET as VENUE_SECRET
-from tests.support.stand_in_usdm import PerpetualStandIn
+from tests.support.stand_in.binance import KEY
+from tests.support.stand_in.binance import SECRET as VENUE_SECRET
+from tests.support.stand_in.binance_usdm import PerpetualStandIn
 
 D = Decimal
 ORDER, ALGO, ACCOUNT = "/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v3/account"

@@ -17,8 +17,9 @@ import pytest
 from brokers.binance.usdm import BinancePerpetuals
 from brokers.protocol import Instrument, OrderRequest
 from tests.support.samples import Account
-from tests.support.stand_in_binance import KEY, SECRET, Seen
-from tests.support.stand_in_usdm import PerpetualStandIn
+from tests.support.stand_in.binance import KEY, SECRET
+from tests.support.stand_in.binance_usdm import PerpetualStandIn
+from tests.support.stand_in.server import Seen
 
 D = Decimal
 STAMPS = {"timestamp", "signature", "recvWindow"}

@@ -4,25 +4,37 @@ One account in one-way mode. It checks keys, signatures, clock and filters as th
 keeps stops and targets as algo orders that become orders with names of their own, and never lets what is
 reduce-only open anything. One price per contract is the whole market: it stands until it is set. Where the
 venue's way is not documented (a triggered stop without a position, a list that lags) it does the awkward.
-`python -m tests.support.stand_in_usdm --port 8124` runs it by itself.
+`python -m tests.support.stand_in.binance_usdm --port 8124` runs it by itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.support.stand_in_binance import KEY, SECRET, Error, Seen, StandIn
+from tests.support.stand_in.binance import KEY, SECRET, BinanceStandIn, Error
+from tests.support.stand_in.server import Seen, run
 
 ZERO = Decimal(0)
 OPEN = ("NEW", "PARTIALLY_FILLED")
 WAITING = ("NEW", "TRIGGERING")
 CONDITIONAL = ("STOP_MARKET", "TAKE_PROFIT_MARKET", "STOP", "TAKE_PROFIT")
+PUBLIC = ("/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/ticker/price")
+WHOLE_LISTS = ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders")
+WEIGHTS = {
+    "/fapi/v1/ticker/price": 2,
+    "/fapi/v1/accountConfig": 5,
+    "/fapi/v3/account": 5,
+    "/fapi/v3/positionRisk": 5,
+    "/fapi/v1/allOrders": 5,
+    "/fapi/v1/allAlgoOrders": 5,
+    "/fapi/v1/userTrades": 5,
+    "/fapi/v1/income": 30,
+}
 LINK = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}")
 
 
@@ -203,8 +215,10 @@ class Held:
     """What was set, in order."""
 
 
-class PerpetualStandIn(StandIn):
+class PerpetualStandIn(BinanceStandIn):
     """The venue. Everything public may be read and set by a test at any time."""
+
+    public, weights, weight_header = PUBLIC, WEIGHTS, "x-mbx-used-weight-1m"
 
     def __init__(self, port: int = 0, now_ms: Callable[[], int] | None = None) -> None:
         super().__init__(port, now_ms)
@@ -216,12 +230,37 @@ class PerpetualStandIn(StandIn):
         self.wallet = Decimal(100000)
         self.held: dict[str, Held] = {name: Held() for name in self.contracts}
         self.placed: list[Placed] = []
+        self.trades: list[dict[str, Any]] = []
         self.algos: list[Algo] = []
         self.income: list[dict[str, Any]] = []
         self.fee_rate = Decimal("0.0005")
         self.is_hedged = False
         self.is_stuck = False
         """Whether a stop that is reached stays TRIGGERING."""
+        self.routes = {
+            ("GET", "/fapi/v1/time"): self.get_time,
+            ("GET", "/fapi/v1/exchangeInfo"): self.get_rules,
+            ("GET", "/fapi/v1/ticker/price"): self.get_price,
+            ("GET", "/fapi/v1/accountConfig"): self.get_config,
+            ("GET", "/fapi/v1/positionSide/dual"): self.get_config,
+            ("GET", "/fapi/v3/account"): self.get_account,
+            ("GET", "/fapi/v3/positionRisk"): self.get_positions,
+            ("GET", "/fapi/v1/order"): self.get_placed,
+            ("GET", "/fapi/v1/algoOrder"): self.get_algo,
+            ("GET", "/fapi/v1/openOrders"): self.get_open,
+            ("GET", "/fapi/v1/openAlgoOrders"): self.get_open_algos,
+            ("GET", "/fapi/v1/allOrders"): self.get_all,
+            ("GET", "/fapi/v1/allAlgoOrders"): self.get_all_algos,
+            ("GET", "/fapi/v1/userTrades"): self.get_trades,
+            ("GET", "/fapi/v1/income"): self.get_income,
+            ("GET", "/fapi/v1/leverageBracket"): self.get_brackets,
+            ("POST", "/fapi/v1/leverage"): self.post_leverage,
+            ("POST", "/fapi/v1/marginType"): self.post_margin,
+            ("POST", "/fapi/v1/order"): self.post_order,
+            ("POST", "/fapi/v1/algoOrder"): self.post_algo,
+            ("DELETE", "/fapi/v1/order"): self.delete_order,
+            ("DELETE", "/fapi/v1/algoOrder"): self.delete_algo,
+        }
 
     # What a test tells it.
 
@@ -281,24 +320,11 @@ class PerpetualStandIn(StandIn):
 
     # What a request does.
 
-    def weigh(self, seen: Seen) -> dict[str, str]:
-        """Count a request and return the header that tells what was used."""
-        with self.lock:
-            weight = WEIGHTS.get(seen.path, 1) if seen.method == "GET" else 0
-            if seen.path in WHOLE_LISTS and "symbol" not in seen.params:
-                weight = 40
-            self.weighed.append((self.now(), weight))
-            return {"x-mbx-used-weight-1m": str(self.used)}
-
-    def serve(self, seen: Seen) -> Any:
-        """Return the JSON of an answer. Raises `Error`."""
-        with self.lock:
-            action = ROUTES.get((seen.method, seen.path))
-            if action is None:
-                raise Error(-1, "no such endpoint", 404)
-            if seen.path not in PUBLIC:
-                self._authenticate(seen)
-            return action(self, seen.params)
+    def weight_of(self, seen: Seen) -> int:
+        """Return what a request weighs: more for a list of the whole account."""
+        if seen.path in WHOLE_LISTS and "symbol" not in seen.params:
+            return 40
+        return super().weight_of(seen)
 
     def get_rules(self, params: dict[str, str]) -> Any:
         limit = {
@@ -717,44 +743,6 @@ class PerpetualStandIn(StandIn):
         return self.wallet + profit - used
 
 
-PUBLIC = ("/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/ticker/price")
-WHOLE_LISTS = ("/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders")
-WEIGHTS = {
-    "/fapi/v1/ticker/price": 2,
-    "/fapi/v1/accountConfig": 5,
-    "/fapi/v3/account": 5,
-    "/fapi/v3/positionRisk": 5,
-    "/fapi/v1/allOrders": 5,
-    "/fapi/v1/allAlgoOrders": 5,
-    "/fapi/v1/userTrades": 5,
-    "/fapi/v1/income": 30,
-}
-ROUTES: dict[tuple[str, str], Callable[[PerpetualStandIn, dict[str, str]], Any]] = {
-    ("GET", "/fapi/v1/time"): PerpetualStandIn.get_time,
-    ("GET", "/fapi/v1/exchangeInfo"): PerpetualStandIn.get_rules,
-    ("GET", "/fapi/v1/ticker/price"): PerpetualStandIn.get_price,
-    ("GET", "/fapi/v1/accountConfig"): PerpetualStandIn.get_config,
-    ("GET", "/fapi/v1/positionSide/dual"): PerpetualStandIn.get_config,
-    ("GET", "/fapi/v3/account"): PerpetualStandIn.get_account,
-    ("GET", "/fapi/v3/positionRisk"): PerpetualStandIn.get_positions,
-    ("GET", "/fapi/v1/order"): PerpetualStandIn.get_placed,
-    ("GET", "/fapi/v1/algoOrder"): PerpetualStandIn.get_algo,
-    ("GET", "/fapi/v1/openOrders"): PerpetualStandIn.get_open,
-    ("GET", "/fapi/v1/openAlgoOrders"): PerpetualStandIn.get_open_algos,
-    ("GET", "/fapi/v1/allOrders"): PerpetualStandIn.get_all,
-    ("GET", "/fapi/v1/allAlgoOrders"): PerpetualStandIn.get_all_algos,
-    ("GET", "/fapi/v1/userTrades"): PerpetualStandIn.get_trades,
-    ("GET", "/fapi/v1/income"): PerpetualStandIn.get_income,
-    ("GET", "/fapi/v1/leverageBracket"): PerpetualStandIn.get_brackets,
-    ("POST", "/fapi/v1/leverage"): PerpetualStandIn.post_leverage,
-    ("POST", "/fapi/v1/marginType"): PerpetualStandIn.post_margin,
-    ("POST", "/fapi/v1/order"): PerpetualStandIn.post_order,
-    ("POST", "/fapi/v1/algoOrder"): PerpetualStandIn.post_algo,
-    ("DELETE", "/fapi/v1/order"): PerpetualStandIn.delete_order,
-    ("DELETE", "/fapi/v1/algoOrder"): PerpetualStandIn.delete_algo,
-}
-
-
 def plain(value: Decimal) -> str:
     """Write an amount as the venue does: plain decimals, at most eight."""
     written = f"{value:.8f}".rstrip("0").rstrip(".")
@@ -767,14 +755,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8124)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     options = parser.parse_args()
-    with PerpetualStandIn(options.port) as venue:
-        venue.latency_seconds = options.latency
-        line = f"{venue.url}  BINANCE_API_KEY={KEY} BINANCE_API_SECRET={SECRET}\n"
-        print(line, end="", flush=True)  # noqa: T201
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
+    venue = PerpetualStandIn(options.port)
+    venue.latency_seconds = options.latency
+    run(venue, f"BINANCE_API_KEY={KEY} BINANCE_API_SECRET={SECRET}")
 
 
 if __name__ == "__main__":
