@@ -253,6 +253,15 @@ def test_a_broker_says_what_it_can_and_needs(name):
 
 
 @pytest.mark.parametrize("name", TESTED)
+def test_a_broker_has_the_method_of_what_it_can(name):
+    """A word that the desk counts on would otherwise fail at the first order that needs it."""
+    facts = TABLE[name].facts
+    can = facts.capabilities & {"amend", "funding", "prices"}
+    assert [word for word in can if not callable(getattr(TABLE[name], word, None))] == []
+    assert "attached" not in facts.capabilities or "bracket" in facts.capabilities
+
+
+@pytest.mark.parametrize("name", TESTED)
 def test_a_broker_can_be_made_without_keys(name):
     """An account on paper has none: the desk answers for what is missing, and the start goes on."""
     account = Account("", {}, SAMPLES[name].market, exchange=SAMPLES[name].exchange)
