@@ -83,6 +83,7 @@ class Instrument:
     root: str = ""
     """The product of a future (`MES`), else empty."""
     is_continuous: bool = False
+    """A chart made of many contracts: only the simulator trades one. At a venue it is resolved to one."""
     point_value: Decimal = Decimal(1)
     """Money per contract for a move of one whole price point."""
     tick: Decimal | None = None
@@ -305,6 +306,10 @@ class Connection(Protocol):
     @property
     def exchange(self) -> str | None:
         """Which of `VenueFacts.exchanges` the account is at."""
+
+    @property
+    def roll_days(self) -> int | None:
+        """How many business days before its end a future's month is left; None: as its market does."""
 
     @property
     def base_url(self) -> str | None:

@@ -17,7 +17,6 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.protocol import (
-    DATED_SYMBOL_NEEDED,
     UNSUPPORTED,
     WRONG_ORDER,
     BrokerRefused,
@@ -88,7 +87,7 @@ class Tradovate:
         self._now = now_ms
         self._sleep = sleep
         self._calls = TradovateCalls(self._url, connection, lambda: now_ms() / 1000, sleep)
-        self._contracts = Contracts(self._calls)
+        self._contracts = Contracts(self._calls, connection.roll_days)
         self._account: tuple[int, str] | None = None
         self._numbers: Remembered[str, int] = Remembered()
         """Tradovate's number of each order by our client id."""
@@ -118,12 +117,6 @@ class Tradovate:
         if request.legs:
             text = "Protection at Tradovate follows the fill: an order is not sent with legs."
             raise BrokerRefused(text, UNSUPPORTED)
-        if request.instrument.is_continuous and request.order_type != "market":
-            text = (
-                "A level of a continuous chart is not a price of the contract that is traded. Name the "
-                f"contract: {request.instrument.symbol}."
-            )
-            raise BrokerRefused(text, DATED_SYMBOL_NEEDED)
         return self._place(request)
 
     def close(self, request: OrderRequest) -> OrderReport:

@@ -19,6 +19,7 @@ from brokers.instruments.futures import (
     MONTHS,
     PRODUCTS,
     find_front,
+    find_roll_day,
     read_continuous,
     read_contract,
     read_place,
@@ -52,8 +53,9 @@ class Listed:
 class Contracts:
     """The contracts of Tradovate that were asked for. Safe for several threads at once."""
 
-    def __init__(self, calls: TradovateCalls) -> None:
+    def __init__(self, calls: TradovateCalls, roll_days: int | None = None) -> None:
         self._calls = calls
+        self._roll_days = roll_days
         self._by_name: Remembered[str, Listed] = Remembered()
         self._names: Remembered[int, str] = Remembered()
         self._products: Remembered[str, tuple[Decimal, Decimal]] = Remembered()
@@ -71,19 +73,20 @@ class Contracts:
                 raise BrokerRefused(text, MARKET_MISMATCH)
             root, listed = dated.root, self._look_up(dated.short, deadline)
         point_value, tick = self._read_product(root, deadline)
-        product = PRODUCTS.get(root)
+        product, contract = PRODUCTS.get(root), read_contract(listed.name, today)
         return Instrument(
             symbol=listed.name,
             kind="futures",
             quote=product.currency if product else "USD",
             root=root,
-            is_continuous=read_continuous(name) is not None,
             point_value=point_value,
             tick=tick,
             step=Decimal(1),
             min_quantity=Decimal(1),
             is_micro=bool(product and product.is_micro),
+            contract=contract.tradingview if contract else "",
             last_day=self._read_last_day(listed, deadline),
+            roll_day=find_roll_day(contract, self._roll_days) if contract else None,
         )
 
     def id_of(self, name: str, deadline: Deadline) -> int:
@@ -111,7 +114,7 @@ class Contracts:
                 name = row.get("name") if isinstance(row, dict) else None
                 if isinstance(name, str) and own.fullmatch(name):
                     return self._note(row)
-        return self._look_up(find_front(root, today, place).short, deadline)
+        return self._look_up(find_front(root, today, place, self._roll_days).short, deadline)
 
     def _look_up(self, name: str, deadline: Deadline) -> Listed:
         known = self._by_name.get(name)

@@ -29,6 +29,7 @@ class Account:
     market: str | None
     sandbox: bool = False
     is_demo: bool = False
+    roll_days: int | None = None
     leverage: Decimal | None = None
     margin: str | None = None
     host: str | None = None

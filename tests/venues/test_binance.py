@@ -44,6 +44,7 @@ class Account:
     market: str | None = "spot"
     sandbox: bool = False
     is_demo: bool = False
+    roll_days: int | None = None
     leverage: Decimal | None = None
     margin: str | None = None
     account: str | None = None

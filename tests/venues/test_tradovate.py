@@ -233,12 +233,13 @@ def test_a_continuous_symbol_is_what_the_venue_says_is_the_front_month(venue):
     venue.contracts["MESU6"] = 1005
     venue.front["MES"] = "MESH7"
     found = broker.instrument("CME_MINI:MES1!")
-    assert (found.symbol, found.is_continuous, found.point_value) == ("MESH7", True, 5)
+    assert (found.symbol, found.contract, found.point_value) == ("MESH7", "MESH2027", 5)
+    assert str(found.roll_day) == "2027-03-15"
     assert (found.tick, found.step, found.root) == (D("0.25"), 1, "MES")
     assert found.last_day is not None
     assert broker.instrument("ES1!").symbol == "ESZ6"  # the first suggestion is the micro's
     dated = broker.instrument("MESZ2026")
-    assert (dated.symbol, dated.is_continuous) == ("MESZ6", False)
+    assert (dated.symbol, dated.contract) == ("MESZ6", "MESZ2026")
 
 
 def test_what_is_no_future_or_not_listed_is_refused_by_name(venue):
@@ -251,16 +252,6 @@ def test_what_is_no_future_or_not_listed_is_refused_by_name(venue):
     with pytest.raises(BrokerRefused) as no:
         broker.instrument("MESM2027")
     assert no.value.code == "SYMBOL_UNKNOWN"
-
-
-def test_a_level_of_a_continuous_chart_needs_the_contract_named(venue):
-    """Rules 5.3: nothing is sent."""
-    front = make(venue).instrument("MES1!")
-    order = OrderRequest("o-1", front, "buy", D(1), "limit", limit_price=D(5990))
-    with pytest.raises(BrokerRefused) as no:
-        make(venue).place_order(order)
-    assert no.value.code == "DATED_SYMBOL_NEEDED"
-    assert "MESZ6" in no.value.message
 
 
 # --- orders --------------------------------------------------------------------------------------------
