@@ -54,6 +54,7 @@ from desk.api.requests import (
     read_options,
     write_refusal,
 )
+from desk.api.routes import ROUTES, Asked, Route
 from desk.config.load import SettingsError, load, warnings
 from desk.config.settings import Settings
 from desk.config.summary import describe, sum_up
@@ -207,15 +208,9 @@ def _add_reading_routes(app: Flask, api: AlertApi) -> None:
             raise HttpRefusal(404, "NOT_FOUND", "No alert has that id. GET /history lists them.")
         return _json(shape)
 
-    @app.get("/strategies")
-    def strategies() -> Response:
-        api.require_reader(read_caller(request.environ))
-        return _json(overview.show_strategies(desk))
-
-    @app.get("/positions")
-    def positions() -> Response:
-        api.require_reader(read_caller(request.environ))
-        return _json(overview.show_positions(desk, read_limit(request.args.get("limit", "100"))))
+    for route in ROUTES:
+        name, answer = f"{route.method} {route.path}", functools.partial(_answer, api, route)
+        app.add_url_rule(route.path, name, answer, methods=[route.method])
 
 
 def _add_account_route(app: Flask, api: AlertApi, real: Mapping[str, Broker]) -> None:
@@ -278,8 +273,12 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
 # --- answers -------------------------------------------------------------------------------------
 
 
+def _answer(api: AlertApi, route: Route, **parts: str) -> Response:
+    return _send(route.answer(api, Asked(request.environ, request.args, parts)))
+
+
 def _send(sent: ApiResponse) -> Response:
-    return Response(sent.body, sent.http, sent.headers, mimetype="application/json")
+    return Response(sent.body, sent.http, sent.headers, mimetype=sent.kind)
 
 
 def _json(shape: object) -> Response:

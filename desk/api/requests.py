@@ -60,6 +60,8 @@ class ApiResponse:
     retry_after: int | None = None
     allow: str = ""
     """The methods that a page takes, where it was asked by another."""
+    kind: str = "application/json"
+    """What the text is, as HTTP names it."""
 
     @property
     def headers(self) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ from brokers import BROKERS, list_facts, protocol
 from brokers.instruments.products import PRODUCTS
 from desk.alerts.answers import OUTCOMES
 from desk.alerts.codes import CODES
+from desk.api.routes import ROUTES
 from desk.config.load import load
 from desk.config.trading_hours import is_within, read_window
 from parsers.alert import Alert, ParseError
@@ -464,7 +465,8 @@ def test_every_route_and_every_variable_is_named() -> None:
     """The pages know each address the server answers and each variable that .env may hold."""
     server = (ROOT / "webhook_server.py").read_text()
     answers, configuration = PAGES["docs/answers.md"], PAGES["docs/configuration.md"]
-    for route in re.findall(r'@app\.(?:get|post)\("([^"]+)"\)', server):
+    served = re.findall(r'@app\.(?:get|post)\("([^"]+)"\)', server)
+    for route in [*served, *(each.path for each in ROUTES)]:
         assert f"`{route}`" in answers or f" {route}`" in answers, route
     for name in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
         assert f"`{name}`" in configuration, name

@@ -391,7 +391,7 @@ def test_validate_says_what_would_happen_and_does_nothing(receiver):
         "account": "paper_simulator",
     }
     assert receiver.get("/history")["count"] == 0
-    assert receiver.get("/strategies") == []
+    assert receiver.get("/strategies") == {"strategies": []}
     assert receiver.fills() == []
 
 
@@ -546,7 +546,7 @@ def test_strategies_show_mode_and_account(start):
     """Configured strategies, and those that an alert created, on paper."""
     receiver = start("strategies: {trend: {default_quantity: 2, direction: long}}")
     receiver.buy(strategy="new")
-    shapes = {each["name"]: each for each in receiver.get("/strategies")}
+    shapes = {each["name"]: each for each in receiver.get("/strategies")["strategies"]}
     assert set(shapes) == {"trend", "new"}
     for shape in shapes.values():
         assert (shape["mode"], shape["account"], shape["enabled"]) == (

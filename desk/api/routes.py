@@ -1,0 +1,52 @@
+"""List the pages that show what is known: which path, who may ask, and what is answered.
+
+The server wires each entry to its path and knows nothing of them; a new page is one more line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from desk.api import pages
+from desk.api.alert_api import AlertApi
+from desk.api.requests import ApiResponse, Environ, read_caller, read_limit
+from desk.formats import to_json
+
+Parts = Mapping[str, str]
+"""What stands in the query, or in the places of a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to a page: its environment, its query, and what stands in the places of its path."""
+
+    environ: Environ
+    query: Parts
+    parts: Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One page: method, path as the server's router writes it, and what answers."""
+
+    method: str
+    path: str
+    answer: Callable[[AlertApi, Asked], ApiResponse]
+
+
+def _strategies(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_reader(read_caller(asked.environ))
+    return ApiResponse(200, to_json({"strategies": pages.show_strategies(api.desk)}))
+
+
+def _positions(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_reader(read_caller(asked.environ))
+    limit = read_limit(asked.query.get("limit", "100"))
+    return ApiResponse(200, to_json(pages.show_positions(api.desk, limit)))
+
+
+ROUTES = (
+    Route("GET", "/strategies", _strategies),
+    Route("GET", "/positions", _positions),
+)
