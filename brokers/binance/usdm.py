@@ -164,15 +164,16 @@ class BinancePerpetuals:
         if request.legs:
             text = "Binance links no stop and target to the entry of a perpetual."
             raise BrokerRefused(text, UNSUPPORTED)
+        deadline = Deadline.after(ORDER_SECONDS)
         self._preparation.require(request.instrument.symbol)
-        return self._place(request)
+        return self._place(request, deadline)
 
     def close(self, request: OrderRequest) -> OrderReport:
         """Reduce with one reduce-only order; at the market at most what Binance takes in one.
 
         Raises as `place_order`.
         """
-        return self._place(request)
+        return self._place(request, Deadline.after(ORDER_SECONDS))
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
         """Refuse: Binance links no orders of a perpetual, so that each is placed by itself."""
@@ -261,9 +262,9 @@ class BinancePerpetuals:
 
     # Placing and cancelling.
 
-    def _place(self, request: OrderRequest) -> OrderReport:
+    def _place(self, request: OrderRequest, deadline: Deadline) -> OrderReport:
         try:
-            return self._send_order(request, Deadline.after(ORDER_SECONDS))
+            return self._send_order(request, deadline)
         except BrokerRefused as no:
             if no.code == DUPLICATE:
                 return settle_duplicate(request, self.find_order)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ _SAYS_MORE = frozenset(
     {KEYS_REFUSED, LOGIN_REFUSED, NOT_PERMITTED, REGION_BLOCKED, THROTTLED, BANNED}
 )
 """Refusals that say better than HEDGE_UNKNOWN why the mode was not told."""
+
+
+MOST_SECONDS = 3.0
+"""After which an order is not sent any more: by then it may be looked up, and must not leave after it was
+not found."""
 
 
 Key = tuple[str, str]
@@ -67,12 +73,14 @@ class Preparation:
         *,
         is_of_account: bool,
         remedy: str = "Switch it to one-way mode at the venue.",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._account = account
         self._read_mode = read_mode
         self._settings = settings
         self._is_of_account = is_of_account
         self._remedy = remedy
+        self._clock = clock
         self._done: set[Key] = set()
         self._locks: dict[Key, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -81,12 +89,16 @@ class Preparation:
         """Return when an instrument may be opened, at once where that is known already.
 
         Raises `BrokerRefused`: HEDGE_MODE, HEDGE_UNKNOWN where the mode was not told, or what the venue has
-        against a setting. Raises `Unreachable` where a setting may have been made or not: the order itself
-        has certainly not left.
+        against a setting. Raises `Unreachable` where a setting may have been made or not, or all of it took
+        too long: the order itself has certainly not left.
         """
+        began_seconds = self._clock()
         self._once(self._mode_key(symbol), lambda: self._require_one_way(symbol))
         for each in self._settings:
             self._once(_key_of(each, symbol), functools.partial(_carry_out, each, symbol))
+        if self._clock() - began_seconds > MOST_SECONDS:
+            text = f"{self._account} took too long to get ready for {symbol}, so the order did not leave"
+            raise Unreachable(text)
 
     def read_ahead(self, symbol: str = "") -> None:
         """Learn the position mode before an order needs it; changes nothing and raises nothing."""

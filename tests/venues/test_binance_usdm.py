@@ -24,6 +24,7 @@ from brokers.protocol import (
     KEYS_REFUSED,
     MARKET_MISMATCH,
     NOT_PERMITTED,
+    REGION_BLOCKED,
     SYMBOL_UNKNOWN,
     THROTTLED,
     UNCHANGED,
@@ -32,7 +33,9 @@ from brokers.protocol import (
     Instrument,
     OrderRequest,
     Uncertain,
+    Unreachable,
 )
+from brokers.wire.client import BANNED
 from tests.support.faulty_server import UNCLEAR, FaultyServer, faulty_server, reply
 from tests.support.samples import BINANCE_LINEAR, Account
 
@@ -291,6 +294,55 @@ def test_no_clear_answer_is_a_doubt_wherever_an_order_is_sent(
     with pytest.raises(Uncertain):
         (broker.close if request.reduces else broker.place_order)(request)
     assert len([each for each in venue.requests if each.method == "POST"]) == 1
+
+
+SENDING = ["limit entry", "stop entry", "stop loss", "take profit"]
+"""What the contract suite does not send: the suite tries the market orders."""
+OUTCOMES = {
+    "refused keys": (reply(401, {}), KEYS_REFUSED, None),
+    "refused": (reply(400, {"code": -2019, "msg": "Margin"}), INSUFFICIENT_BALANCE, None),
+    "throttled": (reply(429, {}, retry_after="7"), THROTTLED, 7),
+    "throttled, no time": (reply(429, {}), THROTTLED, 10),
+    "banned": (reply(418, {}, retry_after="300"), BANNED, 300),
+    "a wall": (reply(403, "<html>Forbidden</html>"), BANNED, 600),
+    "another region": (reply(451, {}), REGION_BLOCKED, None),
+}
+
+
+@pytest.mark.parametrize("fault", OUTCOMES)
+@pytest.mark.parametrize("kind", SENDING)
+def test_each_refusal_has_its_one_outcome_wherever_an_order_is_sent(venue, broker, kind, fault):
+    """Certainly not placed, after one send, with the seconds that the venue wants silence."""
+    request, path, _ = WIRE[kind]
+    behaviour, code, seconds = OUTCOMES[fault]
+    venue.on("POST", path, behaviour)
+    no = refused_by(broker.close if request.reduces else broker.place_order, request)
+    assert (no.code, no.retry_after) == (code, seconds)
+    assert len([each for each in venue.requests if each.method == "POST"]) == 1
+
+
+@pytest.mark.parametrize("kind", SENDING)
+def test_nothing_listens_wherever_an_order_is_sent(venue, broker, kind):
+    """It never left this machine."""
+    request = WIRE[kind][0]
+    venue.refuse()
+    with pytest.raises(Unreachable):
+        (broker.close if request.reduces else broker.place_order)(request)
+
+
+@pytest.mark.parametrize("value", [..., None, True, [], {}, "", "NaN", -1, 10**25, "x"])
+def test_a_stop_is_taken_or_in_doubt_whatever_stands_in_its_answer(venue, broker, value):
+    """Never refused, for it was taken."""
+    for name in algo():
+        told = {**algo(), name: value}
+        if value is ...:
+            del told[name]
+        venue.on("POST", ALGO, reply(200, told))
+        try:
+            report = broker.close(stop())
+        except Uncertain:
+            continue
+        assert (report.client_id, report.filled) == ("tv-1", 0), name
 
 
 def test_a_large_exit_is_cut_to_what_one_market_order_may_be(venue, broker):

@@ -192,3 +192,18 @@ def test_two_orders_at_once_prepare_an_instrument_once():
     for each in threads:
         each.join(5)
     assert venue.calls == ["mode BTCUSDT"]
+
+
+def test_what_took_too_long_to_prepare_is_not_sent_any_more():
+    """By then the order may be looked up and not be found; the next attempt is ready at once."""
+    venue, at = Venue(), [0.0]
+
+    def read_slowly(symbol: str) -> str:
+        at[0] += 3.5
+        return venue.read_mode(symbol)
+
+    ready = Preparation("acc", read_slowly, is_of_account=True, clock=lambda: at[0])
+    with pytest.raises(Unreachable, match="acc took too long to get ready for BTCUSDT"):
+        ready.require("BTCUSDT")
+    ready.require("BTCUSDT")
+    assert venue.calls == ["mode BTCUSDT"]
