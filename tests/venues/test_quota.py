@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from brokers.binance.spot import Binance
+from brokers.binance.usdm import BinancePerpetuals
+from brokers.protocol import OrderRequest
 from brokers.wire.quota import Quota
 from tests.support.fakes import FakeClock
 from tests.support.stand_in.binance_spot import Pair, StandIn
+from tests.support.stand_in.binance_usdm import Contract, Held, PerpetualStandIn
 from tests.venues.test_binance import Account
 
+D = Decimal
 HALF = 3_000
+PERPETUAL_HALF = 1_200
 
 
 @pytest.fixture
@@ -64,6 +72,40 @@ def test_reading_takes_at_most_half_of_what_an_address_may_ask_for(venue, clock,
     brokers = [Binance(name, Account(venue.url), clock) for name in names]
     read_for(59, clock, brokers)
     assert HALF * 0.8 < venue.used <= HALF
+
+
+@pytest.mark.parametrize(("accounts", "most_seconds"), [(1, 2.2), (2, 4.4)])
+def test_ten_perpetuals_with_stop_and_target_are_read_in_time_within_half(
+    clock, accounts, most_seconds
+):
+    """Rules 7.4 and 10.1: every two seconds, or as often as two accounts allow that both hold ten."""
+    with PerpetualStandIn(now_ms=clock) as venue:
+        names = [f"perps-{number}" for number in range(accounts)]
+        given = Account(venue.url, market="linear")
+        brokers = [BinancePerpetuals(name, given, clock) for name in names]  # type: ignore[arg-type]
+        symbols = [f"C{number}USDT" for number in range(10)]
+        venue.contracts = {symbol: Contract(symbol, D(100)) for symbol in symbols}
+        venue.held = {symbol: Held() for symbol in symbols}
+        for symbol in symbols:
+            hold_guarded(brokers[0], symbol)
+        clock.tick(30)
+        to_next_minute(clock)
+        venue.requests.clear()
+        read_for(59, clock, brokers)
+        reads = sum(each.path == "/fapi/v3/account" for each in venue.requests)
+        assert venue.used <= PERPETUAL_HALF
+        assert 59 * accounts / reads <= most_seconds
+
+
+def hold_guarded(broker, symbol):
+    """Buy a perpetual, and place its stop and its target."""
+    found = broker.instrument(f"{symbol}.P")
+    entry = OrderRequest(f"e-{symbol}", found, "buy", D(1))
+    broker.place_order(entry)
+    stop = replace(entry, client_id=f"s-{symbol}", side="sell", reduces=True)
+    broker.close(replace(stop, order_type="stop", stop_price=D(90)))
+    target = replace(stop, client_id=f"t-{symbol}", order_type="limit", limit_price=D(110))
+    broker.close(target)
 
 
 def test_what_another_program_uses_is_left_out_of_our_half(venue, clock):
