@@ -42,6 +42,7 @@ CODES: dict[str, str] = {
     "MAX_ORDERS_PER_DAY": "As many opening orders as `risk.max_orders_per_day` allows were sent today.",
     "MAX_REPEATS": "The same order too often in a row (`risk.max_repeats`): the strategy is halted.",
     "MAX_DAILY_LOSS": "The day's loss has reached `risk.max_daily_loss`. Exits still work.",
+    "MAX_CONTRACTS": "The account would hold more contracts than `risk.max_contracts`; ten micros are one.",
     "MAX_QUANTITY": "The order's quantity is above `risk.max_quantity`.",
     "PRICE_BAND": "The order's level is further from the price than `risk.price_band_percent`.",
     "MAX_NOTIONAL": "The order is worth more than `risk.max_notional`.",

@@ -36,6 +36,7 @@ from desk.config.checks import (
     warnings,
 )
 from desk.config.env_file import BROKEN, find_misspelt, read_env_file
+from desk.config.presets import apply_presets
 from desk.config.settings import (
     Account,
     Logging,
@@ -118,6 +119,7 @@ def load(
     variables = _read_environment(dotenv, environ, problems)
     _apply(raw, variables, overrides, problems)
     declared = tuple(raw["accounts"])
+    apply_presets(raw["accounts"])
     _fill_in(raw["accounts"], brokers)
     options = _validate(raw, problems)
     check_accounts(options, brokers, problems)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from desk.config.presets import PRESETS, is_preset
 from desk.config.value_types import (
     BASE_URL,
     HOURS,
@@ -102,6 +103,7 @@ class Risk(_Settings):
     max_position: Quantity | None = None
     max_daily_loss: Quantity | None = None
     max_quantity: Quantity | None = None
+    max_contracts: Quantity | None = None
     max_exposure: Quantity | None = None
     max_orders_per_minute: Annotated[int, whole(1, 1000000)] | None = None
     max_orders_per_day: Annotated[int, whole(1, 1000000)] | None = None
@@ -167,6 +169,7 @@ class Account(_Flat):
     leverage: Annotated[Decimal, number("1")] | None = None
     shorts: bool = False
     allow_delayed: bool = False
+    preset: Annotated[str, text(f"one of: {', '.join(PRESETS)}", is_preset)] | None = None
     roll_days: Annotated[int, whole(0, 60)] | None = None
     _credentials: Mapping[str, str] = PrivateAttr(default_factory=nothing)
     _missing: tuple[str, ...] = PrivateAttr(default=())

@@ -35,6 +35,8 @@ class Limits:
     max_position: Decimal | None = None
     max_daily_loss: Decimal | None = None
     max_quantity: Decimal | None = None
+    max_contracts: Decimal | None = None
+    """Of all futures together; ten micros are one."""
     max_exposure: Decimal | None = None
     max_orders_per_minute: int | None = None
     max_orders_per_day: int | None = None
@@ -84,6 +86,8 @@ class Scope:
     """The side of the last orders for this symbol within a minute, and how many they were in a row."""
     elsewhere: Amount = ZERO
     """What the other instruments are worth, counted in the same way."""
+    contracts: Decimal = ZERO
+    """The contracts of other futures, counted in the same way."""
     result: Amount = ZERO
     """The day's profit or loss, with what is open."""
 
@@ -170,9 +174,35 @@ def _reasons(asked: Asked, stakes: Stakes, scope: Scope) -> Iterator[Reason]:
                 f"{limits.max_quantity}."
             ),
         )
+    yield from _contract_reasons(asked, stakes, scope)
     if limits.price_band_percent is not None:
         yield from _band_reasons(limits.price_band_percent, asked)
     yield from _money_reasons(asked, stakes, scope)
+
+
+MICRO = Decimal("0.1")
+
+
+def count_contracts(instrument: Instrument, quantity: Decimal) -> Decimal:
+    """Return how many full contracts a quantity is; nothing where the instrument is no future."""
+    if instrument.kind != "futures":
+        return ZERO
+    return quantity * MICRO if instrument.is_micro else quantity
+
+
+def _contract_reasons(asked: Asked, stakes: Stakes, scope: Scope) -> Iterator[Reason]:
+    """Yield that an order would be one contract too many; everything that is no future keeps the limit."""
+    limit = scope.limits.max_contracts
+    if limit is None or asked.instrument.kind != "futures":
+        return
+    held = asked.own if scope.strategy else asked.held
+    after = scope.contracts + count_contracts(asked.instrument, held + asked.quantity)
+    if not _keeps(after, limit):
+        text = (
+            f"{_whose(stakes, scope)} would hold {write_number(after)} contracts in all, ten micros "
+            f"being one; max_contracts is {write_number(limit)}."
+        )
+        yield "MAX_CONTRACTS", text
 
 
 def _whose(stakes: Stakes, scope: Scope) -> str:

@@ -23,6 +23,7 @@ from desk.decision.risk import (
     Limits,
     Scope,
     Stakes,
+    count_contracts,
     count_held,
     find_unit_value,
     is_worth,
@@ -138,6 +139,7 @@ def _read(context: EngineContext, risk: Risk) -> Limits:
         max_position=risk.max_position,
         max_daily_loss=risk.max_daily_loss,
         max_quantity=risk.max_quantity,
+        max_contracts=risk.max_contracts,
         max_exposure=risk.max_exposure,
         max_orders_per_minute=risk.max_orders_per_minute,
         max_orders_per_day=risk.max_orders_per_day,
@@ -178,6 +180,9 @@ def _scope(
         today=len(_list_sent(openings, whose, day)) if counts_day else 0,
         # A row of orders is one strategy's own: twelve that each buy once repeat nothing.
         run=_find_run(_only_of(last, strategy), book.instrument.symbol),
+        contracts=(
+            _count_others(context, whose, book) if limits.max_contracts is not None else ZERO
+        ),
         elsewhere=_value_others(context, whose, book, stakes, now) if counts_money else ZERO,
         result=(
             _find_result(context, whose, book, stakes, day, now)
@@ -204,6 +209,14 @@ def _find_run(last: Iterable[Opening], symbol: str) -> tuple[str, int]:
         if each.instrument == symbol:
             side, count = each.side, count + 1 if each.side == side else 1
     return side, count
+
+
+def _count_others(context: EngineContext, whose: str | None, book: PositionBook) -> Decimal:
+    """Return how many contracts of all other futures are held or worked on the account."""
+    others = [
+        other for other in _books_of(context, book.account, book.paper) if not _is_same(other, book)
+    ]
+    return sum((count_contracts(o.instrument, count_held(o, whose, "")) for o in others), ZERO)
 
 
 def _value_others(
