@@ -94,7 +94,7 @@ def create_app(
         settings = load_settings_or_exit(os.environ.get("CONFIG"), brokers=brokers)
     real = connect_brokers(settings, brokers)
     try:
-        running = start_desk(settings, real, Paper, canonical, _price_source(settings), VERSION)
+        running = start_desk(settings, real, Paper, canonical, _ask_price(settings, real), VERSION)
     except CannotStart as error:
         _give_up(error)
     gate = Gate(settings, steady_seconds)
@@ -114,13 +114,13 @@ def connect_brokers(
     }
 
 
-def _price_source(settings: Settings) -> AskPrice | None:
+def _ask_price(settings: Settings, real: Mapping[str, Broker]) -> AskPrice | None:
     """Return who tells the paper simulator live prices; a paper account's base_url stands in for them."""
     if settings.prices != "live":
         return None
     paper = [each for each in settings.accounts.values() if each.broker == "paper"]
     base_url = next((each.base_url for each in paper if each.base_url), None)
-    return functools.partial(public_price, base_url=base_url)
+    return functools.partial(public_price, base_url=base_url, venues=real.values())
 
 
 class Receiver:

@@ -5,7 +5,7 @@ Where a venue's markets are different systems, the second one's line names its m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -56,11 +56,17 @@ def list_facts(brokers: Mapping[str, type[Broker]]) -> dict[str, VenueFacts]:
     return found
 
 
-def public_price(symbol: str, base_url: str | None = None) -> Decimal | None:
+def public_price(
+    symbol: str, base_url: str | None = None, venues: Iterable[Broker] = ()
+) -> Decimal | None:
     """Return the last price of a spot pair or a perpetual without an account, or None; raises nothing.
 
-    The paper simulator goes by it; `base_url` stands in for the venue.
+    The paper simulator goes by it; `base_url` stands in for the venue. What Binance does not list is asked of
+    those `venues` that are one of many exchanges.
     """
     if is_perpetual(symbol):
-        return usdm_market.public_price(symbol, base_url or usdm_market.LIVE_URL)
-    return spot_market.public_price(symbol, base_url or spot_market.PUBLIC_URL)
+        told = usdm_market.public_price(symbol, base_url or usdm_market.LIVE_URL)
+    else:
+        told = spot_market.public_price(symbol, base_url or spot_market.PUBLIC_URL)
+    others = (each.price(symbol) for each in venues if told is None and each.facts.exchanges)
+    return told or next((price for price in others if price is not None), None)

@@ -264,6 +264,8 @@ class VenueFacts:
     and `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
     exchanges: tuple[str, ...] = ()
     """The names that `exchange` may have; empty: the broker is one venue and the setting is refused."""
+    exchange_markets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By exchange: which of `markets` it has."""
     default_market: str = ""
     """What an account trades that does not say so, where there are several; empty: it must say so."""
     optional: tuple[str, ...] = ()

@@ -67,6 +67,10 @@ class Exchange:
         capabilities=frozenset({"locks_balance"}),
         poll_seconds=5.0,
         exchanges=EXCHANGES,
+        exchange_markets={
+            name: tuple(proof.market for proof in PROVEN if proof.exchange == name)
+            for name in EXCHANGES
+        },
         optional=(PASSPHRASE,),
     )
     rest_seconds = 0.0
@@ -233,7 +237,7 @@ class Exchange:
         problem = (
             f"The account is in hedge mode. Switch it at {proof.title}." if mode == HEDGE else None
         )
-        return Check(position_mode=mode, balance=balance, problem=problem)
+        return Check(position_mode=mode, balance=balance, key_valid=True, problem=problem)
 
     @property
     def _view(self) -> looking.View:

@@ -181,6 +181,8 @@ def read_fills(view: View, market: Market, since: int, deadline: Deadline) -> li
         owner = view.owners.get((market["id"], number))
         if owner is None:
             owner = _ask_owner(view, market, number, deadline)
+        if not owner and view.proof.child_field:
+            continue  # what a stop became has no name of ours: the stop itself tells it
         fills.append(read_trade(row, market, owner))
     return fills
 
@@ -194,7 +196,8 @@ def _ask_owner(view: View, market: Market, number: str, deadline: Deadline) -> s
             raise
         data = {}
     owner = read_client(view.proof, data) if isinstance(data, dict) else ""
-    view.owners.note((market["id"], number), owner)
+    if owner or not view.proof.child_field:
+        view.owners.note((market["id"], number), owner)
     return owner
 
 

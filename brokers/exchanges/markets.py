@@ -103,7 +103,8 @@ class Markets:
         currencies = (
             library.call("fetch_currencies", call=call) if self._proof.loads_coins else None
         )
-        rows = library.call("fetch_markets", call=call)
+        proof = self._proof
+        rows = library.call(proof.markets_method, dict(proof.markets_params), call=call)
         kept = [_strip(row) for row in rows if _is_of(row, self._proof.market)]
         if not kept:
             raise Uncertain(f"{self._proof.name} lists no market at all")

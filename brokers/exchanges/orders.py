@@ -112,7 +112,7 @@ def read_client(proof: Proof, data: Mapping[str, Any]) -> str:
     info = data.get("info")
     rows = [info, data] if isinstance(info, dict) else [data]
     for row in rows:
-        for name in proof.id_fields:
+        for name in (*proof.id_fields, "clientOrderId"):
             value: Any = row
             for step in name.split("."):
                 value = value.get(step) if isinstance(value, dict) else None

@@ -106,6 +106,9 @@ class Proof:
     mode: str = ""
     """How the position mode is read (`modes`); empty: the venue has only one."""
     mode_params: Mapping[str, Any] = field(default_factory=dict)
+    markets_method: str = "fetch_markets"
+    """What loads this market alone."""
+    markets_params: Mapping[str, Any] = field(default_factory=dict)
     loads_coins: bool = False
     """Whether names of coins have to be loaded too, to know a balance by them."""
     sandbox: str = ""
