@@ -12,6 +12,7 @@ from decimal import Decimal
 from brokers.binance import spot_market, usdm_market
 from brokers.binance.spot import Binance
 from brokers.binance.usdm import BinancePerpetuals
+from brokers.bybit.unified import Bybit, BybitPerpetuals
 from brokers.exchanges.broker import Exchange, Perpetuals
 from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
@@ -21,6 +22,8 @@ from brokers.tradovate.broker import Tradovate
 BROKERS: dict[str, type[Broker]] = {
     "binance": Binance,
     "binance linear": BinancePerpetuals,
+    "bybit": Bybit,
+    "bybit linear": BybitPerpetuals,
     "ccxt": Exchange,
     "ccxt linear": Perpetuals,
     "paper": Paper,
