@@ -45,6 +45,8 @@ def read_list(
         found += rows
         if not (rows and isinstance(cursor, str) and cursor):
             return found
+        if not cursor.isascii():
+            raise Uncertain("Bybit's list goes on at a place that cannot be read")
         if payload.get("cursor") == unquote(cursor):
             raise Uncertain("Bybit gives the same page of a list again")
         payload = {

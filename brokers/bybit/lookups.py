@@ -123,6 +123,8 @@ class Orders:
             if order.status == "accepted" or add_up(fills) == order.executed:
                 break
             time.sleep(min(pause_seconds, deadline.left_seconds))
+        if fills and add_up(fills) == order.executed:
+            order = replace(order, value=sum((f.quantity * f.price for f in fills), ZERO))
         return write_receipt(order, fills, request, self._calls.now)
 
     def _read_fills(
@@ -140,6 +142,7 @@ class Orders:
             read_execution(row, request.client_id, found.fee_coin or usual)
             for row in rows
             if require(row, "execType", str) in TRADES
+            and require(row, "orderId", str) == found.order.order_id
         )
 
     def read_working(self, found: BybitOrder, deadline: Deadline) -> OrderReport | None:

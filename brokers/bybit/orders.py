@@ -126,15 +126,15 @@ def read_order(category: str, data: Any) -> BybitOrder:
     status, reason = STATES[state], data.get("rejectReason")
     if status == "cancelled" and kind == "Market" and data.get("cancelType") != "CancelByUser":
         status = "expired"  # nobody cancels what is filled or killed at once
-    worth = optional_decimal(data, "cumExecValue")
+    worth = _read_maybe(data, "cumExecValue")
     order = VenueOrder(
-        symbol=require_text(data, "symbol"),
-        order_id=require_text(data, "orderId"),
+        symbol=read_name(data, "symbol"),
+        order_id=read_name(data, "orderId"),
         client_id=require(data, "orderLinkId", str),
         side=side,
         status=status,
         asked=ZERO if is_cash else quantity,
-        executed=optional_decimal(data, "cumExecQty") or ZERO,
+        executed=_read_maybe(data, "cumExecQty") or ZERO,
         value=UNTOLD if worth is None else worth,
         changed_at=_read_time(data, "updatedTime"),
         placed_at=_read_time(data, "createdTime"),
@@ -165,6 +165,14 @@ def read_execution(data: Any, client_id: str, fee_coin: str) -> Fill:
         fee_coin=told if isinstance(told, str) and told else fee_coin,
         at=_read_time(data, "execTime"),
     )
+
+
+def read_name(data: Any, name: str) -> str:
+    """Return a name or number that is sent back to Bybit: letters, digits, dash and underscore."""
+    told = require_text(data, name)
+    if not (told.isascii() and told.replace("-", "").replace("_", "").isalnum()):
+        raise unreadable(f"{name} is no name")
+    return told
 
 
 def _write_spot(request: OrderRequest) -> dict[str, Any]:
@@ -233,6 +241,11 @@ def _read_side(data: Any) -> str:
     if side not in ("Buy", "Sell"):
         raise unreadable(f"the side is {side}")
     return str(side.lower())
+
+
+def _read_maybe(data: Any, name: str) -> Decimal | None:
+    """Return a number that must be there and may be empty, which says nothing."""
+    return require_decimal(data, name) if require(data, name, str) else None
 
 
 def _read_time(data: Any, name: str) -> int:

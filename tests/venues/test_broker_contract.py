@@ -38,6 +38,7 @@ from tests.example_venue import Example
 from tests.support import faulty_server as faulty
 from tests.support.exchange_samples import KRAKEN, OKX
 from tests.support.faulty_server import UNCLEAR, FaultyServer, Request, faulty_server, reply
+from tests.support.sample_bybit import BYBIT, BYBIT_LINEAR
 from tests.support.sample_tradovate import TRADOVATE
 from tests.support.samples import SAMPLES as PLAIN_SAMPLES
 from tests.support.samples import Account, Deal, Sample
@@ -45,6 +46,8 @@ from tests.unit.brokers.wire.test_wire import CERTIFICATES, Clock, serve_tls
 
 SAMPLES: dict[str, Sample] = {
     **PLAIN_SAMPLES,
+    "bybit": BYBIT,
+    "bybit linear": BYBIT_LINEAR,
     "ccxt": KRAKEN,
     "ccxt linear": OKX,
     "tradovate": TRADOVATE,
@@ -243,7 +246,7 @@ def test_a_broker_without_a_sample_is_named():
 def test_a_broker_says_what_it_can_and_needs(name):
     """What the desk counts on is one of the known words; credentials are named as in .env."""
     words = {"no_stops", "reduce_only", "oco", "bracket", "cash", "locks_balance", "prices"}
-    words |= {"funding"}
+    words |= {"funding", "amend", "attached"}
     facts = TABLE[name].facts
     assert facts.capabilities <= words
     assert facts.poll_seconds > 0
