@@ -27,7 +27,7 @@ from brokers.wire.client import HttpResponse
 from brokers.wire.errors import ErrorTable, read_code, refuse
 
 KEY, SECRET = "BYBIT_API_KEY", "BYBIT_API_SECRET"
-LIMITED = frozenset({10006, 10018, 170005, 170222})
+LIMITED = frozenset({10006, 170005, 170222})
 """One endpoint takes no more for the moment; the others still listen."""
 LARGEST_CODE = 9_999_999
 HEDGE_REMEDY = (
@@ -113,6 +113,7 @@ ERRORS = ErrorTable(
     },
     keys_help=f"Check {KEY} and {SECRET} in .env; at Bybit, under API, that the key may trade and that this"
     " machine's address is on its IP list. Live, testnet and demo trading have keys of their own.",
+    overloaded=frozenset({429, 10018}),
     unknown=frozenset(
         {10000, 10014, 10016, 110079, 170001, 170007, 170032, 170035, 170146, 170234}
     ),

@@ -33,7 +33,7 @@ from brokers.wire.lookups import Remembered, add_up, is_same_order, write_receip
 
 OLDER_MS = 60_000
 """How much older than the stamp of our request an order must be to be another one of the same name."""
-LOOKS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.0)
+LOOK_AGAIN_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.0)
 """The pauses behind each look at what an acknowledged call has become."""
 ZERO = Decimal(0)
 
@@ -61,7 +61,7 @@ class Orders:
         Raises `Uncertain`: what was acknowledged may have happened, whatever is said now.
         """
         found = OrderReport(request.client_id, "absent")
-        for pause_seconds in LOOKS:
+        for pause_seconds in LOOK_AGAIN_SECONDS:
             try:
                 found = self.find(request, deadline)
             except (BrokerRefused, Unreachable) as failed:
@@ -115,7 +115,7 @@ class Orders:
         order = replace(found.order, client_id=request.client_id)
         self.owners.note(order.order_id, request.client_id)
         fills: tuple[Fill, ...] = ()
-        for pause_seconds in LOOKS if order.executed else ():
+        for pause_seconds in LOOK_AGAIN_SECONDS if order.executed else ():
             try:
                 fills = self._read_fills(request, found, deadline)
             except (BrokerRefused, Unreachable) as failed:  # the order itself was neither

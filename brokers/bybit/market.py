@@ -42,7 +42,7 @@ LIVE_HOSTS = (
     "api.manepa.jp",
 )
 """Where orders are real."""
-PRICE_SECONDS = 0.5
+PRICE_SECONDS, TIME_SECONDS, RULES_SECONDS = 0.5, 1.0, 3.0
 MAX_BYTES = 5_000_000
 ZERO = Decimal(0)
 USUAL_FEE = Decimal("0.001")
@@ -68,7 +68,7 @@ def name_symbol(symbol: str, category: str, now: int) -> tuple[str, str]:
 def read_rules(wire: Wire, category: str, name: str, note: str = "") -> Instrument:
     """Ask for the rules of one symbol: the whole list has pages. Raises `BrokerRefused` for none."""
     target = f"/v5/market/instruments-info?category={category}&symbol={quote(name, safe='')}"
-    rows = require(_read(wire, target, 3.0), "list", list)
+    rows = require(_read(wire, target, RULES_SECONDS), "list", list)
     if not rows:
         raise BrokerRefused(f"{name}: {UNKNOWN_SYMBOL}", SYMBOL_UNKNOWN)
     row = next((row for row in rows if isinstance(row, dict) and row.get("symbol") == name), None)
@@ -124,7 +124,7 @@ def read_prices(wire: Wire, category: str, names: Collection[str]) -> dict[str, 
 
 def ask_time(wire: Wire) -> int:
     """Return Bybit's clock in milliseconds. Raises `Unreachable`, `BrokerRefused` or `Uncertain`."""
-    nanos = require_text(_read(wire, "/v5/market/time", 1.0), "timeNano")
+    nanos = require_text(_read(wire, "/v5/market/time", TIME_SECONDS), "timeNano")
     if not (nanos.isascii() and nanos.isdigit() and len(nanos) < 25):
         raise unreadable("timeNano is no time")
     return int(nanos) // 1_000_000

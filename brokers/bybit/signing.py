@@ -27,7 +27,7 @@ RECEIVE_WINDOW_MS = 5_000
 """A call that was under way for longer is refused by the venue, so that a late order never trades."""
 _ENDPOINT = "BYBIT_ENDPOINT"
 """Between the wire and here: one endpoint is throttled, which is no reason to be silent everywhere."""
-DEFAULT_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+LEAST_PAUSE_SECONDS, DEFAULT_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0, 60.0
 Payload = Mapping[str, Any]
 
 
@@ -117,7 +117,7 @@ class BybitCalls(SignedCalls):
             return BrokerRefused(_say_forbidden(self._has_answered), "REFUSED")
         if code in LIMITED:
             told = _read_limit(reply.headers)
-            wait = max((told[2] - self.now) / 1000, 0.1) if told else None
+            wait = max((told[2] - self.now) / 1000, LEAST_PAUSE_SECONDS) if told else None
             text = (
                 "Bybit takes no more such requests for the moment; it did not carry this one out."
             )
