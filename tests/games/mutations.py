@@ -140,7 +140,7 @@ MUTATIONS = (
     Mutation(
         "the exit that follows a stop opens the other side",
         "desk/decision/split.py",
-        "stopped = ZERO if context.sync or split.denial else counted_as_held(alert, position)",
+        "stopped = counted_as_held(alert, position)",
         "stopped = ZERO",
     ),
     # --- what may be late, refused or answered 503 ---
