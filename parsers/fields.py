@@ -29,8 +29,6 @@ from .values import (
     show,
 )
 
-_PERPETUALS = ("PERP", "-SWAP", "PERPETUAL")
-
 
 def build(claims: Claims) -> Alert:
     """Return the alert, or raise `ParseError` where it cannot be read without guessing."""
@@ -281,9 +279,6 @@ def _read_symbol(claims: Claims, action: str) -> str:
     if "exchange" in claims.fields:
         found = _place(claims, found)
     _check_quote(claims, found)
-    if found.endswith(_PERPETUALS):
-        reason = "a perpetual in a spelling that is not TradingView's: write BTCUSDT.P"
-        claims.refuse_field("symbol", found, reason)
     return found
 
 

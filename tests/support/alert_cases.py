@@ -126,7 +126,6 @@ CASES = (
                 "long SL",
                 "long TP",
                 "subaccount",
-                "symbol",
                 "message",
             ),
         ),
@@ -150,7 +149,6 @@ CASES = (
                 "long SL",
                 "long TP",
                 "long Breakeven",
-                "symbol",
             ),
         ),
     ),
@@ -172,7 +170,6 @@ CASES = (
             symbol="SOL-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=("symbol",),
         ),
     ),
     (
@@ -183,13 +180,12 @@ CASES = (
             symbol="SOL-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=("symbol",),
         ),
     ),
     (
         "038",
         '{ "stub": "main", "direction": "close", "symbol": "SOL-PERP" }',
-        reads(action="close", symbol="SOL-PERP", unsupported=("symbol",)),
+        reads(action="close", symbol="SOL-PERP"),
     ),
     (
         "039",
@@ -199,7 +195,6 @@ CASES = (
             symbol="SOL-PERP",
             quantity="33",
             quantity_type="percent_of_position",
-            unsupported=("symbol",),
         ),
     ),
     (
@@ -215,10 +210,7 @@ CASES = (
             symbol="SOL-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=(
-                "max",
-                "symbol",
-            ),
+            unsupported=("max",),
         ),
     ),
     (
@@ -229,14 +221,12 @@ CASES = (
             symbol="SOL-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=("symbol",),
         ),
         reads(
             action="buy",
             symbol="BTC-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=("symbol",),
         ),
     ),
     (
@@ -247,10 +237,7 @@ CASES = (
             symbol="SOL-PERP",
             quantity="75",
             quantity_type="cash",
-            unsupported=(
-                "mode",
-                "symbol",
-            ),
+            unsupported=("mode",),
         ),
     ),
     (

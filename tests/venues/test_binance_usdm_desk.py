@@ -90,6 +90,19 @@ def test_a_perpetual_is_traded_both_ways_with_two_lines_of_config(receiver, venu
     assert [o.reduces for o in venue.placed] == [False, True, False, True]
 
 
+@pytest.mark.parametrize("symbol", ["BTC-PERP", "BTC-USDT-SWAP", "BTCUSDTM"])
+def test_others_spellings_trade_the_perpetual_here_and_nothing_elsewhere(start, venue, symbol):
+    """On an account that trades nothing else they have one meaning; a spot account refuses them."""
+    spot = "spot: {broker: paper, market: spot}, other: {broker: paper}"
+    config = configure(venue).replace("}}", f"}}, {spot}}}")
+    receiver = start(config, KEYS)
+    assert trade(receiver, symbol=symbol)["status"] == "filled"
+    assert receiver.held() == {BTC: D("0.1")}
+    answer = trade(receiver, symbol=symbol, account_group="spot")
+    assert answer["code"] in ("SYMBOL_UNKNOWN", "MARKET_MISMATCH")
+    assert trade(receiver, "close", quantity=None, symbol=symbol)["status"] == "filled"
+
+
 def test_a_warm_market_order_is_one_request_and_one_look_at_its_executions(receiver, venue):
     """What must be known of account and contract was asked before."""
     trade(receiver)
