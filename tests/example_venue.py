@@ -28,10 +28,9 @@ class Example:
     rest_seconds = 0.0
 
     def __init__(self, name: str, connection: p.Connection) -> None:
-        key = connection.credentials.get("EXAMPLE_KEY", "")
+        key, url = connection.credentials.get("EXAMPLE_KEY", ""), connection.base_url
         self._headers = {"X-Key": key, "Content-Type": "application/json"}
-        url = connection.base_url or "https://api.example.org"
-        self._wire = Wire(url, secrets=(key,), read_refusal=explain)
+        self._wire = Wire(url or "https://api.example.org", secrets=(key,), read_refusal=explain)
         self.open = self._wire.open
 
     def instrument(self, symbol: str) -> p.Instrument:
@@ -39,9 +38,8 @@ class Example:
             data = self._read(f"/symbols/{quote(symbol, safe='')}")
         except BrokerRefused as no:
             known = no.code != p.SYMBOL_UNKNOWN
-            raise (
-                no if known else BrokerRefused(f"The venue does not know {symbol}.", no.code)
-            ) from None
+            text = str(no) if known else f"The venue does not know {symbol}."
+            raise BrokerRefused(text, no.code) from None
         tick, step = require_decimal(data, "tick"), require_decimal(data, "step")
         return p.Instrument(symbol, "linear", tick=tick, step=step)
 
@@ -57,9 +55,9 @@ class Example:
         try:
             return read_order(self._send("POST", "/orders", request, write_order(request)), request)
         except BrokerRefused as no:
-            if no.code != p.DUPLICATE:
-                raise
-            return settle_duplicate(request, self.find_order)
+            if no.code == p.DUPLICATE:
+                return settle_duplicate(request, self.find_order)
+            raise
 
     close = place_order
 
@@ -103,16 +101,14 @@ class Example:
 
 def explain(reply: HttpResponse) -> Exception | None:
     code = reply.data.get("code") if isinstance(reply.data, dict) else None
-    known = isinstance(code, str) and reply.status < 500
-    return read_code(ERRORS, code, reply.text) if known else None
+    return read_code(ERRORS, code, reply.text) if code and reply.status < 500 else None
 
 
 def write_order(request: OrderRequest) -> dict[str, Any]:
-    levels = {"limit_price": request.limit_price, "stop_price": request.stop_price}
+    numbers = {name: getattr(request, name) for name in ("quantity", "limit_price", "stop_price")}
     order = {"id": request.client_id, "symbol": request.instrument.symbol, "side": request.side}
-    order |= {"quantity": write_plain(request.quantity), "type": request.order_type}
-    order |= {name: write_plain(level) for name, level in levels.items() if level is not None}
-    return {**order, "reduce_only": request.reduces}
+    order |= {name: write_plain(each) for name, each in numbers.items() if each is not None}
+    return {**order, "type": request.order_type, "reduce_only": request.reduces}
 
 
 def read_order(data: Any, request: OrderRequest | None = None) -> OrderReport:

@@ -68,7 +68,8 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {
         "unknown_orders": [],
         "owed_exits": [],
-        "bare_shares": [],
+        "bare_shares": [],  # the older name of the next: a key of an answer stays
+        "unprotected_positions": [],
         "halted": [],
         "silent_accounts": [],
         "blocked": [],
@@ -119,7 +120,9 @@ def _add_position(
     if position.has_pending_exit:
         found["owed_exits"].append({**who, "since": iso(position.exit_requested_at)})
     if position.unprotected_since:
-        found["bare_shares"].append({**who, "since": iso(position.unprotected_since)})
+        bare = {**who, "since": iso(position.unprotected_since)}
+        found["bare_shares"].append(bare)
+        found["unprotected_positions"].append(bare)
 
 
 def show_history(desk: Desk, filters: dict[str, str], limit: int) -> str:
@@ -196,7 +199,7 @@ def _find_closed(
 
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
-    """Return every share that is held or worked, and the trades that were closed."""
+    """Return every position that is held or worked, and the trades that were closed."""
     books, now = desk.state.shown.open_books(), desk.clock()
     rows = [
         write_position(

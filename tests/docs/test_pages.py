@@ -446,7 +446,13 @@ def sentences(page: str) -> Iterator[str]:
 
 def test_the_page_of_failures_names_what_status_counts() -> None:
     """What is open in `/status` is explained where a venue's failures are."""
-    for name in ("unknown_orders", "owed_exits", "bare_shares", "halted", "silent_accounts"):
+    for name in (
+        "unknown_orders",
+        "owed_exits",
+        "unprotected_positions",
+        "halted",
+        "silent_accounts",
+    ):
         assert f"`{name}`" in PAGES["docs/when-a-venue-fails.md"], name
 
 
@@ -628,7 +634,7 @@ def test_every_code_a_broker_refuses_with_is_explained() -> None:
 
 
 if __name__ == "__main__":
-    # After a change in desk/alerts/codes.py: python -m tests.test_pages
+    # After a change in desk/alerts/codes.py: python -m tests.docs.test_pages
     lines = [
         "| code | means |",
         "|---|---|",

@@ -399,7 +399,7 @@ def test_bare_is_told_at_five_seconds_where_the_venue_is_silent(make_venue_bench
     assert not bench.told("bare_share")
     bench.tick(0.4, step=0.2)
     assert len(bench.told("bare_share")) == 1
-    assert bench.concerns()["bare_shares"]
+    assert bench.concerns()["unprotected_positions"] == bench.concerns()["bare_shares"] != []
     bench.tick(120)
     assert len(bench.told("bare_share")) == 1
     bench.venue.is_gone = False
