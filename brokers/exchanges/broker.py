@@ -25,6 +25,7 @@ from brokers.exchanges.proven import EXCHANGES, PROVEN
 from brokers.protocol import (
     CLOCK,
     DUPLICATE,
+    HEDGE_MODE,
     MARKET_MISMATCH,
     ORDER_GONE,
     ORDER_UNKNOWN,
@@ -288,7 +289,12 @@ class Exchange:
         call = Call(deadline, order=request, sent=sent, changes=True)
         self._sent.note(request.client_id, self._now())
         placing = write_order(proof, request, market, sent, worst)
-        told = self._library.call("create_order", *placing, call=call)
+        try:
+            told = self._library.call("create_order", *placing, call=call)
+        except BrokerRefused as no:
+            if no.code == HEDGE_MODE:
+                self._preparation.forget()
+            raise
         number = read_id(told)
         echoed = looking.read_client(proof, told)
         if echoed and echoed != request.client_id:

@@ -13,6 +13,7 @@ from brokers.protocol import (
     CROSSED,
     DUPLICATE,
     FILTER,
+    HEDGE_MODE,
     INSUFFICIENT_BALANCE,
     KEYS_REFUSED,
     MARKET_CLOSED,
@@ -58,6 +59,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
 """By the very class, none of its parents: what stands for many things is in doubt."""
 SAYS_LESS = frozenset({401, 403, 418, 429})
 """Statuses that say by themselves what they mean, where the body says nothing that is known."""
+HEDGED = ("hedge mode", "330012", "posside", "positionside", "40774")
+"""Marks of an account that holds both sides apart, although it was read otherwise (rules 3.10)."""
 TAKEN = ("duplicate", "already exist", "51016")
 """Marks of a client id that is in use, which the library knows of few exchanges."""
 
@@ -68,6 +71,11 @@ def explain(proof: Proof, error: Exception, reply: HttpResponse) -> Exception | 
     said = reply.text.lower()
     if reply.status >= 500:
         return None
+    if any(mark in said for mark in proof.doubt_marks):
+        return _doubt(proof, reply)
+    if any(mark in said for mark in HEDGED):
+        text = f"{proof.title} holds long and short apart (hedge mode). Switch it to one-way mode there."
+        return BrokerRefused(text, HEDGE_MODE)
     if any(mark in said for mark in TAKEN):
         return _refuse(proof, "DuplicateOrderId", reply.text)
     if any(mark in said for mark in proof.crossed_marks):
@@ -78,6 +86,10 @@ def explain(proof: Proof, error: Exception, reply: HttpResponse) -> Exception | 
         return None
     if any(mark in said for mark in proof.refused_marks):
         return _refuse(proof, "OperationRejected", reply.text)
+    return _doubt(proof, reply)
+
+
+def _doubt(proof: Proof, reply: HttpResponse) -> Uncertain:
     return Uncertain(f"{proof.title} does not say clearly what became of it: {reply.text}")
 
 

@@ -122,6 +122,8 @@ class Proof:
     """Whether an order that has filled says at what price; else its executions do."""
     crossed_marks: tuple[str, ...] = ()
     """Marks in an error that say that the price has passed the level of a stop."""
+    doubt_marks: tuple[str, ...] = ()
+    """Marks in an error that the library takes for a reason, and that say nothing of the order."""
     refused_marks: tuple[str, ...] = ()
     """Marks in an error that the library does not place, and that certainly mean no."""
     notes: str = ""

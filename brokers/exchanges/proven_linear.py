@@ -85,6 +85,7 @@ KUCOIN_LINEAR = Proof(
     open_lists=({}, {"trigger": True}),
     envelope=("code", "data"),
     tells_average=False,
+    doubt_marks=('"408000"',),  # a time-out, which ccxt calls a bad request
     needs_passphrase=True,
     mode="futuresPrivateGetPositionGetPositionMode:positionMode",
     poll_seconds=5.0,

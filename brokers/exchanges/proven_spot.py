@@ -100,6 +100,7 @@ KUCOIN_SPOT = Proof(
     cancel_params=BY_ID,
     envelope=("code", "data"),
     tells_average=False,
+    doubt_marks=('"408000"',),  # a time-out, which ccxt calls a bad request
     needs_passphrase=True,
     limits={STOP: NO_STOP},
     poll_seconds=5.0,

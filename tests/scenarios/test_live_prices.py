@@ -103,7 +103,7 @@ def test_a_venue_that_cannot_be_reached_delays_once_and_not_for_long(tmp_path, v
 def test_a_name_that_is_not_resolved_in_time_delays_no_longer(tmp_path, monkeypatch):
     """Looking up an address cannot be interrupted; the alert goes on without it."""
 
-    def hang(symbol, base_url):
+    def hang(symbol, base_url, venues):
         time.sleep(4)
 
     monkeypatch.setattr(webhook_server, "public_price", hang)
