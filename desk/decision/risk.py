@@ -7,6 +7,7 @@ account holds, has sent and has lost are arguments.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -146,6 +147,13 @@ def count_held(book: PositionBook, strategy: str | None, own: str) -> Decimal:
 def is_worth(quote: str, currency: str, *, dollars_are_one: bool) -> bool:
     """Tell whether an amount in `quote` is one in `currency`: equal, or both a kind of dollar."""
     return quote == currency or (dollars_are_one and {quote, currency} <= DOLLARS)
+
+
+@functools.cache
+def find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
+    """Return the currencies of which one is worth one of the account's."""
+    known = (currency, *DOLLARS)
+    return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
 
 
 def _reasons(asked: Asked, stakes: Stakes, scope: Scope) -> Iterator[Reason]:

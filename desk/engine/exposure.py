@@ -6,7 +6,6 @@ the record; nothing is decided and nothing is changed here.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +16,6 @@ from desk.config.trading_day import start_of_day
 from desk.config.trading_hours import read_window
 from desk.decision.denial import Denial
 from desk.decision.risk import (
-    DOLLARS,
     NO_LIMITS,
     Amount,
     Limits,
@@ -26,7 +24,7 @@ from desk.decision.risk import (
     count_contracts,
     count_held,
     find_unit_value,
-    is_worth,
+    find_worth,
     tighter,
 )
 from desk.decision.routing import strategy_settings
@@ -69,13 +67,6 @@ def find_stakes(
     )
     scopes = tuple(_scope(context, each, strategy, book, stakes, now) for each in applying)
     return replace(stakes, scopes=scopes)
-
-
-@functools.cache
-def find_worth(currency: str, *, dollars_are_one: bool) -> frozenset[str]:
-    """Return the currencies of which one is worth one of the account's."""
-    known = (currency, *DOLLARS)
-    return frozenset(c for c in known if is_worth(c, currency, dollars_are_one=dollars_are_one))
 
 
 def find_spendable(context: EngineContext, book: PositionBook, now: int) -> Decimal | None:

@@ -83,7 +83,7 @@ class Desk:
         self.settings = settings
         self.store = store
         self._brokers = brokers
-        find = (store.find_share, store.find_instrument, store.find_strategy)
+        find = (store.find_share, store.find_instrument, store.find_figures, store.find_strategy)
         lookups = Lookups(*find, symbol_key)
         self.state = State(settings, simulate, self._capabilities_of, lookups)
         self.clock = clock

@@ -14,7 +14,7 @@ from desk.config.settings import Account
 from desk.config.trading_day import end_of_day
 from desk.decision.context import DecisionContext
 from desk.decision.denial import Denial
-from desk.decision.risk import Stakes
+from desk.decision.risk import Stakes, find_worth
 from desk.decision.routing import Route, map_symbol, strategy_settings, trades_on_paper
 from desk.decision.staleness import Times
 from desk.engine.context import EngineContext
@@ -22,7 +22,6 @@ from desk.engine.exposure import (
     find_need,
     find_spendable,
     find_stakes,
-    find_worth,
     list_open_symbols,
     names_of,
 )

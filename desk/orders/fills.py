@@ -100,7 +100,14 @@ def _take_away(
     number = f"{book.account}:{book.instrument.symbol}:{position.strategy}:{now}:{position.serial}"
     fill = Fill(number, "", side, gone, price, ZERO, "", now)
     execution = Execution(
-        side, gone, price, ZERO, now, book.instrument.point_value, approximate=True
+        side,
+        gone,
+        price,
+        ZERO,
+        now,
+        book.instrument.point_value,
+        approximate=True,
+        in_base=book.counts_in_base,
     )
     ledger, trade = book_fill(position.ledger, execution)
     changed = book.with_position(evolve(position, ledger=ledger, serial=position.serial + 1))
@@ -202,6 +209,8 @@ def _execution(book: PositionBook, order: Order, fill: Fill, held: Decimal) -> E
         at=fill.at,
         point_value=book.instrument.point_value,
         approximate=judged or not is_exact,
+        alert_id=order.cause.alert_id,
+        in_base=book.counts_in_base,
     )
 
 

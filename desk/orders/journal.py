@@ -41,6 +41,12 @@ class ClosedTradeRow:
     strategy: str
     symbol: str
     closed_by: str
+    net_pnl: Decimal | None = None
+    """What it brought in the account's currency; None where that cannot be told."""
+    fees: Decimal = ZERO
+    """What it cost, in the same currency."""
+    currency: str = ""
+    """The account's currency when it closed; empty where it has not been looked up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,14 @@ class Execution:
     at: int
     point_value: Decimal = Decimal(1)
     approximate: bool = False
+    alert_id: str = ""
+    """Of the alert that asked for it."""
+    in_base: bool = False
+    """Whether the account counts in what is traded, so that each fill is converted at its own price."""
+
+    def convert(self, amount: Decimal) -> Decimal:
+        """Return money in the quote currency as units of what is traded, at the price of this fill."""
+        return amount / self.price if self.in_base and self.price > 0 else ZERO
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,11 @@ class LotLedger:
     approximate: bool = False
     funding: Decimal = ZERO
     """What holding it has brought (positive) or cost."""
+    opened_by: str = ""
+    """The alert that opened it."""
+    base_gross: Decimal = ZERO
+    base_fees: Decimal = ZERO
+    """The same in units of what is traded, where the account counts in those."""
 
     @property
     def realized(self) -> Decimal:
@@ -155,6 +168,10 @@ class ClosedTrade:
     opened_at: int
     closed_at: int
     funding: Decimal = ZERO
+    opened_by: str = ""
+    """The alert that opened it; empty where nobody noted it."""
+    base_gross: Decimal = ZERO
+    base_fees: Decimal = ZERO
 
     @property
     def realized(self) -> Decimal:
@@ -203,6 +220,8 @@ def _add(ledger: LotLedger, fill: Execution, signed: Decimal) -> LotLedger:
         fees=ledger.fees + fill.fee,
         opened_at=ledger.opened_at or fill.at,
         approximate=ledger.approximate or fill.approximate,
+        opened_by=ledger.opened_by or fill.alert_id,
+        base_fees=ledger.base_fees + fill.convert(fill.fee),
     )
 
 
@@ -223,6 +242,8 @@ def _reduce(ledger: LotLedger, fill: Execution) -> LotLedger:
         gross=ledger.gross + gross,
         fees=ledger.fees + fill.fee,
         approximate=ledger.approximate or fill.approximate,
+        base_gross=ledger.base_gross + fill.convert(gross),
+        base_fees=ledger.base_fees + fill.convert(fill.fee),
     )
 
 
@@ -238,4 +259,7 @@ def _close(before: LotLedger, after: LotLedger, at: int) -> ClosedTrade:
         opened_at=after.opened_at,
         closed_at=at,
         funding=after.funding,
+        opened_by=after.opened_by,
+        base_gross=after.base_gross,
+        base_fees=after.base_fees,
     )

@@ -86,6 +86,8 @@ class PositionBook:
     """Whether stops and targets are judged without a price feed here."""
     closes_unprotected: bool = True
     """Whether a position is closed that cannot be protected, or only told of."""
+    counts_in_base: bool = False
+    """Whether the account counts in what is traded here and not in what that is paid with."""
     capabilities: frozenset[str] = NOTHING
     """What the venue can do (`VenueFacts.capabilities`)."""
     venue_position: VenuePosition = UNREAD

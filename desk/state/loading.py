@@ -15,8 +15,11 @@ from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
+from desk.performance.figures import Figures
+from desk.state.counted import FiguresKey
 from desk.state.reader import Reader
 from desk.state.rows import (
+    FIGURES,
     INSTRUMENT,
     ORDER,
     POSITION,
@@ -28,6 +31,7 @@ from desk.state.rows import (
 from desk.state.schema import (
     FACTS,
     FIND_BOOK,
+    FIND_FIGURES,
     FIND_LOTS,
     FIND_POSITION,
 )
@@ -106,6 +110,21 @@ class Loader(Reader):
         if not position.ledger.lots.back:
             return position
         return with_chunks(position, [data for (data,) in self._db.execute(FIND_LOTS, where)])
+
+    def find_figures(self, key: FiguresKey) -> Figures | None:
+        """Return the figures of a strategy, or of one account, instrument and day of it."""
+        row = self._db.execute(FIND_FIGURES, key).fetchone()
+        return FIGURES.validate_json(row[0]) if row else None
+
+    def has_uncounted(self) -> bool:
+        """Whether closed trades are on record that no figures hold yet."""
+        found = self._db.execute("SELECT 1 FROM meta WHERE name = 'uncounted'").fetchone()
+        return found is not None
+
+    def load_all_trades(self) -> Iterator[tuple[int, ClosedTradeRow]]:
+        """Yield every closed trade with its number, in the order in which they closed."""
+        for number, data in self._db.execute("SELECT id, data FROM trades ORDER BY id"):
+            yield number, TRADE.validate_json(data)
 
     def find_instrument(self, account: str, paper: bool, name: str) -> Instrument | None:
         """Return the instrument of a book as it was last written."""

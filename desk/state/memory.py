@@ -23,17 +23,10 @@ from desk.orders.order import ENTRY, EXIT, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.stopped_out import counts_elsewhere
 from desk.orders.strategy_position import StrategyPosition
+from desk.state.counted import in_base
+from desk.state.counters import Counters
 from desk.state.paper_rows import PaperRows
-from desk.state.tables import (
-    COUNTED_MS,
-    CountedTrade,
-    Equity,
-    Key,
-    Lookups,
-    Opening,
-    Tables,
-    forget_old,
-)
+from desk.state.tables import Equity, Key, Lookups
 
 ZERO = Decimal(0)
 Simulate = Callable[[Terms, Rows, date], LocalBroker]
@@ -42,7 +35,7 @@ KEPT_AT_REST = 1_000
 """How many positions that hold and wish nothing stay in memory: those last used. The store has them all."""
 
 
-class State(Tables):
+class State(Counters):
     """The desk's memory, with a way back to the last commit."""
 
     def __init__(
@@ -52,18 +45,11 @@ class State(Tables):
         capabilities_of: Callable[[str, bool], frozenset[str]],
         lookups: Lookups,
     ) -> None:
-        super().__init__()
-        self.settings = settings
+        super().__init__(settings, lookups)
         self._capabilities_of = capabilities_of
-        self._lookups = lookups
         self._simulate = simulate
         self._papers: dict[str, LocalBroker] = {}
         self._paper_now = 0
-        self._trades = 0
-        levels = settings.risk_levels()
-        counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
-        self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
-        self.counts_results = any(each.max_daily_loss for each in levels)
 
     def book(
         self, account: str, paper: bool, instrument: Instrument, strategy: str
@@ -135,6 +121,8 @@ class State(Tables):
         Only after a commit: the store has to know them.
         """
         self._forget_strategies()
+        for old in list(itertools.islice(self.figures, max(0, len(self.figures) - KEPT_AT_REST))):
+            del self.figures[old]  # the store has them
         for _ in range(len(self.at_rest) - KEPT_AT_REST):
             key, strategy = next(iter(self.at_rest))
             del self.at_rest[(key, strategy)]
@@ -166,6 +154,8 @@ class State(Tables):
         return evolve(
             book,
             approximate_levels=book.paper,
+            counts_in_base=settings is not None
+            and in_base(settings, book.instrument, paper=book.paper),
             closes_unprotected=closes,
             capabilities=capabilities,
         )
@@ -193,7 +183,10 @@ class State(Tables):
     def _take_journal(self, key: Key, book: PositionBook, strategies: set[str], now: int) -> None:
         """Hand each row of a journal to where it belongs, and add whose rows they are to `strategies`."""
         orders: dict[str, Order] = {}
-        for row in book.journal:
+        for each in book.journal:
+            row = each
+            if isinstance(row, ClosedTradeRow):
+                row = self.count_closed(row, book.instrument)
             self.batch.journal.append((book, row))
             if isinstance(row, Order):
                 orders[row.client_id] = row
@@ -257,30 +250,6 @@ class State(Tables):
         self.batch.books.append(book)
         self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
         return {*book.positions, *(order.strategy for order in book.orders.values())}
-
-    def count_opening(self, key: Key, order: Order, now: int) -> None:
-        """Count an opening order towards the limits of rate, once, whatever becomes of it."""
-        if order.kind != ENTRY or order.attempt != 1 or not self.counts_orders:
-            return
-        known = self.openings.setdefault(key[:2], {})
-        if order.client_id not in known and order.created_at >= now - COUNTED_MS:
-            forget_old(known, now)
-            opening = Opening(order.created_at, order.strategy, key[2], order.side)
-            self.put(known, order.client_id, opening)
-
-    def count_trade(self, row: ClosedTradeRow, quote: str) -> None:
-        """Count a closed trade towards the limit on the day's loss."""
-        at, result = row.trade.closed_at, row.trade.realized
-        counted = CountedTrade(at, row.strategy, row.instrument, quote, result)
-        self.count_result(row.account, row.paper, counted)
-
-    def count_result(self, account: str, paper: bool, counted: CountedTrade) -> None:
-        """Count what is earned or lost for good towards the same limit."""
-        if self.counts_results:
-            known = self.closed.setdefault((account, paper), {})
-            forget_old(known, counted.at)
-            self._trades += 1
-            self.put(known, self._trades, counted)
 
     def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""

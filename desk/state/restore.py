@@ -20,6 +20,7 @@ from desk.orders.strategy_position import StrategyPosition
 from desk.state.abandoned import find_abandonment, is_holding, name_holding
 from desk.state.funding import count_funding
 from desk.state.memory import KEPT_AT_REST, State
+from desk.state.recount import recount
 from desk.state.rows import AlertRow
 from desk.state.store import Store
 from desk.state.tables import COUNTED_MS, Equity, HistoryRow
@@ -56,6 +57,7 @@ def restore(state: State, store: Store, now: int) -> None:
     _count_again(state, store, now)
     for charge in store.load_funding():
         count_funding(state, charge, now)
+    recount(state.settings, store)
     state.loaded()
 
 

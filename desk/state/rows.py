@@ -19,6 +19,8 @@ from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
 from desk.orders.stopped_out import counts_elsewhere
 from desk.orders.strategy_position import StrategyPosition
+from desk.performance.figures import Figures
+from desk.state.counted import FiguresKey
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
@@ -30,6 +32,9 @@ TRADE: TypeAdapter[ClosedTradeRow] = TypeAdapter(ClosedTradeRow)
 
 
 INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
+
+
+FIGURES: TypeAdapter[Figures] = TypeAdapter(Figures)
 
 
 CHUNK: TypeAdapter[tuple[Lot, ...]] = TypeAdapter(tuple[Lot, ...])
@@ -79,6 +84,7 @@ class Batch:
     journal: list[tuple[PositionBook, Row]] = field(default_factory=list)
     funding: dict[tuple[str, str], FundingRow] = field(default_factory=dict)
     """By account and the venue's id: each is kept once."""
+    figures: dict[FiguresKey, Figures] = field(default_factory=dict)
     cash: dict[str, str] = field(default_factory=dict)
     prices: dict[str, tuple[str, int]] = field(default_factory=dict)
     equities: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-VERSION = 4
+VERSION = 5
 SCHEMA = """
 CREATE TABLE alerts (
     seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,
@@ -46,6 +46,10 @@ CREATE TABLE funding (
     account TEXT NOT NULL, funding_id TEXT NOT NULL, instrument TEXT NOT NULL,
     strategy TEXT NOT NULL, amount TEXT NOT NULL, coin TEXT NOT NULL, at BIGINT NOT NULL,
     PRIMARY KEY (account, funding_id));
+CREATE TABLE figures (
+    strategy TEXT NOT NULL, paper INTEGER NOT NULL, currency TEXT NOT NULL, account TEXT NOT NULL,
+    instrument TEXT NOT NULL, day TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (strategy, paper, currency, account, instrument, day)) WITHOUT ROWID;
 CREATE TABLE cash (account TEXT PRIMARY KEY, amount TEXT NOT NULL);
 CREATE TABLE prices (instrument TEXT PRIMARY KEY, price TEXT NOT NULL, at BIGINT NOT NULL);
 CREATE TABLE switches (scope TEXT PRIMARY KEY, reason TEXT NOT NULL, at BIGINT NOT NULL);
@@ -97,6 +101,11 @@ INSERTS = {
         "account, funding_id, instrument, strategy, amount, coin, at",
         "ON CONFLICT (account, funding_id) DO NOTHING",
     ),
+    "figures": (
+        "strategy, paper, currency, account, instrument, day, data",
+        "ON CONFLICT (strategy, paper, currency, account, instrument, day) DO UPDATE SET "
+        "data = excluded.data",
+    ),
     "cash": ("account, amount", "ON CONFLICT (account) DO UPDATE SET amount = excluded.amount"),
     "prices": (
         "instrument, price, at",
@@ -112,6 +121,10 @@ OF_POSITION = "account = ? AND paper = ? AND instrument = ? AND strategy = ?"
 FIND_POSITION = f"SELECT data FROM positions WHERE {OF_POSITION}"
 FIND_LOTS = f"SELECT data FROM lots WHERE {OF_POSITION} ORDER BY number"
 DROP_LOTS = f"DELETE FROM lots WHERE {OF_POSITION} AND number < ?"
+FIND_FIGURES = (
+    "SELECT data FROM figures WHERE strategy = ? AND paper = ? AND currency = ? AND account = ? "
+    "AND instrument = ? AND day = ?"
+)
 FACTS = {
     "cash": "SELECT * FROM cash",
     "prices": "SELECT * FROM prices",

@@ -17,10 +17,13 @@ from typing import Any
 
 from desk.orders.journal import LotsRow, Row
 from desk.orders.position_book import PositionBook
+from desk.performance.figures import Figures
+from desk.state.counted import FiguresKey
 from desk.state.loading import Loader
 from desk.state.reader import Reader
 from desk.state.rows import (
     CHUNK,
+    FIGURES,
     INSTRUMENT,
     Batch,
     dump,
@@ -202,6 +205,7 @@ class Store(Loader):
         self._insert("fills", fills)
         self._insert("trades", trades)
         self._insert("funding", list(batch.funding.values()))
+        self._insert("figures", [(*k, dump(FIGURES, f)) for k, f in batch.figures.items()])
         self._insert("cash", list(batch.cash.items()))
         self._insert("prices", [(name, price, at) for name, (price, at) in batch.prices.items()])
         self._insert("strategies", list(batch.strategies.items()))
@@ -263,6 +267,26 @@ class Store(Loader):
                 self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", row)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self.path}: {error}") from None
+
+    def write_recounted(
+        self, trades: Iterable[tuple[str, int]], figures: Mapping[FiguresKey, Figures]
+    ) -> None:
+        """Write what closed trades were counted to, once for all of them. Raises `StoreUnavailable`.
+
+        `trades` are the rows that now say what they brought: data and id.
+        """
+        try:
+            self._take()
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("UPDATE trades SET data = ? WHERE id = ?", trades)
+            self._insert("figures", [(*key, dump(FIGURES, each)) for key, each in figures.items()])
+            self._db.execute("DELETE FROM meta WHERE name = 'uncounted'")
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self.path}: {error}") from None
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:

@@ -19,6 +19,8 @@ from desk.formats import iso, to_json
 from desk.orders.believed_prices import Doubted, Seen
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
+from desk.performance.figures import Figures
+from desk.state.counted import FiguresKey
 from desk.state.rows import Batch
 from desk.state.shown import NAMES, Shown
 from desk.state.undo import Transaction
@@ -95,6 +97,8 @@ class Lookups:
     """Return the position of a strategy in a book as the store has it."""
     find_instrument: Callable[[str, bool, str], Instrument | None]
     """Return the instrument of a book as the store has it."""
+    find_figures: Callable[[FiguresKey], Figures | None]
+    """Return figures as the store has them."""
     find_strategy: Callable[[str], int | None]
     """Return when a strategy was created by its first alert, as the store has it."""
     symbol_key: Callable[[str], str]
@@ -144,6 +148,8 @@ class Tables(Transaction):
         """The opening orders of the last day and a bit, by account and paper, the oldest first."""
         self.closed: dict[tuple[str, bool], dict[int, CountedTrade]] = {}
         """The trades closed within the same time."""
+        self.figures: dict[FiguresKey, Figures] = {}
+        """Figures of closed trades that were counted lately; the store has them all."""
         self.seq = 0
         self.touched: dict[str, Record] = {}
         """The alerts to render anew."""

@@ -135,9 +135,20 @@ def _funding_in_rows(db: sqlite3.Connection) -> None:
     )
 
 
+def _figures_in_rows(db: sqlite3.Connection) -> None:
+    """Give figures a table of their own; it is filled at the start that follows."""
+    db.execute(
+        "CREATE TABLE figures (strategy TEXT NOT NULL, paper INTEGER NOT NULL, currency TEXT NOT NULL, "
+        "account TEXT NOT NULL, instrument TEXT NOT NULL, day TEXT NOT NULL, data TEXT NOT NULL, "
+        "PRIMARY KEY (strategy, paper, currency, account, instrument, day)) WITHOUT ROWID"
+    )
+    db.execute("INSERT INTO meta (name, value) VALUES ('uncounted', 'trades')")
+
+
 STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     1: _lots_in_rows,
     2: _standard_terms,
     3: _funding_in_rows,
+    4: _figures_in_rows,
 }
 """What brings a version to the next one."""

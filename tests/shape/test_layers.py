@@ -21,6 +21,7 @@ ROOMS = (
         "desk.decision",
         "desk.compare",
         "desk.process",
+        "desk.performance",
         "desk.orders",
         "desk.config",
         "desk.formats",
@@ -28,7 +29,14 @@ ROOMS = (
     *("brokers", "parsers"),
 )
 """The rooms, top down: each knows only rooms that stand behind it here."""
-PURE_ROOMS = ("desk.decision", "desk.compare", "desk.orders", "parsers", "brokers.instruments")
+PURE_ROOMS = (
+    "desk.decision",
+    "desk.compare",
+    "desk.performance",
+    "desk.orders",
+    "parsers",
+    "brokers.instruments",
+)
 READ_AS_STREAM = {"desk.compare.report"}
 """A zipped file is one."""
 PURE_MODULES = sorted(
