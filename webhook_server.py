@@ -40,7 +40,7 @@ from desk.alerts.answers import OUTCOMES
 from desk.api import accounts
 from desk.api import pages as overview
 from desk.api.alert_api import AlertApi
-from desk.api.command_line import CannotCompare, read_arguments, run_comparison
+from desk.api.command_line import CannotCompare, read_arguments, run_query
 from desk.api.comparison import MAX_UPLOAD
 from desk.api.door import FAULT, NOT_RECORDED, add_door, add_safe_headers
 from desk.api.gate import Gate
@@ -409,9 +409,9 @@ def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
             print(back_up(settings.state_path, Path(options.backup)))
         except CannotBackUp as error:
             _give_up(error)
-    elif options.compare:
+    elif options.compare or options.report:
         try:
-            sys.stdout.writelines(run_comparison(settings, options, parse, mask_flat))
+            sys.stdout.writelines(run_query(settings, options, parse, mask_flat))
         except CannotCompare as error:
             print(error, file=sys.stderr)
             raise SystemExit(2) from None

@@ -16,8 +16,9 @@ from typing import Any
 from brokers.protocol import Broker, BrokerRefused, Check
 from desk.config.settings import Settings
 from desk.decision.routing import is_paper, map_symbol
-from desk.formats import write_number
+from desk.formats import write_number, write_optional
 from desk.orders.position_book import PositionBook
+from desk.state.counted import worth_of
 from desk.state.shown import Shown
 
 CONNECT_SECONDS = 10.0
@@ -59,6 +60,7 @@ def show_accounts(settings: Settings, shown: Shown | None = None) -> list[dict[s
             "problems": [],
             "warnings": [],
         }
+        shape |= value_account(settings, shown, name, is_simulated=is_simulated)
         if funded := shown.funding.get(name):
             shape["funding"] = {coin: write_number(amount) for coin, amount in funded.items()}
         if is_simulated:
@@ -67,6 +69,43 @@ def show_accounts(settings: Settings, shown: Shown | None = None) -> list[dict[s
             shape["problems"] = [f"set {', '.join(account.missing)} in .env and restart"]
         rows.append(shape)
     return rows
+
+
+def value_account(
+    settings: Settings, shown: Shown, name: str, *, is_simulated: bool
+) -> dict[str, str | None]:
+    """Return what an account would be worth if all were closed at the last prices, and its open profit.
+
+    At a venue the worth is what that said last; None where nobody can tell.
+    """
+    account = settings.accounts[name]
+    cash, open_pnl = account.cash + shown.cash.get(name, Decimal(0)), Decimal(0)
+    worth = worth_of(account, paper=is_simulated)
+    for book in shown.open_books(name):
+        if book.paper is not is_simulated:
+            continue
+        instrument, totals = book.instrument, book.totals
+        if not totals.size:
+            continue
+        price = _last_price(shown, book)
+        converts = instrument.quote in worth or instrument.base in worth
+        if price is None or not price or not converts:
+            return {"equity": None, "open_pnl": None}
+        rate = Decimal(1) if instrument.quote in worth else 1 / price
+        profit = totals.open_profit(price, instrument.point_value) * rate
+        open_pnl += profit
+        is_paid = instrument.kind in ("spot", "equity")
+        cash += totals.net * price * instrument.point_value * rate if is_paid else profit
+    told = shown.equities.get(name)
+    equity = cash if is_simulated else told.last if told else None
+    return {"equity": write_optional(equity), "open_pnl": write_number(open_pnl)}
+
+
+def _last_price(shown: Shown, book: PositionBook) -> Decimal | None:
+    """Return the newest price of an instrument: on paper one seen, at a venue the venue's before that."""
+    quote = None if book.paper else shown.quotes.get((book.account, book.instrument.symbol))
+    seen = quote or shown.prices.get(book.instrument.symbol)
+    return seen.price if seen else None
 
 
 def list_symbols(settings: Settings, books: Iterable[PositionBook]) -> Symbols:

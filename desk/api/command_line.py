@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from desk.api.comparison import compare_with, describe_comparison, write_comparison
+from desk.api.performance import write_report
 from desk.compare.comparison import ZoneNeeded
 from desk.compare.own import MaskText
 from desk.compare.tables import FileUnreadable
@@ -19,9 +22,12 @@ from desk.config.settings import Settings
 from desk.state.store import Glimpse, StoreDamaged, StoreUnavailable
 from parsers.alert import Message
 
+REPORTED_DAYS = 9
+"""How far back a week can begin, wherever the account's day does."""
+
 
 class CannotCompare(Exception):
-    """There is no comparison; the text says why and what to do."""
+    """The record does not tell what was asked; the text says why and what to do."""
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -53,6 +59,11 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--zone", help="with --compare: the zone of the chart, e.g. America/Chicago"
     )
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="print what each strategy brought today, this week and in all, and exit",
+    )
     parser.add_argument("--json", action="store_true", help="with --compare: print one JSON object")
     options = parser.parse_args(arguments)
     if options.connect and not options.check:
@@ -60,6 +71,36 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     if (options.zone or options.json) and not options.compare:
         parser.error("--zone and --json go with --compare")
     return options
+
+
+def run_query(
+    settings: Settings,
+    options: argparse.Namespace,
+    parse: Callable[..., Message],
+    mask: MaskText,
+) -> Iterator[str]:
+    """Return what was asked of the record, in lines. Raises `CannotCompare`."""
+    if options.compare:
+        return run_comparison(settings, options, parse, mask)
+    return run_report(settings, time.time_ns() // 1_000_000)
+
+
+def run_report(settings: Settings, now: int) -> Iterator[str]:
+    """Return what each strategy brought, also beside a running server. Raises `CannotCompare`."""
+    if not settings.state_path.is_file():
+        raise CannotCompare(f"There is no state at {settings.state_path}: nothing was traded.")
+    week = datetime.fromtimestamp(now / 1000, UTC) - timedelta(days=REPORTED_DAYS)
+    try:
+        with closing(Glimpse(settings.state_path)) as store, store.reader() as reader:
+            days = list(reader.load_days(week.date().isoformat()))
+    except (StoreDamaged, StoreUnavailable) as error:
+        if "no such table" in str(error):
+            text = (
+                f"{settings.state_path} was written by an earlier version: start the receiver once."
+            )
+            raise CannotCompare(text) from None
+        raise CannotCompare(str(error)) from None
+    return (f"{line}\n" for line in write_report(days, settings, now))
 
 
 def run_comparison(

@@ -13,6 +13,7 @@ from typing import Any
 
 from desk.alerts.answers import say_closed, write_alert
 from desk.alerts.record import STORY
+from desk.api.performance import write_totals
 from desk.api.positions import write_manual, write_position, write_trade
 from desk.config.settings import Settings
 from desk.decision.routing import trades_on_paper
@@ -241,7 +242,22 @@ def show_strategies(desk: Desk) -> list[dict[str, Any]]:
         for name in list(desk.state.shown.strategies)
         if name not in settings.strategies
     ]
-    return shapes
+    with desk.store.reader() as reader:
+        return [
+            {**each, **write_totals(reader, settings, each["name"], each["account"])}
+            for each in shapes
+        ]
+
+
+def _say_why(settings: Settings, name: str, accounts: list[str], *, is_paper: bool) -> str:
+    """Return why a strategy trades on paper, or live."""
+    if not is_paper:
+        return f"{' and '.join(accounts)} {'is' if len(accounts) == 1 else 'are'} live."
+    if name not in settings.strategies:
+        return "It was created by its first alert: write it under strategies to let it trade live."
+    if settings.trading != "live":
+        return "config.yaml says trading: paper."
+    return f"{' and '.join(accounts)} trade{'s' if len(accounts) == 1 else ''} on paper."
 
 
 def _strategy(
@@ -252,6 +268,7 @@ def _strategy(
     return {
         "name": name,
         "mode": "paper" if modes == {True} else "live",
+        "reason": _say_why(settings, name, accounts, is_paper=modes == {True}),
         "account": accounts[0],
         "accounts": accounts,
         "enabled": enabled,

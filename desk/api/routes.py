@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from desk.api import pages
 from desk.api.alert_api import AlertApi
+from desk.api.performance import read_choice, show_performance, write_csv
 from desk.api.requests import ApiResponse, Environ, read_caller, read_limit
 from desk.formats import to_json
 
@@ -40,6 +41,17 @@ def _strategies(api: AlertApi, asked: Asked) -> ApiResponse:
     return ApiResponse(200, to_json({"strategies": pages.show_strategies(api.desk)}))
 
 
+def _performance(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_reader(read_caller(asked.environ))
+    is_csv = read_choice(asked.query, "format", ("json", "csv")) == "csv"
+    with api.desk.store.reader() as reader:
+        if is_csv:
+            text = write_csv(reader, api.desk.settings, asked.query)
+            return ApiResponse(200, text.removesuffix("\n"), kind="text/csv; charset=utf-8")
+        shape = show_performance(reader, api.desk.settings, asked.query)
+    return ApiResponse(200, to_json(shape))
+
+
 def _positions(api: AlertApi, asked: Asked) -> ApiResponse:
     api.require_reader(read_caller(asked.environ))
     limit = read_limit(asked.query.get("limit", "100"))
@@ -49,4 +61,5 @@ def _positions(api: AlertApi, asked: Asked) -> ApiResponse:
 ROUTES = (
     Route("GET", "/strategies", _strategies),
     Route("GET", "/positions", _positions),
+    Route("GET", "/performance", _performance),
 )

@@ -1,4 +1,4 @@
-"""Count what limits and figures ask for, as it happens: opening orders, closed trades, what a day has brought."""
+"""Count what limits and figures ask for as it happens: entries, closed trades, what a day has brought."""
 
 from __future__ import annotations
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from brokers.protocol import Instrument
 from desk.orders.journal import FILLS, ClosedTradeRow
 from desk.orders.order import Order
-from desk.state.rows import INSTRUMENT, ORDER, TRADE, AlertRow
+from desk.performance.figures import Figures
+from desk.state.counted import FiguresKey
+from desk.state.rows import FIGURES, INSTRUMENT, ORDER, TRADE, AlertRow
 
 EVENTS_SEEN = 50
 """How many events are looked through for each that is shown."""
@@ -94,6 +96,41 @@ class Reader:
         """Return the newest closed trades, newest first."""
         rows = self._db.execute("SELECT data FROM trades ORDER BY id DESC LIMIT ?", (limit,))
         return [TRADE.validate_json(data) for (data,) in rows]
+
+    def load_closed(
+        self, filters: Mapping[str, str], since: int | None, until: int | None
+    ) -> Iterator[tuple[ClosedTradeRow, str | None]]:
+        """Yield the closed trades, the oldest first, each with the comment of the alert that opened it.
+
+        `filters` are columns (strategy, account) with their value.
+        """
+        rows = self._db.execute(
+            "SELECT trades.data, json_extract(alerts.record, '$.comment') FROM trades LEFT JOIN alerts "
+            "ON alerts.alert_id = json_extract(trades.data, '$.trade.opened_by') "
+            "WHERE (?1 IS NULL OR trades.strategy = ?1) AND (?2 IS NULL OR trades.account = ?2) "
+            "AND (?3 IS NULL OR trades.closed_at >= ?3) AND (?4 IS NULL OR trades.closed_at <= ?4) "
+            "ORDER BY trades.closed_at, trades.id",
+            (filters.get("strategy"), filters.get("account"), since, until),
+        )
+        for data, comment in rows:
+            yield TRADE.validate_json(data), comment
+
+    def load_totals(self, strategy: str) -> list[tuple[bool, str, Figures]]:
+        """Return the figures of a strategy: paper or live, their currency, and what was counted."""
+        rows = self._db.execute(
+            "SELECT paper, currency, data FROM figures WHERE strategy = ? AND day = ''", (strategy,)
+        )
+        return [(bool(p), currency, FIGURES.validate_json(data)) for p, currency, data in rows]
+
+    def load_days(self, since: str) -> Iterator[tuple[FiguresKey, Figures]]:
+        """Yield the figures of every strategy, and those of each account, instrument and day since one."""
+        rows = self._db.execute(
+            "SELECT strategy, paper, currency, account, instrument, day, data FROM figures "
+            "WHERE day = '' OR day >= ?",
+            (since,),
+        )
+        for name, paper, *where, data in rows:
+            yield FiguresKey(name, bool(paper), *where), FIGURES.validate_json(data)
 
     def load_events(self, limit: int) -> list[dict[str, Any]]:
         """Return what the user was last told, newest first; what was executed never crowds out the rest."""

@@ -25,6 +25,7 @@ NAMES = (
     "blocked",
     "silent",
     "external_quantities",
+    "equities",
 )
 """The tables that are shown as they are."""
 
@@ -44,6 +45,8 @@ class Shown:
     blocked: dict[Key, tuple[str, int]] = field(default_factory=dict)
     silent: dict[str, Any] = field(default_factory=dict)
     external_quantities: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    equities: dict[str, Any] = field(default_factory=dict)
+    """What each account is worth as its venue tells."""
     alerts: int = 0
     """How many there were."""
 
