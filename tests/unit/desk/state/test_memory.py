@@ -266,6 +266,7 @@ def test_a_state_that_knew_no_funding_gets_its_table(tmp_path):
     store = Store(tmp_path / "state.db")
     store._db.execute("INSERT INTO cash VALUES ('a', '5')")
     store._db.execute("DROP TABLE funding")
+    store._db.execute("DROP TABLE figures")
     store._db.execute("UPDATE meta SET value = '3' WHERE name = 'version'")
     store.close()
     again = Store(tmp_path / "state.db")

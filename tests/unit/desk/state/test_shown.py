@@ -42,7 +42,7 @@ ALERTS = {
 def test_what_is_only_asked_for_is_never_seen(start, monkeypatch, alert):
     """While `/webhook/validate` decides, and after: positions, prices, halts, strategies, the count."""
     receiver = start()
-    cells = receiver.app.view_functions["positions"].__closure__
+    cells = receiver.app.view_functions["history"].__closure__
     desk = next(each.cell_contents.desk for each in cells if hasattr(each.cell_contents, "desk"))
     receiver.buy(strategy="a", stop_loss=70)
     receiver.buy("ETHUSDT", strategy="a", order_type="limit", price=10)
