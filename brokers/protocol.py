@@ -252,11 +252,10 @@ class VenueFacts:
     """Where orders are real money: no sandbox may send there."""
     capabilities: frozenset[str]
     """Of: local (lives in this process), reduce_only, oco (`protect` links its two orders), bracket (an entry
-    carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock
-    what they sell), no_stops (it takes no stop order: an entry that needs one is denied), prices
-    (`PricesTold`: many prices in one request), funding (`FundingTold`), amend (`Amends`: a working order
-    changes under its own id), attached (with bracket: the legs exist whatever part of an entry has filled, in
-    its size, one alone too, and a market entry carries them where their levels are prices)."""
+    carries `legs`), cash (an entry may spend `quote_quantity`), locks_balance (working orders lock what they
+    sell), no_stops (it takes no stop order: an entry with one is denied), prices (`PricesTold`), funding
+    (`FundingTold`), amend (`Amends`), attached (with bracket: the legs exist whatever part of an entry has
+    filled, in its size, one alone too, and a market entry carries them where their levels are prices)."""
     poll_seconds: float
     """The shortest pause between two snapshots that leaves half of the venue's quota to orders."""
     takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
