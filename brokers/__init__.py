@@ -17,6 +17,7 @@ from brokers.exchanges.broker import Exchange, Perpetuals
 from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
 from brokers.protocol import Broker, VenueFacts
+from brokers.tastytrade.broker import Tastytrade
 from brokers.tradovate.broker import Tradovate
 
 BROKERS: dict[str, type[Broker]] = {
@@ -27,6 +28,7 @@ BROKERS: dict[str, type[Broker]] = {
     "ccxt": Exchange,
     "ccxt linear": Perpetuals,
     "paper": Paper,
+    "tastytrade": Tastytrade,
     "tradovate": Tradovate,
 }
 

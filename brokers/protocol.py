@@ -26,8 +26,7 @@ HEDGE_MODE, HEDGE_UNKNOWN = "HEDGE_MODE", "HEDGE_UNKNOWN"
 LOGIN_REFUSED = "LOGIN_REFUSED"
 """The venue does not let these credentials log in: nobody tries again for an hour (rules 8.4)."""
 HALTING = frozenset({KEYS_REFUSED, HEDGE_MODE})
-"""What stands until somebody acts at the venue: the account's opening orders are halted. HEDGE_UNKNOWN denies
-one order alone, and after LOGIN_REFUSED the broker itself is silent for an hour."""
+"""What halts the account's opening orders until somebody acts. HEDGE_UNKNOWN denies one order alone."""
 MARKET_MISMATCH, DATED_SYMBOL_NEEDED = "MARKET_MISMATCH", "DATED_SYMBOL_NEEDED"
 """The account trades another market than the symbol names (rules 5.4); only a dated contract has levels of
 its own there (rules 5.3)."""
@@ -35,8 +34,7 @@ EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
 INSUFFICIENT_BALANCE, UNSUPPORTED = "INSUFFICIENT_BALANCE", "UNSUPPORTED"
 SYMBOL_UNKNOWN, NOT_PERMITTED, REGION_BLOCKED = "SYMBOL_UNKNOWN", "NOT_PERMITTED", "REGION_BLOCKED"
 CLOCK, DUPLICATE, UNCHANGED = "CLOCK", "DUPLICATE", "UNCHANGED"
-"""Between a broker and its calls: the time beside a signature is off; the client id is taken; what was to be
-set is so already, which is a success."""
+"""Between a broker and its calls: the time is off; the client id is taken; it is set so already."""
 ORDER_UNKNOWN, ORDER_GONE, ORDER_ARCHIVED = "ORDER_UNKNOWN", "ORDER_GONE", "ORDER_ARCHIVED"
 """Of a look-up or a cancel: no such order; it works no more; it ended long ago, unfilled."""
 WRONG_ORDER = "WRONG_ORDER"
@@ -269,6 +267,8 @@ class VenueFacts:
     """What an account trades that does not say so, where there are several; empty: it must say so."""
     optional: tuple[str, ...] = ()
     """Credentials that only some accounts have, by the names of their variables: read where they are set."""
+    mixes: bool = False
+    """Whether one account trades all `markets`; none has to be named."""
     instead: tuple[str, ...] = ()
     """Those of `optional` of which one alone stands for all that it `needs`."""
 

@@ -9,21 +9,16 @@ Source: Tradovate Partner OpenAPI, `contract/find`, `contract/suggest`, `contrac
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from brokers.instruments.futures import (
-    MONTHS,
-    PRODUCTS,
-    find_front,
-    find_roll_day,
-    read_continuous,
-    read_contract,
-    read_place,
-)
+from brokers.instruments.contracts import build_contract
+from brokers.instruments.front_month import FrontMonths
+from brokers.instruments.futures import MONTHS, read_continuous, read_contract
 from brokers.instruments.symbols import canonical
 from brokers.protocol import (
     MARKET_MISMATCH,
@@ -31,14 +26,13 @@ from brokers.protocol import (
     BrokerRefused,
     Instrument,
     Uncertain,
-    Unreachable,
 )
 from brokers.tradovate.session import TradovateCalls
 from brokers.wire.deadline import Deadline
-from brokers.wire.fields import require, require_number, require_text
+from brokers.wire.fields import require, require_number, require_rows, require_text
 from brokers.wire.lookups import Remembered
 
-SUGGESTIONS = 10
+SUGGESTIONS, SUGGEST_SECONDS = 10, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +53,26 @@ class Contracts:
         self._by_name: Remembered[str, Listed] = Remembered()
         self._names: Remembered[int, str] = Remembered()
         self._products: Remembered[str, tuple[Decimal, Decimal]] = Remembered()
+        self._fronts = FrontMonths(self._ask_front, time.monotonic, roll_days)
 
     def find(self, symbol: str, today: date, deadline: Deadline) -> Instrument:
         """Return the rules of a TradingView symbol. Raises `BrokerRefused` where it is no contract there."""
         name = canonical(symbol, today)
-        root = read_continuous(name)
-        if root is not None:
-            listed = self._find_front(root, read_place(name), today, deadline)
+        if read_continuous(name) is not None:
+            contract = self._fronts.find(name, today)
         else:
             dated = read_contract(name, today)
             if dated is None:
                 text = f"{symbol} is no future: at Tradovate only futures are traded, like MES1! or MESZ2026."
                 raise BrokerRefused(text, MARKET_MISMATCH)
-            root, listed = dated.root, self._look_up(dated.short, deadline)
-        point_value, tick = self._read_product(root, deadline)
-        product, contract = PRODUCTS.get(root), read_contract(listed.name, today)
-        return Instrument(
-            symbol=listed.name,
-            kind="futures",
-            quote=product.currency if product else "USD",
-            root=root,
+            contract = dated
+        listed = self._look_up(contract.short, deadline)
+        point_value, tick = self._read_product(contract.root, deadline)
+        return replace(
+            build_contract(contract, listed.name, self._roll_days),
             point_value=point_value,
             tick=tick,
-            step=Decimal(1),
-            min_quantity=Decimal(1),
-            is_micro=bool(product and product.is_micro),
-            contract=contract.tradingview if contract else "",
             last_day=self._read_last_day(listed, deadline),
-            roll_day=find_roll_day(contract, self._roll_days) if contract else None,
         )
 
     def id_of(self, name: str, deadline: Deadline) -> int:
@@ -100,21 +86,18 @@ class Contracts:
             return known
         return self._note(self._calls.read(f"/contract/item?id={contract_id}", deadline)).name
 
-    def _find_front(self, root: str, place: int, today: date, deadline: Deadline) -> Listed:
-        """Return the contract that a continuous symbol stands for now."""
-        if place == 1:
-            target = f"/contract/suggest?t={quote(root)}&l={SUGGESTIONS}"
-            own = re.compile(rf"{re.escape(root)}[{MONTHS}]\d")
-            try:
-                rows = self._calls.read(target, deadline)
-            except (Uncertain, Unreachable):
-                rows = []
-            for row in rows if isinstance(rows, list) else []:
-                # The best comes first; other roots may match the text.
-                name = row.get("name") if isinstance(row, dict) else None
-                if isinstance(name, str) and own.fullmatch(name):
-                    return self._note(row)
-        return self._look_up(find_front(root, today, place, self._roll_days).short, deadline)
+    def _ask_front(self, root: str, place: int) -> str | None:
+        """Return the contract that Tradovate suggests first for a root; it tells no month after that."""
+        if place != 1:
+            return None
+        own = re.compile(rf"{re.escape(root)}[{MONTHS}]\d")
+        target = f"/contract/suggest?t={quote(root)}&l={SUGGESTIONS}"
+        for row in require_rows(self._calls.read(target, Deadline.after(SUGGEST_SECONDS))):
+            # Other roots may match the text.
+            name = row.get("name") if isinstance(row, dict) else None
+            if isinstance(name, str) and own.fullmatch(name):
+                return self._note(row).name
+        return None
 
     def _look_up(self, name: str, deadline: Deadline) -> Listed:
         known = self._by_name.get(name)

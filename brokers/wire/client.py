@@ -183,7 +183,11 @@ class Wire:
         ):  # a venue's reading of its own answers must not hide that an order may exist
             return Uncertain(f"The venue's answer (HTTP {status}) could not be understood.")
         if isinstance(verdict, BrokerRefused):
-            return self._heed(verdict, reply)
+            # A venue may repeat a secret in its own words, which its reading hands on.
+            shown = BrokerRefused(self._show(verdict.message), verdict.code, verdict.retry_after)
+            return self._heed(shown, reply)
+        if isinstance(verdict, Uncertain):
+            return Uncertain(self._show(str(verdict)), verdict.code)
         return reply if verdict is None else verdict
 
     def _read_body(self, status: int, headers: Mapping[str, str], body: bytes) -> HttpResponse:

@@ -155,8 +155,10 @@ def check_accounts(options: Options, brokers: Collection[str], problems: Problem
 def check_markets(options: Options, brokers: Mapping[str, VenueFacts], problems: Problems) -> None:
     """Check that an account's market is one that its broker trades; one alone goes without saying."""
     for name, account in options.accounts.items():
-        known = brokers[account.broker].markets if account.broker in brokers else ()
-        if not known or account.market in known or (account.market is None and len(known) == 1):
+        facts = brokers.get(account.broker)
+        known = facts.markets if facts else ()
+        is_clear = len(known) == 1 or (facts is not None and facts.mixes)
+        if not known or account.market in known or (account.market is None and is_clear):
             continue
         path = ("accounts", name, "market")
         found = "is missing" if account.market is None else f"{account.broker} does not trade it"

@@ -53,7 +53,7 @@ IMPURE = {
 NO_MONEY = {
     *("desk.engine.loop", "desk.process.lock", "desk.process.logfile", "desk.engine.rates"),
     *("desk.api.alert_api", "desk.config.checks", "desk.config.env_file"),
-    *("brokers.tradovate.session", "webhook_server"),
+    *("brokers.tastytrade.session", "brokers.tradovate.session", "webhook_server"),
 }
 """Durations, and how alike two names are."""
 CONNECTED = ("store", "reader", "upgrades", "backup", "wholeness")

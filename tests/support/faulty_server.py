@@ -85,6 +85,8 @@ class FaultyServer:
         self.is_closed = False
         self._context = context
         self._routes: dict[tuple[str, str], list[Behaviour]] = {}
+        self.default: Behaviour = reply(404, {"code": 404})
+        """What a path meets for which nothing was set."""
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -170,9 +172,7 @@ class FaultyServer:
     def _answer(self, line: Line, request: Request) -> bool:
         with self._lock:
             self.requests.append(request)
-            waiting = self._routes.get((request.method, request.path)) or [
-                reply(404, {"code": 404})
-            ]
+            waiting = self._routes.get((request.method, request.path)) or [self.default]
             behaviour = waiting.pop(0) if len(waiting) > 1 else waiting[0]
             behaviour = self.fault or behaviour
         return behaviour(line, request)

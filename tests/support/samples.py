@@ -95,6 +95,12 @@ class Sample:
     bracket_accepted: AlertAnswer = (0, None)
     echoes: bool = True
     """Whether an accepting reply describes the order; else it has the order's number alone."""
+    fills_at: tuple[str | int, ...] = ("fills",)
+    """Where an accepting reply has its executions."""
+    searches: bool = False
+    """Whether a look-up searches a list for our id, so that another order is none."""
+    has_duplicates: bool = True
+    """Whether the venue itself says that a client id is taken."""
     has_token: bool = False
     """Whether the broker logs in: after a 401 once more, with another token."""
     has_long_quota: bool = False

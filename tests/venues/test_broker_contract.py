@@ -39,6 +39,7 @@ from tests.support import faulty_server as faulty
 from tests.support.exchange_samples import KRAKEN, OKX
 from tests.support.faulty_server import UNCLEAR, FaultyServer, Request, faulty_server, reply
 from tests.support.sample_bybit import BYBIT, BYBIT_LINEAR
+from tests.support.sample_tastytrade import TASTYTRADE
 from tests.support.sample_tradovate import TRADOVATE
 from tests.support.samples import SAMPLES as PLAIN_SAMPLES
 from tests.support.samples import Account, Deal, Sample
@@ -50,6 +51,7 @@ SAMPLES: dict[str, Sample] = {
     "bybit linear": BYBIT_LINEAR,
     "ccxt": KRAKEN,
     "ccxt linear": OKX,
+    "tastytrade": TASTYTRADE,
     "tradovate": TRADOVATE,
 }
 PATIENT, SHORT = 2.0, 0.1
@@ -430,7 +432,8 @@ def test_an_accepted_order_is_never_refused_by_what_follows(stage, fault):
     behaviours = {"500": reply(500, {}), "hang": faulty.hang}
     failing = behaviours.get(fault) or reply(int(fault), {"code": -1, "message": "no"})
     status, data = stage.deal.accepted
-    stage.answer(reply(status, put(data, ("fills",), ...) if "fills" in data else data))
+    has_fills = stage.sample.fills_at in set(find_leaves(data))
+    stage.answer(reply(status, put(data, stage.sample.fills_at, ...) if has_fills else data))
     for method, path in stage.rules:
         stage.venue.on(method, path, failing)
     stage.lookup(failing)
@@ -544,8 +547,8 @@ def test_a_venue_that_wants_silence(stage, clock, status, body, header, seconds)
 @pytest.mark.parametrize(("name", "verb"), DEALS)
 def test_a_duplicate_is_looked_up(stage):
     """The venue says that it has the order: its state is the answer, and nothing is sent again."""
-    if not stage.sample.echoes:
-        return  # nothing but the number of the order is answered
+    if not (stage.sample.echoes and stage.sample.has_duplicates):
+        return  # the venue takes any client id
     stage.answer(reply(*stage.deal.duplicate))
     stage.lookup(stage.deal.found)
     report = stage.order()
@@ -558,8 +561,8 @@ def test_a_duplicate_is_looked_up(stage):
 @pytest.mark.parametrize(("name", "verb"), DEALS)
 def test_a_duplicate_that_cannot_be_found(stage, fault):
     """The venue says that it has the order and does not show it: nobody knows, so it is a doubt."""
-    if not stage.sample.echoes:
-        return  # nothing but the number of the order is answered
+    if not (stage.sample.echoes and stage.sample.has_duplicates):
+        return  # the venue takes any client id
     stage.answer(reply(*stage.deal.duplicate))
     status, data = stage.deal.found
     wrong = (status, put(data, stage.sample.client_id_at, "somebody-else"))
@@ -600,8 +603,8 @@ def test_a_look_up_that_fails_proves_nothing(stage, fault):
 @pytest.mark.parametrize(("name", "verb"), [deal for deal in DEALS if deal[1] == "close"])
 def test_a_look_up_of_another_order(stage):
     """The venue tells of another order than the one asked for."""
-    if not stage.sample.echoes:
-        return  # nothing but the number of the order is answered
+    if stage.sample.searches:
+        return  # what has another id is not found
     status, data = stage.deal.found
     stage.lookup((status, put(data, stage.sample.client_id_at, "somebody-else")))
     with pytest.raises(Uncertain) as found:

@@ -132,3 +132,14 @@ def test_a_continuous_symbol_trades_the_front_month_and_leaves_the_one_that_is_h
     trade(receiver, "close", symbol="MES1!", quantity=None)
     await_true(lambda: not receiver.held(), 20)
     assert venue.positions == {"MESZ6": 0}
+
+
+def test_a_limit_of_a_continuous_chart_needs_the_contract_named(receiver, venue):
+    """Rules 5.3: nothing is sent, and the message says which contract; a stop loss is a distance."""
+    answer = trade(receiver, symbol="MES1!", order_type="limit", limit_price=5990)
+    assert (answer["status"], answer["code"]) == ("denied", "DATED_SYMBOL_NEEDED")
+    assert "MESZ2026" in answer["message"]
+    assert venue.sent(ORDER) == []
+    trade(receiver, symbol="MES1!", price=6010, stop_loss=6000)
+    await_true(lambda: len(venue.working()) == 1, 5)
+    assert venue.working()[0][3] in (5990, "5990")  # ten below the fill of the contract

@@ -836,7 +836,9 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
-    elsewhere = ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
+    elsewhere = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
+    elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
+    elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
     elsewhere += [f"TRADOVATE_{each}" for each in ("USERNAME", "PASSWORD", "CID", "SECRET")]
     elsewhere += ["TRADOVATE_ACCESS_TOKEN"]
     assert names == [*ours, *NEEDS["binance"], *elsewhere]
