@@ -259,10 +259,8 @@ class VenueFacts:
     takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By market: which of the account's settings leverage, margin, account and host the broker obeys there,
     and `demo` where `sandbox: demo` is a system of its own. What is not named is refused at the start."""
-    exchanges: tuple[str, ...] = ()
-    """The names that `exchange` may have; empty: the broker is one venue and the setting is refused."""
-    exchange_markets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By exchange: which of `markets` it has."""
+    exchanges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What `exchange` may be, with its markets; empty: the broker is one venue and the setting is refused."""
     default_market: str = ""
     """What an account trades that does not say so, where there are several; empty: it must say so."""
     optional: tuple[str, ...] = ()

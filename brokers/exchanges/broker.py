@@ -67,8 +67,7 @@ class Exchange:
         live_hosts=tuple(sorted({proof.host for proof in PROVEN})),
         capabilities=frozenset({"locks_balance"}),
         poll_seconds=5.0,
-        exchanges=EXCHANGES,
-        exchange_markets={
+        exchanges={
             name: tuple(proof.market for proof in PROVEN if proof.exchange == name)
             for name in EXCHANGES
         },

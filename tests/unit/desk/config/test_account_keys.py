@@ -17,7 +17,9 @@ BROKERS = {
     "perps": make_facts(
         needs=("PERPS_KEY",), optional=("PERPS_WORD",), markets=("spot", "linear"), takes=TAKES
     ),
-    "many": make_facts(markets=("linear",), exchanges=("kraken", "okx")),
+    "many": make_facts(
+        markets=("linear",), exchanges=dict.fromkeys(("kraken", "okx"), ("linear",))
+    ),
     "numbers": make_facts(takes={"futures": frozenset({"account"})}, markets=("futures",)),
 }
 
