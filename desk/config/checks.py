@@ -206,7 +206,7 @@ def _check_exchange(
     elif account.exchange not in facts.exchanges:
         found = "is missing" if account.exchange is None else f"there is no {account.exchange[:40]}"
         problems.add(path, f"{found}: use one of: {', '.join(facts.exchanges)}")
-    elif account.market not in (has := facts.exchanges[account.exchange]):
+    elif account.market not in (has := facts.exchanges[account.exchange or ""]):
         text = (
             f"{account.market} is not proven for {account.exchange}: use one of: {', '.join(has)}"
         )
