@@ -9,13 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import compare, growth, order_latency, throughput
+from bench import compare, exchange_orders, growth, order_latency, throughput
 from bench.figures import print_table
 
 with tempfile.TemporaryDirectory(prefix="bench-") as place:
     figures = throughput.measure(Path(place) / "throughput", rounds=11, count=1280)
     figures += throughput.measure_live(Path(place) / "live", rounds=7, count=640)
     figures += order_latency.measure(Path(place) / "orders", rounds=11, count=40)
+    figures += exchange_orders.measure()
     figures += growth.measure(Path(place) / "growth", alerts=1_000_000, rounds=11)
     figures += compare.measure(Path(place) / "compare", count=100_000)
 sys.exit(print_table(figures))
