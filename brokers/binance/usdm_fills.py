@@ -12,7 +12,7 @@ from typing import Any
 
 from brokers.binance.signing import BinanceCalls
 from brokers.binance.usdm_market import ROOT
-from brokers.binance.usdm_orders import read_algo_order, read_funding, read_trade
+from brokers.binance.usdm_orders import read_child, read_funding, read_trade
 from brokers.protocol import BrokerRefused, Fill, Funding, Uncertain, Unreachable
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_rows
@@ -117,8 +117,8 @@ class Executions:
         # The algo order may be days older than what its child has executed: no start is given.
         params = [("symbol", symbol), ("limit", str(PAGE))]
         for row in require_rows(self._calls.read(f"{ROOT}/allAlgoOrders", params, deadline)):
-            algo = read_algo_order(row)
-            names[algo.child_id] = algo.order.client_id
+            if child := read_child(row):
+                names[child] = require(row, "clientAlgoId", str)
         for number in unknown:
             if number not in names:  # placed before `start`, filled after it
                 params = [("symbol", symbol), ("orderId", number)]

@@ -151,10 +151,6 @@ def read_algo_order(data: Any) -> AlgoOrder:
     if state not in ALGO_STATES:
         raise unreadable(f"an algo order in state {state}")
     changed = require(data, "updateTime", int)
-    child = data.get("actualOrderId")
-    child = str(child) if isinstance(child, int) and not isinstance(child, bool) else child or ""
-    if not isinstance(child, str) or (child and not (child.isascii() and child.isdigit())):
-        raise unreadable("actualOrderId is no number")
     order = VenueOrder(
         symbol=require(data, "symbol", str),
         order_id=str(require(data, "algoId", int)),
@@ -167,7 +163,16 @@ def read_algo_order(data: Any) -> AlgoOrder:
         changed_at=changed,
         placed_at=require(data, "createTime", int),
     )
-    return AlgoOrder(order, state, "" if child == "0" else child, changed)
+    return AlgoOrder(order, state, read_child(data), changed)
+
+
+def read_child(data: Any) -> str:
+    """Read the number of the order that an algo order has become, empty while it waits."""
+    child = data.get("actualOrderId") if isinstance(data, dict) else None
+    child = str(child) if isinstance(child, int) and not isinstance(child, bool) else child or ""
+    if not isinstance(child, str) or (child and not (child.isascii() and child.isdigit())):
+        raise unreadable("actualOrderId is no number")
+    return "" if child == "0" else child
 
 
 def read_trade(data: Any, client_id: str) -> Fill:

@@ -7,7 +7,9 @@ ours can be: with a position, with an order in the last whole list, or with one 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from brokers.binance.signing import BinanceCalls, Params
 from brokers.binance.usdm_market import ROOT
@@ -23,6 +25,7 @@ WHOLE_LISTS_MS = 20_000
 SHOWN_AFTER_MS = 60_000
 """How long after it was sent an order may be missing in a whole list and appear yet."""
 WEIGHT_OF_WHOLE, WEIGHT_OF_ONE = 80, 2
+Row = TypeVar("Row")
 
 
 class WorkingOrders:
@@ -64,10 +67,17 @@ class WorkingOrders:
     ) -> tuple[list[VenueOrder], list[AlgoOrder]]:
         orders = require_rows(self._calls.read(ORDERS, params, deadline))
         algos = require_rows(self._calls.read(ALGO_ORDERS, params, deadline))
-        return [_require_open(read_row(row)) for row in orders], [read_algo_order(r) for r in algos]
+        working = [each for each in _read_each(orders, read_row) if each.status == "accepted"]
+        return working, _read_each(algos, read_algo_order)
 
 
-def _require_open(row: Any) -> Any:
-    if row.status != "accepted":
-        raise Uncertain("Binance lists an order as working that has ended")
-    return row
+def _read_each(rows: list[Any], read: Callable[[Any], Row]) -> list[Row]:
+    """Read the rows that can be read: an odd one of somebody else must not hide the account.
+
+    One of ours that is missing here is asked for by itself, and then its row has to be in order.
+    """
+    found: list[Row] = []
+    for row in rows:
+        with suppress(Uncertain):
+            found.append(read(row))
+    return found

@@ -815,6 +815,18 @@ def test_a_snapshot_has_positions_orders_and_what_the_account_is_worth(venue, br
     ]
 
 
+def test_an_odd_order_of_somebody_else_hides_nothing(venue, broker):
+    """A stop that was set on Binance's page closes the whole position and has no quantity."""
+    by_hand = algo(clientAlgoId="web_1", quantity="", closePosition=True, actualOrderId="78")
+    venue.on("GET", OPEN_ALGO, reply(200, [by_hand, algo(), 7, algo(algoStatus="NEWER")]))
+    venue.on("GET", OPEN, reply(200, [row(status="CANCELED"), row(origQty=None)]))
+    assert [each.client_id for each in broker.snapshot().working] == ["tv-1"]
+    venue.on("GET", TRADES, reply(200, [trade(2, "0.010", "47990", side="SELL", orderId=78)]))
+    venue.on("GET", "/fapi/v1/allOrders", reply(200, []))
+    venue.on("GET", "/fapi/v1/allAlgoOrders", reply(200, [by_hand]))
+    assert [fill.client_id for fill in broker.fills(AT, ["BTCUSDT"])] == ["web_1"]
+
+
 def test_the_whole_lists_are_read_now_and_then_and_those_of_our_contracts_between(
     venue, broker, clock
 ):
