@@ -29,25 +29,33 @@ if __name__ == "__main__":
             "without make: `pip install -r requirements.txt` first."
         )
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from brokers import BROKERS, find_broker, list_facts, public_price
 from brokers.instruments.symbols import canonical
 from brokers.paper import Paper
 from brokers.protocol import Broker, Connection
-from desk.alerts.answers import OUTCOMES
 from desk.api import accounts
 from desk.api import pages as overview
 from desk.api.alert_api import AlertApi
-from desk.api.command_line import CannotCompare, read_arguments, run_query
+from desk.api.command_line import (
+    CannotCompare,
+    check_connections,
+    read_arguments,
+    run_query,
+)
 from desk.api.comparison import MAX_UPLOAD
-from desk.api.door import FAULT, NOT_RECORDED, add_door, add_safe_headers
+from desk.api.controls import CONTROLS
+from desk.api.door import FAULT, NOT_READ, NOT_RECORDED, add_door, add_safe_headers
+from desk.api.first_screen import FirstScreen
 from desk.api.gate import Gate
+from desk.api.page import Page, View
 from desk.api.requests import (
     MAX_BODY,
     TOO_LARGE,
     ApiResponse,
+    Caller,
     HttpRefusal,
     read_caller,
     read_limit,
@@ -73,10 +81,6 @@ VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
 EXIT_LOCKED = 3
 """The settings are right and something here stands in the way of a start."""
-NOT_READ = (
-    "STATE_UNAVAILABLE",
-    "The state cannot be read now; GET /status says what is wrong with it.",
-)
 HTTP_ERRORS = {413: ("TOO_LARGE", TOO_LARGE)}
 log = logging.getLogger("server")
 
@@ -161,12 +165,13 @@ def _give_up(error: Exception) -> NoReturn:
 
 
 def _build(api: AlertApi, real: Mapping[str, Broker], stop_desk: Callable[[], None]) -> Flask:
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.stop_desk = stop_desk  # type: ignore[attr-defined]
     _add_reading_routes(app, api)
     _add_account_route(app, api, real)
     _add_control_routes(app, api)
+    _add_page_routes(app, api)
     _add_error_answers(app, api)
     app.wsgi_app = add_safe_headers(add_door(app.wsgi_app, api))  # type: ignore[method-assign]
     return app
@@ -193,10 +198,7 @@ def _add_reading_routes(app: Flask, api: AlertApi) -> None:
     @app.get("/history")
     def history() -> Response:
         api.require_reader(read_caller(request.environ))
-        names = ("strategy", "symbol", "status")
-        filters = {name: request.args[name] for name in names if name in request.args}
-        if filters.get("status", OUTCOMES[0]) not in OUTCOMES:
-            raise HttpRefusal(400, "UNREADABLE", f"status must be one of {', '.join(OUTCOMES)}.")
+        filters = overview.read_filters(request.args)
         limit = read_limit(request.args.get("limit", "100"))
         return _send(ApiResponse(200, overview.show_history(desk, filters, limit)))
 
@@ -232,32 +234,17 @@ def _add_account_route(app: Flask, api: AlertApi, real: Mapping[str, Broker]) ->
 
 
 def _add_control_routes(app: Flask, api: AlertApi) -> None:
-    @app.post("/halt")
-    def halt() -> Response:
+    def control() -> Response:
         api.require_admin(read_caller(request.environ))
-        return _send(
-            api.controls.switch("halt", read_options(request.environ, {"account", "strategy"}))
-        )
+        name = request.path[1:]
+        return _send(api.controls.use(name, read_options(request.environ, CONTROLS[name])))
 
-    @app.post("/resume")
-    def resume() -> Response:
-        api.require_admin(read_caller(request.environ))
-        return _send(
-            api.controls.switch("resume", read_options(request.environ, {"account", "strategy"}))
-        )
-
-    @app.post("/flatten")
-    def flatten() -> Response:
-        api.require_admin(read_caller(request.environ))
-        return _send(
-            api.controls.flatten(
-                read_options(request.environ, {"account", "strategy", "symbol", "confirm"})
-            )
-        )
+    for name in CONTROLS:
+        app.add_url_rule(f"/{name}", name, control, methods=["POST"])
 
     @app.post("/compare")
     def compare() -> Response:
-        api.require_admin(read_caller(request.environ))
+        api.require_admin(read_caller(request.environ), takes_forms=True)
         request.max_content_length = MAX_UPLOAD
         sent = request.files.getlist("file")
         files = ((each.filename or "", each.read()) for each in sent)
@@ -268,6 +255,28 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
         api.require_admin(read_caller(request.environ))
         options = read_options(request.environ, {"outcome", "quantity", "price"})
         return _send(api.controls.resolve(client_order_id, options))
+
+
+def _add_page_routes(app: Flask, api: AlertApi) -> None:
+    page, first = Page(api.owner, VERSION), FirstScreen(api.desk, VERSION, steady_seconds)
+
+    def ask(answer: Callable[[Caller, Mapping[str, str]], View]) -> Response:
+        view = answer(read_caller(request.environ), request.form)
+        body = render_template(view.template, **view.values) if view.template else ""
+        return Response(body, view.http, list(view.headers), mimetype="text/html")
+
+    for (method, path), answer in page.answers.items():
+        name, view = f"{method} {path}", functools.partial(ask, answer)
+        app.add_url_rule(path, name, view, methods=[method])
+
+    @app.get("/overview")
+    def first_screen() -> Response:
+        api.require_reader(read_caller(request.environ))
+        text, tag = first.show()
+        response = _send(ApiResponse(200, text))
+        response.set_etag(tag)
+        response.make_conditional(request)
+        return response
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -403,7 +412,7 @@ def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
         print("\n".join([*describe(settings), *(f"warning: {w}" for w in warnings(settings))]))
         print(sum_up(settings, warnings(settings)))
         if options.connect:
-            _check_connections(settings)
+            check_connections(settings, connect_brokers(settings))
     elif options.backup:
         try:
             print(back_up(settings.state_path, Path(options.backup)))
@@ -418,15 +427,6 @@ def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
     else:
         return False
     return True
-
-
-def _check_connections(settings: Settings) -> None:
-    """Print what each venue says of its account; exit with code 1 where a live account has a problem."""
-    rows = accounts.show_accounts(settings)
-    rows = accounts.connect(rows, connect_brokers(settings), accounts.list_symbols(settings, []))
-    print("\n".join(line for row in rows for line in accounts.describe_account(row)))
-    if any(row["mode"] == "live" and row["problems"] for row in rows):
-        raise SystemExit(1)
 
 
 def _serve(settings: Settings) -> None:

@@ -73,6 +73,11 @@ class Story:
     mark: str = ""
     """What it claims while it waits, to be let go of where nothing comes of it."""
 
+    @property
+    def latency_ms(self) -> float | None:
+        """How long its phases took together; None where they were not measured."""
+        return round(sum(self.timings.values()), 1) if self.timings else None
+
     def copied(self) -> Story:
         """Return a copy that may be changed alone."""
         return replace(

@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable
 from desk.alerts.delivery import Delivery, PendingReply
 from desk.api.comparison import answer_comparison
 from desk.api.controls import Controls
-from desk.api.gate import REFUSAL, Gate, is_basic
+from desk.api.gate import REFUSAL, Gate
+from desk.api.owner import Owner
 from desk.api.replies import write_outcomes, write_preview, write_received
 from desk.api.requests import ApiResponse, Caller, HttpRefusal
+from desk.api.sessions import Sessions
 from desk.compare.own import MaskText
-from desk.config.load import is_loopback
 from desk.config.settings import Settings
 from desk.engine.loop import Desk
+from desk.process.clock import steady_seconds
 from desk.state.store import StoreUnavailable
 from parsers.alert import Alert, Message
 
@@ -31,10 +33,6 @@ No text may be longer, so that what is looked at instead (`parsers.glance`) is J
 RECORD_WITHIN_SECONDS = 2.3
 """TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
 OPEN_DOOR = "No secret is set, so whoever reaches the proxy may send alerts: set TRADINGVIEW_WEBHOOK_SECRET."
-FOREIGN_PAGE = (
-    "Controls are not taken from another site's page, nor from a browser that does not say whose page "
-    'asks. From a terminal: curl -H "Authorization: Bearer $ADMIN_TOKEN" …'
-)
 log = logging.getLogger("server")
 
 
@@ -59,6 +57,10 @@ class AlertApi:
         self._waiting = 0
         self.controls = Controls(settings, desk, self._await_command)
         self._may_wait = settings.webhook.threads // 2
+        self.owner = Owner(settings, gate, Sessions(steady_seconds), self._turn_away)
+        self.is_owner = self.owner.is_owner
+        self.require_reader = self.owner.require_reader
+        self.require_admin = self.owner.require_admin
 
     # --- alerts --------------------------------------------------------------------------------------
 
@@ -92,8 +94,12 @@ class AlertApi:
         self._check_unread(caller, address, body, url_secrets)
         message = self._parse(body)
         parsed = time.perf_counter()
-        warnings, is_authenticated = self._check(caller, address, message, body, url_secrets)
         is_dry = self._is_test(message) or is_dry
+        if is_dry and self.owner.is_trying(caller):
+            checked: tuple[tuple[str, ...], bool] = ((), True)
+        else:
+            checked = self._check(caller, address, message, body, url_secrets)
+        warnings, is_authenticated = checked
         delivery = Delivery(
             entries=message.alerts,
             strategies=message.strategies,
@@ -131,7 +137,7 @@ class AlertApi:
         Raises `HttpRefusal` with 401 or 429, as after parsing; any right credential lets the body be read.
         """
         gate = self._gate
-        if len(body) <= READ_FROM_STRANGERS or gate.asks_nobody:
+        if len(body) <= READ_FROM_STRANGERS or gate.asks_nobody or self.owner.is_trying(caller):
             return
         if gate.is_open and not gate.is_spent(address):
             return  # it may be the alert of a strategy without a secret
@@ -221,34 +227,6 @@ class AlertApi:
     def _await_command(self, reply: PendingReply, is_queued: bool) -> None:
         self._await(reply, time.perf_counter(), is_queued=is_queued)
 
-    # --- who may read and control --------------------------------------------------------------------
-
-    def is_owner(self, caller: Caller) -> bool:
-        """Whether a request carries the admin token. Raises `HttpRefusal` (429) after too many guesses."""
-        offered = caller.headers.get("authorization")
-        if self._gate.is_admin(offered):
-            return True
-        if self._gate.is_guess(offered):
-            address = self._address(caller)
-            wait = self._gate.count_guess(address)
-            if self._gate.must_tell(address):
-                log.warning("many_refused_credentials", extra={"address": address})
-            if wait is not None:
-                text = f"Too many wrong tokens from this address. Try again in {wait} s."
-                raise self._turn_away(address, HttpRefusal(429, "RATE_LIMITED", text, wait))
-            text = "a wrong ADMIN_TOKEN"
-            log.warning("turned_away", extra={"address": address, "text": text})
-        return False
-
-    def require_reader(self, caller: Caller) -> None:
-        """Let in who may read: the owner, or in development someone at this machine.
-
-        The host is asked too: a name that was pointed at this machine must not read (DNS rebinding).
-        """
-        is_here = self._gate.is_local_reader(caller.peer, caller.headers.keys())
-        if not self.is_owner(caller) and not (is_here and is_loopback(_host_name(caller.host))):
-            self._demand_token(caller)
-
     def compare(
         self, files: Iterable[tuple[str, bytes]] | None, zone: str | None, mask: MaskText
     ) -> ApiResponse:
@@ -260,48 +238,6 @@ class AlertApi:
         reading = self.desk.store.reader
         return answer_comparison(reading, files, zone, self._parse, mask, dedupe_ms)
 
-    def require_admin(self, caller: Caller) -> None:
-        """Let in the owner alone, and no page of another site that borrows the owner's browser."""
-        if not self.is_owner(caller):
-            self._demand_token(caller)
-        if not self._is_own_page(caller):
-            raise HttpRefusal(403, "UNAUTHORIZED", FOREIGN_PAGE)
-
-    def _is_own_page(self, caller: Caller) -> bool:
-        """Whether a request comes from a page of ours or from no page at all.
-
-        Over plain HTTP a browser sends no Sec-Fetch-Site, so its Origin is asked; where it sends
-        neither, a log-in that the browser repeats by itself (Basic) proves nothing.
-        """
-        site, origin = caller.headers.get("sec-fetch-site"), caller.headers.get("origin")
-        if site is not None:
-            return site in ("same-origin", "none")
-        if origin is not None:
-            here = self._origin(caller)
-            return bool(here) and _plain_origin(origin) == here
-        return not is_basic(caller.headers.get("authorization"))
-
-    def _origin(self, caller: Caller) -> str:
-        """Return the scheme, host and port by which the caller knows us; empty where it named none."""
-        names = ("proto", "host", "port")
-        forwarded = {name: caller.headers.get(f"x-forwarded-{name}") for name in names}
-        return self._gate.find_origin(caller.peer, caller.host, forwarded)
-
-    def _demand_token(self, caller: Caller) -> None:
-        where = "in .env" if self.settings.admin_token else "which make run writes to .env"
-        webhook = self.settings.webhook
-        url = (self._origin(caller) or f"http://127.0.0.1:{webhook.port}") + caller.path
-        post = "" if caller.is_reading else " -X POST"
-        curl = f'curl{post} -H "Authorization: Bearer $ADMIN_TOKEN" {url}'
-        raise HttpRefusal(401, "UNAUTHORIZED", f"This needs ADMIN_TOKEN, {where}: {curl}")
-
-
-def _plain_origin(origin: str) -> str:
-    """Return an Origin header in lower case and without the port that goes without saying."""
-    origin = origin.strip().lower()
-    port = {"http": ":80", "https": ":443"}.get(origin.partition(":")[0], "")
-    return origin.removesuffix(port) if port else origin
-
 
 def _halts_everything(message: Message) -> bool:
     """Whether one of the alerts halts all strategies: it names none (rules 11.1)."""
@@ -309,10 +245,3 @@ def _halts_everything(message: Message) -> bool:
         isinstance(each, Alert) and each.action == "halt" and each.strategy is None
         for each in message.alerts
     )
-
-
-def _host_name(host: str) -> str:
-    """Return a Host header without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from brokers.protocol import Broker
+from desk.api import accounts
 from desk.api.comparison import compare_with, describe_comparison, write_comparison
 from desk.api.performance import write_report
 from desk.compare.comparison import ZoneNeeded
@@ -130,3 +132,12 @@ def _read_file(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise CannotCompare(f"{Path(name).name} cannot be read: {error.strerror}.") from None
+
+
+def check_connections(settings: Settings, brokers: Mapping[str, Broker]) -> None:
+    """Print what each venue says of its account; exit with code 1 where a live account has a problem."""
+    symbols = accounts.list_symbols(settings, [])
+    rows = accounts.connect(accounts.show_accounts(settings), brokers, symbols)
+    print("\n".join(line for row in rows for line in accounts.describe_account(row)))
+    if any(row["mode"] == "live" and row["problems"] for row in rows):
+        raise SystemExit(1)

@@ -18,6 +18,12 @@ from desk.engine.commands import Command, Wanted, find_to_flatten, say_next
 from desk.engine.loop import Desk
 from desk.formats import to_json
 
+CONTROLS = {
+    "halt": {"account", "strategy"},
+    "resume": {"account", "strategy"},
+    "flatten": {"account", "strategy", "symbol", "confirm"},
+}
+"""What each control may be told."""
 NAMED_AT_MOST = 20
 """How many names a message lists."""
 
@@ -34,6 +40,10 @@ class Controls:
         self.settings = settings
         self.desk = desk
         self._await = await_reply
+
+    def use(self, name: str, options: Mapping[str, Any]) -> ApiResponse:
+        """Do what a control is called by: halt, resume or flatten."""
+        return self.flatten(options) if name == "flatten" else self.switch(name, options)
 
     def switch(self, name: str, options: Mapping[str, Any]) -> ApiResponse:
         """Halt or resume an account, a strategy or everything."""

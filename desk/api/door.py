@@ -40,6 +40,10 @@ NOT_RECORDED = (
     "NOT_RECORDED",
     "The alert could not be recorded. Sending it again is safe: it is traded once.",
 )
+NOT_READ = (
+    "STATE_UNAVAILABLE",
+    "The state cannot be read now; GET /status says what is wrong with it.",
+)
 FAULT = "An internal error; it is in the log. GET /history shows what was recorded."
 SAFE_HEADERS = [
     ("Cache-Control", "no-store"),
@@ -96,11 +100,13 @@ def _read_secrets(query: str) -> list[str]:
 
 
 def add_safe_headers(serve: Serve) -> Serve:
-    """Add the headers of caution to every answer, outside Flask: there they cost twice as much."""
+    """Add the headers of caution to every answer without its own; in Flask that costs twice as much."""
 
     def serve_safely(environ: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            return start_response(status, [*headers, *SAFE_HEADERS], *error)
+            own = {name.title() for name, _ in headers}
+            safe = [each for each in SAFE_HEADERS if each[0].title() not in own]
+            return start_response(status, [*headers, *safe], *error)
 
         return serve(environ, start)
 

@@ -42,6 +42,8 @@ _ONCE_A_MINUTE = limits.parse("1/minute")
 _PORTS = {"http": "80", "https": "443"}
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 """A host with or without its port, as it may stand in a URL that is shown."""
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,60}){1,8}")
+"""A path before ours, as it may stand in a link and a cookie."""
 _PROXY_HEADERS = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -118,6 +120,14 @@ class Gate:
         if port.isascii() and port.isdigit() and len(port) <= 5 and not _has_port(name):
             name = f"{name}:{port}"
         return f"{scheme}://{name.removesuffix(':' + _PORTS[scheme])}".lower()
+
+    def find_prefix(self, peer: str, prefix: str | None) -> str:
+        """Return the path that a trusted proxy puts before ours, like `/desk`; empty where there is none."""
+        address = _read_address(peer)
+        if not prefix or address is None or not _is_within(address, self._proxies):
+            return ""
+        path = _last(prefix).rstrip("/")
+        return path if _PREFIX.fullmatch(path) and "/." not in path else ""
 
     def may_connect(self, address: str) -> bool:
         """Tell whether `allowed_ips` lets this address in; an empty list lets everyone in."""

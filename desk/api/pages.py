@@ -7,14 +7,17 @@ ever makes the desk wait. Nothing here changes anything.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from desk.alerts.answers import say_closed, write_alert
+from desk.alerts.answers import OUTCOMES, say_closed, write_alert
 from desk.alerts.record import STORY
 from desk.api.performance import write_totals
 from desk.api.positions import write_manual, write_position, write_trade
+from desk.api.requests import HttpRefusal
 from desk.config.settings import Settings
 from desk.decision.routing import trades_on_paper
 from desk.engine.loop import Desk
@@ -28,6 +31,7 @@ from desk.state.reader import Reader
 from desk.state.store import StoreUnavailable
 
 HISTORY_LIMIT = 100
+DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 
 
 def show_status(desk: Desk, started_at: int, version: str, *, private: bool) -> dict[str, Any]:
@@ -126,6 +130,17 @@ def _add_position(
         found["unprotected_positions"].append(bare)
 
 
+def read_filters(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what the history is filtered by; an empty value means all. Raises `HttpRefusal`."""
+    names = ("strategy", "symbol", "status", "day")
+    filters = {name: given[name] for name in names if given.get(name)}
+    if filters.get("status", OUTCOMES[0]) not in OUTCOMES:
+        raise HttpRefusal(400, "UNREADABLE", f"status must be one of {', '.join(OUTCOMES)}.")
+    if not DAY.fullmatch(filters.get("day", "2026-01-31")):
+        raise HttpRefusal(400, "UNREADABLE", "day must be a day like 2026-01-31, in UTC.")
+    return filters
+
+
 def show_history(desk: Desk, filters: dict[str, str], limit: int) -> str:
     """Return the rolling history as JSON, newest first."""
     rows = [
@@ -201,6 +216,14 @@ def _find_closed(
 
 def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
     """Return every position that is held or worked, and the trades that were closed."""
+    rows = write_positions(desk)
+    with desk.store.reader() as reader:
+        closed = [write_trade(row) for row in reader.load_trades(limit)]
+    return {"positions": rows, "closed": closed}
+
+
+def write_positions(desk: Desk) -> list[dict[str, Any]]:
+    """Return a row for every share that is held or worked, and for what a venue holds beyond them."""
     books, now = desk.state.shown.open_books(), desk.clock()
     rows = [
         write_position(
@@ -225,9 +248,7 @@ def show_positions(desk: Desk, limit: int) -> dict[str, Any]:
         for name, quantity in external_quantities.items()
         if quantity and desk.state.nets(account)
     ]
-    with desk.store.reader() as reader:
-        closed = [write_trade(row) for row in reader.load_trades(limit)]
-    return {"positions": rows, "closed": closed}
+    return rows
 
 
 def show_strategies(desk: Desk) -> list[dict[str, Any]]:

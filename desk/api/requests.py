@@ -83,7 +83,8 @@ class EnvironHeaders:
 
     def get(self, name: str) -> str | None:
         """Return one header, or None."""
-        found = self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        key = name.upper().replace("-", "_")
+        found = self._environ.get(key if key == "CONTENT_TYPE" else f"HTTP_{key}")
         return found if isinstance(found, str) else None
 
     def keys(self) -> Iterable[str]:

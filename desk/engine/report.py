@@ -75,6 +75,7 @@ def remember(state: State, rendered: Rendered) -> None:
             record.deliveries,
             record.story.http or answer.http,
             answer.text,
+            record.story.latency_ms,
         )
         if record.is_settled:
             state.records.pop(record.alert_id, None)

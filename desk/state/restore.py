@@ -96,6 +96,7 @@ def history_row(row: AlertRow) -> HistoryRow:
         row.deliveries,
         story.http or 200,
         row.answer,
+        story.latency_ms,
     )
 
 

@@ -45,6 +45,13 @@ class HistoryRow:
     deliveries: int
     http: int
     answer: str
+    latency_ms: float | None = None
+    """How long it took from its arrival until it was decided."""
+
+    @property
+    def day(self) -> str:
+        """The day on which it came, in UTC."""
+        return iso(self.received_at)[:10]
 
     @property
     def text(self) -> str:
@@ -53,6 +60,7 @@ class HistoryRow:
             "received_at": iso(self.received_at),
             "comment": self.comment,
             "deliveries": self.deliveries,
+            "latency_ms": self.latency_ms,
         }
         return f"{self.answer[:-1]},{to_json(extra)[1:]}"
 

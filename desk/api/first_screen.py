@@ -1,0 +1,153 @@
+"""Answer what the page shows first, in one piece: what is wrong, what it is worth, what is held, what came.
+
+Many open pages ask for it every second or two: it is put together at most twice a second for all of them, and
+a page that has it already is told so in a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from desk.api.accounts import show_accounts
+from desk.api.pages import list_open, show_history, write_positions
+from desk.config.trading_day import start_of_day
+from desk.engine.loop import Desk
+from desk.engine.market import value_price
+from desk.formats import iso, to_json, write_number, write_optional
+from desk.orders.position_book import PositionBook
+
+FRESH_SECONDS = 0.5
+ALERTS_SHOWN = 20
+ZERO = Decimal(0)
+SENTENCES = {
+    "unknown_orders": "{symbol} on {account}: nobody knows whether order {client_order_id} exists. "
+    "The venue is asked again; look there before you trade by hand.",
+    "owed_exits": "{symbol} on {account}: an exit of {strategy} is still to be carried out. "
+    "It is tried until it is done.",
+    "bare_shares": "{symbol} on {account}: the position of {strategy} has not all the protection "
+    "that was asked for.",
+    "halted": "Halted ({scope}): {reason}. Nothing is opened until you resume; exits go on.",
+    "silent_accounts": "{account} does not answer: {reason}.",
+    "blocked": "{symbol} on {account} opens nothing: {reason}.",
+    "not_recording": "Nothing can be recorded, so no alert is taken: {reason}.",
+}
+"""What is said of each thing that is wrong, by its name in `open` of /status."""
+
+
+class FirstScreen:
+    """The first screen of one receiver. Safe to ask from many threads; `clock` is monotonic seconds."""
+
+    def __init__(self, desk: Desk, version: str, clock: Callable[[], float]) -> None:
+        self._desk = desk
+        self._version = version
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._text, self._tag, self._until = "", "", float("-inf")
+
+    def show(self) -> tuple[str, str]:
+        """Return it as JSON, and the tag that changes with it."""
+        with self._lock:
+            if self._clock() >= self._until:
+                self._text = self._write()
+                self._tag = hashlib.sha256(self._text.encode()).hexdigest()[:20]
+                self._until = self._clock() + FRESH_SECONDS
+            return self._text, self._tag
+
+    def _write(self) -> str:
+        desk = self._desk
+        shape = {
+            "mode": "live" if desk.settings.live_accounts else "paper",
+            "version": self._version,
+            "accounts": write_worth(desk),
+            "problems": list_problems(desk),
+            "halted": [*desk.state.shown.halts],
+            "positions": write_positions(desk),
+            "strategies": [
+                *dict.fromkeys([*desk.settings.strategies, *desk.state.shown.strategies])
+            ],
+        }
+        alerts = show_history(desk, {}, ALERTS_SHOWN)
+        return f"{to_json(shape)[:-1]},{alerts[1:]}"
+
+
+def list_problems(desk: Desk) -> list[dict[str, Any]]:
+    """Return what is wrong now, each as a sentence with its kind and since when."""
+    return [
+        {
+            "kind": kind,
+            "account": each.get("account"),
+            "since": each["since"],
+            "text": SENTENCES[kind].format_map(each),
+        }
+        for kind, found in list_open(desk).items()
+        for each in found
+    ]
+
+
+def write_worth(desk: Desk) -> list[dict[str, Any]]:
+    """Return the accounts with what each is worth and what its day has brought."""
+    rows = show_accounts(desk.settings, desk.state.shown)
+    now = desk.clock()
+    for row in rows:
+        name, paper = row["account"], row["mode"] == "paper"
+        books = [book for book in desk.state.shown.open_books(name) if book.paper == paper]
+        valued = [(book, _value(desk, book, now)) for book in books]
+        day = start_of_day(desk.settings.accounts[name].day_start, now)
+        row.setdefault("equity", write_optional(_find_equity(desk, row, valued)))
+        row["today"] = _sum_up_day(desk, name, day, valued, paper=paper)
+        row["day_began_at"] = iso(day)
+        row["open_positions"] = sum(1 for book in books if book.totals.size)
+    return rows
+
+
+def _value(desk: Desk, book: PositionBook, now: int) -> Decimal | None:
+    """Return the price at which a book's positions are valued, or None."""
+    held = [each for each in book.positions.values() if each.quantity]
+    return value_price(desk.context, book, held, now, desk.state.shown) if held else ZERO
+
+
+def _find_equity(
+    desk: Desk, row: dict[str, Any], valued: list[tuple[PositionBook, Decimal | None]]
+) -> Decimal | None:
+    """Return what an account would be worth if all were closed now; None where that is not known."""
+    if row["mode"] != "paper":
+        worth = desk.state.equities.get(row["account"])
+        return worth.last if worth else None
+    total = Decimal(row["paper_cash"])
+    for book, price in valued:
+        if price is None:
+            return None
+        for position in book.positions.values():
+            if book.instrument.kind in ("spot", "equity"):
+                total += position.quantity * price * book.instrument.point_value
+            else:
+                total += position.ledger.open_profit(price, book.instrument.point_value)
+    return total
+
+
+def _sum_up_day(
+    desk: Desk,
+    account: str,
+    day: int,
+    valued: list[tuple[PositionBook, Decimal | None]],
+    *,
+    paper: bool,
+) -> dict[str, str] | None:
+    """Return the day's profit by coin: closed trades, and all that is open; None where it has no price."""
+    sums: dict[str, Decimal] = {}
+    for trade in list(desk.state.closed.get((account, paper), {}).values()):
+        if trade.at >= day:
+            sums[trade.quote] = sums.get(trade.quote, ZERO) + trade.result
+    for book, price in valued:
+        for position in book.positions.values():
+            if price is None:
+                return None
+            if position.quantity:
+                ledger, coin = position.ledger, book.instrument.quote
+                result = ledger.realized + ledger.open_profit(price, book.instrument.point_value)
+                sums[coin] = sums.get(coin, ZERO) + result
+    return {coin: write_number(amount) for coin, amount in sums.items()}

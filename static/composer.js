@@ -1,0 +1,2 @@
+import { h } from './kit.js';
+export function composer() { return { node: h('section', { 'data-view': 'composer' }, h('h1', {}, 'Composer')), update() {} }; }

@@ -1,0 +1,209 @@
+// The views that show: overview, alerts, the story of one alert, strategies and accounts.
+import { ask, cells, confirmed, control, h, keyed, money, outcome, read, root, say, table, time } from './kit.js';
+
+const ALERT = ['Time', 'Outcome', 'Strategy', 'Account', 'Symbol', 'Side', 'Size', 'Price', 'Latency', 'Says'];
+const list = (orders, pick) => [...new Set(orders.map(pick).filter(Boolean))].join(', ') || null;
+
+function alertRow(row) {
+  const orders = row.orders ?? [], link = `#/alert/${encodeURIComponent(row.alert_id)}`;
+  return h('tr', { 'data-alert': row.alert_id, onclick: (event) => { if (!event.target.closest('a')) location.hash = link; } }, cells(ALERT, [
+    h('a', { href: link }, time(row.received_at)),
+    [outcome(row.status), row.code && ` ${row.code}`],
+    row.strategy,
+    list(orders, (each) => each.account + (each.paper ? ' (paper)' : '')),
+    row.symbol,
+    list(orders, (each) => each.side) ?? row.action,
+    orders.map((each) => Number(each.filled_quantity) ? each.filled_quantity : each.quantity).filter(Boolean).join(', ') || null,
+    list(orders, (each) => each.average_price),
+    row.latency_ms == null ? null : `${row.latency_ms} ms`,
+    row.message,
+  ]));
+}
+
+const WORTH = (row) => h('li', { 'data-account': row.account }, row.account, ` (${row.mode})`,
+  h('b', {}, row.equity == null ? 'equity not known' : `${row.equity} ${row.currency}`),
+  'Today ', row.today == null ? 'not known: a price is missing' : Object.keys(row.today).length ? Object.entries(row.today).map(([coin, sum]) => [money(sum), ` ${coin} `]) : `0 ${row.currency}`);
+
+const POSITION = ['Symbol', 'Account', 'Strategy', 'Quantity', 'Average', 'Open P&L', 'Stop', 'Target', 'Protected', ''];
+function positionRow(row) {
+  const close = () => confirmed({
+    title: `Close ${row.instrument}?`,
+    effect: `Closes ${row.quantity} ${row.instrument} of ${row.strategy} on ${row.account}${row.paper ? ' (paper)' : ''} at the market, and cancels its orders.`,
+    word: 'Close', run: () => control('flatten', { account: row.account, strategy: row.strategy, symbol: row.symbol, confirm: true }),
+  });
+  const guard = row.protected === true ? h('span', { class: 'good' }, 'protected') : row.protected === false
+    ? h('span', { class: 'bad word' }, 'NOT protected') : h('span', { class: 'dim' }, 'nothing asked for');
+  return h('tr', { 'data-position': row.instrument }, cells(POSITION, [row.symbol === row.instrument ? row.symbol : `${row.symbol} (${row.instrument})`,
+    row.account + (row.paper ? ' (paper)' : ''), row.strategy, row.quantity, row.average_price, row.open_pnl == null ? null : money(row.open_pnl),
+    row.stop_loss, row.take_profit, row.strategy === 'manual' ? 'by hand, not ours' : guard,
+    row.strategy === 'manual' ? '' : h('button', { onclick: close, 'aria-label': `Close ${row.instrument} of ${row.strategy}` }, 'Close')]));
+}
+
+export function overview() {
+  const problems = h('ul', { class: 'problems' }), fine = h('p', { class: 'good' }), worth = h('ul', { class: 'cards' });
+  const held = table(POSITION, []), last = table(ALERT, []), first = h('div', { 'data-first-run': true });
+  const none = h('p', { class: 'dim' });
+  return {
+    node: h('section', { 'data-view': 'overview' }, h('h1', {}, 'Overview'), fine, problems, first, h('h2', {}, 'Accounts'), worth,
+      h('h2', {}, 'Open positions'), none, held.node, h('h2', {}, 'Latest alerts'), last.node),
+    update(data) {
+      fine.textContent = data.problems.length ? '' : 'Nothing is wrong.';
+      keyed(problems, data.problems, (each) => each.kind + each.text, (each) => h('li', { 'data-problem': each.kind }, each.text, ' Since ', time(each.since), '.'));
+      keyed(worth, data.accounts, (each) => each.account, WORTH);
+      none.textContent = data.positions.length ? '' : 'Nothing is held.';
+      held.node.hidden = !data.positions.length;
+      keyed(held.rows, data.positions, (each) => [each.account, each.instrument, each.strategy, each.paper].join(), positionRow);
+      keyed(last.rows, data.alerts, (each) => each.alert_id, alertRow);
+      last.node.hidden = !data.alerts.length;
+      if (data.alerts.length) first.replaceChildren();
+      else if (!first.firstChild) first.append(...firstRun(data));
+    },
+  };
+}
+
+function firstRun(data) {
+  return [h('h2', {}, 'What to do next'), h('ol', {},
+    h('li', {}, 'Write a message in the ', h('a', { href: '#/composer' }, 'composer'), ' and try it there: it trades nothing.'),
+    h('li', {}, 'Give TradingView an address: it calls only ports 80 and 443 of a public host. See docs/connect-tradingview.md.'),
+    h('li', {}, 'Paste address and message into an alert. Its outcome stands here within seconds.'),
+    h('li', {}, data.mode === 'live' ? 'This receiver is LIVE: the first alert trades real money.' : 'Everything is paper until config.yaml says otherwise: see docs/going-live.md.'))];
+}
+
+const OUTCOMES = ['pending', 'unknown', 'unreached', 'filled', 'partly_filled', 'accepted', 'cancelled', 'expired', 'nothing_to_do', 'absent', 'refused', 'denied'];
+export function alerts(_, query) {
+  const names = h('datalist', { id: 'names' }), found = table(ALERT, []), note = h('p', { class: 'dim', role: 'status' });
+  let text = null;
+  const form = h('form', { class: 'row', onsubmit: (event) => { event.preventDefault(); text = null; show(); } },
+    h('label', {}, 'Strategy', h('input', { name: 'strategy', list: 'names', value: query.get('strategy') })), names,
+    h('label', {}, 'Symbol', h('input', { name: 'symbol', value: query.get('symbol') })),
+    h('label', {}, 'Outcome', h('select', { name: 'status' }, h('option', { value: '' }, 'all'), OUTCOMES.map((each) => h('option', { value: each, selected: query.get('status') === each }, each.replaceAll('_', ' '))))),
+    h('label', {}, 'Day (UTC)', h('input', { name: 'day', type: 'date', value: query.get('day') })));
+  const show = async () => {
+    const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+    history.replaceState(null, '', `#/alerts${String(asked) && `?${asked}`}`);
+    asked.set('limit', '200');
+    if (form.isConnected || text === null) text = String(asked);
+    try {
+      const shape = await read(`history?${asked}`);
+      if (text !== String(asked)) return;
+      keyed(found.rows, shape.alerts, (each) => each.alert_id, alertRow);
+      note.textContent = shape.count === 200 ? 'The newest 200 are shown.' : `${shape.count} shown.`;
+    } catch (error) { note.textContent = error.message; }
+  };
+  form.addEventListener('input', show);
+  form.addEventListener('change', show);
+  return {
+    node: h('section', { 'data-view': 'alerts' }, h('h1', {}, 'Alerts'), form, note, found.node),
+    update(data) { keyed(names, data.strategies, (each) => each, (each) => h('option', { value: each })); show(); },
+  };
+}
+
+const MEANS = {
+  pending: 'It is being carried out.', unknown: 'Nobody knows yet whether its order exists: the venue is asked until it says so, and nothing is sent twice.',
+  unreached: 'The venue could not be reached, so nothing was ordered.', filled: 'It traded.', partly_filled: 'A part of it traded.', accepted: 'It was taken; its order works.',
+  cancelled: 'Its order was cancelled before it filled.', expired: 'It came too late to trade.', nothing_to_do: 'There was nothing to do, so nothing was ordered.',
+  absent: 'Its order never came to be at the venue.', refused: 'The venue refused its order.', denied: 'It was not traded: a rule here stood against it.',
+};
+const ORDER = ['Sent', 'Outcome', 'Account', 'What', 'Limit', 'Stop', 'Filled', 'Average', 'Answer'];
+const part = (name, title, ...inside) => h('section', { 'data-part': name, 'aria-label': title }, h('h2', {}, title), inside);
+const pairs = (shape) => h('dl', {}, Object.entries(shape ?? {}).filter(([, value]) => value != null).map(([name, value]) =>
+  h('div', {}, h('dt', { class: 'dim' }, name.replaceAll('_', ' ')), h('dd', {}, typeof value === 'object' ? Object.entries(value).map((each) => each.join(' ')).join(', ') : value))));
+
+function explain(row) {
+  const what = [row.action ?? 'something', row.symbol, row.strategy && `for ${row.strategy}`].filter(Boolean).join(' ');
+  const code = row.code ? ` The reason has the code ${row.code}.` : '', ends = (row.closed ?? []).map((each) => ` ${each.message}`).join('');
+  return `The alert arrived and asked to ${what}. ${MEANS[row.status] ?? ''} ${row.message ?? ''}${code}${ends}`;
+}
+
+export function story(id) {
+  const node = h('section', { 'data-view': 'story' }, h('h1', {}, 'Alert'), h('p', {}, 'Loading…'));
+  let seen;
+  const result = h('pre', { hidden: true, role: 'status' });
+  const show = (text) => { result.hidden = false; result.textContent = text; };
+  async function copy(row) {
+    const base = document.body.dataset.base || String(root).replace(/\/$/, '');
+    const curl = `curl ${base}/webhook --data-raw '${row.body.replaceAll("'", "'\\''")}'`;
+    show(curl);
+    try { await navigator.clipboard.writeText(curl); say('Copied. Secrets are masked: put yours in their place.'); } catch { say('Copy the command below. Secrets are masked: put yours in their place.'); }
+  }
+  async function replay(row) {
+    const answer = await ask('webhook/validate', { method: 'POST', body: row.body, quiet: true }), shape = await answer.json();
+    show([shape, ...(shape.results ?? [])].map((each) => each.message).filter(Boolean).join('\n') + '\nNothing was recorded or traded: this is what it would do now.');
+  }
+  return {
+    node,
+    async update() {
+      let row;
+      try { row = await read(`history/${encodeURIComponent(id)}`); } catch (error) { node.lastChild.textContent = error.message; return; }
+      if (seen === JSON.stringify(row)) return;
+      seen = JSON.stringify(row);
+      const orders = table(ORDER, row.requests.map((each) => h('tr', {}, cells(ORDER, [time(each.sent_at), outcome(each.status), each.account + (each.paper ? ' (paper)' : ''),
+        `${each.kind.replaceAll('_', ' ')}: ${each.side} ${each.quantity} ${each.instrument}, ${each.order_type}`, each.limit_price, each.stop_price, each.filled_quantity, each.average_price,
+        [each.code, each.message].filter(Boolean).join(': ') || '–']))));
+      const phases = Object.entries(row.milliseconds ?? {}), times = table(['Phase', 'Milliseconds'], phases.map((each) => h('tr', {}, cells(['Phase', 'Milliseconds'], each))));
+      const refused = (row.orders ?? []).filter((each) => !each.client_order_id);
+      node.replaceChildren(h('p', {}, h('a', { href: '#/alerts' }, 'All alerts')), h('article', { 'data-story': id },
+        h('h1', {}, `${row.action ?? 'Alert'} ${row.symbol ?? ''}`, ' ', outcome(row.status)), h('p', {}, time(row.received_at), ` · ${row.alert_id}`),
+        part('explain', 'In a sentence', h('p', {}, explain(row)), (row.warnings ?? []).map((each) => h('p', { class: 'warn' }, each))),
+        h('div', { class: 'row' }, h('button', { onclick: () => copy(row) }, 'Copy as curl'), h('button', { onclick: () => replay(row).catch((error) => show(error.message)) }, 'Replay on paper')), result,
+        part('body', 'What TradingView sent', h('pre', {}, row.body)),
+        part('understood', 'What was understood', row.alert ? pairs({ ...row.alert, ...row.notes, comment: row.comment }) : 'It could not be read as an alert.'),
+        part('decisions', 'What was decided', h('ol', {}, row.decisions.map((each) => h('li', {}, time(each.at), ' ', each.text)))),
+        part('orders', 'Orders', row.requests.length ? orders.node : h('p', {}, 'No order was sent.'), refused.map((each) => h('p', {}, `${each.account}: ${each.code}: ${each.message}`)), row.closed.map((each) => h('p', {}, `${each.message} Profit ${each.realized_pnl}.`))),
+        part('times', 'Milliseconds', times.node)));
+    },
+  };
+}
+
+const FIGURES = ['trades', 'win_rate', 'net_pnl', 'max_drawdown'];
+const STRATEGY = ['Strategy', 'Mode', 'Accounts', 'Paper: trades, win rate %, net P&L, drawdown', 'Live: the same', ''];
+function strategyRow(row, halted) {
+  const name = row.name, figures = (each) => each ? FIGURES.map((key) => each[key] ?? '–').join(' · ') : null, is = halted.has(`strategy:${name}`);
+  const turn = () => confirmed(is
+    ? { title: `Resume ${name}?`, effect: `Alerts of ${name} may open positions again.`, word: 'Resume', run: () => control('resume', { strategy: name }) }
+    : { title: `Halt ${name}?`, effect: `${name} opens nothing more until you resume it. Its exits, stops and targets go on.`, word: 'Halt', run: () => control('halt', { strategy: name }) });
+  return h('tr', { 'data-strategy': name }, cells(STRATEGY, [name, [h('span', { class: 'word' }, row.mode), row.reason && ` ${row.reason}`, row.enabled === false && ' (disabled in config.yaml)', is && h('span', { class: 'bad' }, ' halted')],
+    (row.accounts ?? [row.account]).join(', '), figures(row.paper), figures(row.live),
+    h('button', { onclick: turn, 'aria-label': `${is ? 'Resume' : 'Halt'} ${name}` }, is ? 'Resume' : 'Halt')]));
+}
+
+export function strategies() {
+  const rows = table(STRATEGY, []), none = h('p', { class: 'dim' });
+  return {
+    node: h('section', { 'data-view': 'strategies' }, h('h1', {}, 'Strategies'), none, rows.node),
+    async update(data) {
+      const halted = new Set(data.halted);
+      try {
+        const shape = await read('strategies'), found = shape.strategies ?? shape;
+        none.textContent = found.length ? '' : 'There is none yet: the first alert that names one creates it.';
+        keyed(rows.rows, found.map((each) => ({ ...each, is_halted: halted.has(`strategy:${each.name}`) })), (each) => each.name, (each) => strategyRow(each, halted));
+      } catch (error) { none.textContent = error.message; }
+    },
+  };
+}
+
+export function accounts() {
+  const cards = h('ul', { class: 'cards' }), told = h('pre', { hidden: true, role: 'status' });
+  const check = async () => {
+    told.hidden = false;
+    told.textContent = 'Asking every venue…';
+    try { told.textContent = (await read('accounts?connect=1')).accounts.map((each) => [`${each.account}: ${each.reachable == null ? 'has no venue to ask' : each.reachable ? 'answers' : 'does not answer'}`, ...each.problems.map((text) => `problem: ${text}`), ...each.warnings.map((text) => `warning: ${text}`)].join('\n  ')).join('\n'); } catch (error) { told.textContent = error.message; }
+  };
+  return {
+    node: h('section', { 'data-view': 'accounts' }, h('h1', {}, 'Accounts'), h('button', { onclick: check }, 'Ask the venues'), told, cards),
+    update(data) {
+      const ill = new Map(data.problems.filter((each) => each.kind === 'silent_accounts').map((each) => [each.account, each.text]));
+      const whole = data.accounts.map((each) => ({ ...each, silent: ill.get(each.account), held: data.positions.filter((row) => row.account === each.account) }));
+      keyed(cards, whole, (each) => each.account, (row) => h('li', { 'data-account': row.account }, h('h2', {}, row.account),
+        pairs({ broker: row.broker, mode: row.mode, market: row.market, equity: row.equity && `${row.equity} ${row.currency}`, cash: row.paper_cash && `${row.paper_cash} ${row.currency}`,
+          today: row.today && (Object.entries(row.today).map((each) => each.reverse().join(' ')).join(', ') || '0'), missing: row.missing.join(', ') || null, connection: row.silent ?? null, strategies: row.strategies.join(', ') || null }),
+        row.problems.map((each) => h('p', { class: 'bad' }, each)), row.warnings.map((each) => h('p', { class: 'warn' }, each)), limits(row.limits),
+        h('h3', {}, 'Held'), row.held.length ? h('ul', {}, row.held.map((each) => h('li', {}, `${each.quantity} ${each.instrument} (${each.strategy})`,
+          each.orders.length ? h('ul', {}, each.orders.map((order) => h('li', {}, `${order.kind.replaceAll('_', ' ')}: ${order.side} ${order.quantity} at ${order.stop_price ?? order.limit_price ?? 'the market'}`))) : null))) : h('p', { class: 'dim' }, 'Nothing.')));
+    },
+  };
+}
+
+function limits(found) {
+  return found?.length ? [h('h3', {}, 'Limits'), h('ul', {}, found.map((each) => h('li', {}, `${each.name.replaceAll('_', ' ')}: ${each.limit}${each.used == null ? '' : `, used ${each.used}`}`)))] : null;
+}
