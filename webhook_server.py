@@ -48,9 +48,10 @@ from desk.api.command_line import (
 from desk.api.comparison import MAX_UPLOAD
 from desk.api.controls import CONTROLS
 from desk.api.door import FAULT, NOT_READ, NOT_RECORDED, add_door, add_safe_headers
-from desk.api.first_screen import FirstScreen
+from desk.api.first_screen import write_first_screen
 from desk.api.gate import Gate
 from desk.api.page import Page, View
+from desk.api.polled import Polled
 from desk.api.requests import (
     MAX_BODY,
     TOO_LARGE,
@@ -258,16 +259,15 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
 
 
 def _add_page_routes(app: Flask, api: AlertApi) -> None:
-    page, first = Page(api.owner, VERSION), FirstScreen(api.desk, VERSION, steady_seconds)
+    first = Polled(lambda: write_first_screen(api.desk, VERSION), steady_seconds)
 
     def ask(answer: Callable[[Caller, Mapping[str, str]], View]) -> Response:
         view = answer(read_caller(request.environ), request.form)
         body = render_template(view.template, **view.values) if view.template else ""
         return Response(body, view.http, list(view.headers), mimetype="text/html")
 
-    for (method, path), answer in page.answers.items():
-        name, view = f"{method} {path}", functools.partial(ask, answer)
-        app.add_url_rule(path, name, view, methods=[method])
+    for (verb, path), each in Page(api.owner, VERSION).answers.items():
+        app.add_url_rule(path, f"{verb} {path}", functools.partial(ask, each), methods=[verb])
 
     @app.get("/overview")
     def first_screen() -> Response:

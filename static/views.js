@@ -24,7 +24,7 @@ const WORTH = (row) => h('li', { 'data-account': row.account }, row.account, ` (
   h('b', {}, row.equity == null ? 'equity not known' : `${row.equity} ${row.currency}`),
   'Today ', row.today == null ? 'not known: a price is missing' : Object.keys(row.today).length ? Object.entries(row.today).map(([coin, sum]) => [money(sum), ` ${coin} `]) : `0 ${row.currency}`);
 
-const POSITION = ['Symbol', 'Account', 'Strategy', 'Quantity', 'Average', 'Open P&L', 'Stop', 'Target', 'Protected', ''];
+const POSITION = ['Symbol', 'Account', 'Strategy', 'Quantity', 'Average', 'Open P&L', 'Stop', 'Target', 'Protected', 'Control'];
 function positionRow(row) {
   const close = () => confirmed({
     title: `Close ${row.instrument}?`,
@@ -36,7 +36,7 @@ function positionRow(row) {
   return h('tr', { 'data-position': row.instrument }, cells(POSITION, [row.symbol === row.instrument ? row.symbol : `${row.symbol} (${row.instrument})`,
     row.account + (row.paper ? ' (paper)' : ''), row.strategy, row.quantity, row.average_price, row.open_pnl == null ? null : money(row.open_pnl),
     row.stop_loss, row.take_profit, row.strategy === 'manual' ? 'by hand, not ours' : guard,
-    row.strategy === 'manual' ? '' : h('button', { onclick: close, 'aria-label': `Close ${row.instrument} of ${row.strategy}` }, 'Close')]));
+    row.strategy === 'manual' ? '' : h('button', { onclick: close, title: `Close ${row.instrument} of ${row.strategy}` }, 'Close')]));
 }
 
 export function overview() {
@@ -156,7 +156,7 @@ export function story(id) {
 }
 
 const FIGURES = ['trades', 'win_rate', 'net_pnl', 'max_drawdown'];
-const STRATEGY = ['Strategy', 'Mode', 'Accounts', 'Paper: trades, win rate %, net P&L, drawdown', 'Live: the same', ''];
+const STRATEGY = ['Strategy', 'Mode', 'Accounts', 'Paper: trades, win rate %, net P&L, drawdown', 'Live: the same', 'Control'];
 function strategyRow(row, halted) {
   const name = row.name, figures = (each) => each ? FIGURES.map((key) => each[key] ?? '–').join(' · ') : null, is = halted.has(`strategy:${name}`);
   const turn = () => confirmed(is

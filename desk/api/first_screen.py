@@ -1,14 +1,10 @@
 """Answer what the page shows first, in one piece: what is wrong, what it is worth, what is held, what came.
 
-Many open pages ask for it every second or two: it is put together at most twice a second for all of them, and
-a page that has it already is told so in a line.
+Nothing here changes anything, and nothing is remembered from one time to the next.
 """
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +16,6 @@ from desk.engine.market import value_price
 from desk.formats import iso, to_json, write_number, write_optional
 from desk.orders.position_book import PositionBook
 
-FRESH_SECONDS = 0.5
 ALERTS_SHOWN = 20
 ZERO = Decimal(0)
 SENTENCES = {
@@ -33,45 +28,25 @@ SENTENCES = {
     "halted": "Halted ({scope}): {reason}. Nothing is opened until you resume; exits go on.",
     "silent_accounts": "{account} does not answer: {reason}.",
     "blocked": "{symbol} on {account} opens nothing: {reason}.",
+    "expiry_near": "{symbol} on {account}: the contract that {strategy} holds ends on {last_day}.",
     "not_recording": "Nothing can be recorded, so no alert is taken: {reason}.",
 }
 """What is said of each thing that is wrong, by its name in `open` of /status."""
 
 
-class FirstScreen:
-    """The first screen of one receiver. Safe to ask from many threads; `clock` is monotonic seconds."""
-
-    def __init__(self, desk: Desk, version: str, clock: Callable[[], float]) -> None:
-        self._desk = desk
-        self._version = version
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._text, self._tag, self._until = "", "", float("-inf")
-
-    def show(self) -> tuple[str, str]:
-        """Return it as JSON, and the tag that changes with it."""
-        with self._lock:
-            if self._clock() >= self._until:
-                self._text = self._write()
-                self._tag = hashlib.sha256(self._text.encode()).hexdigest()[:20]
-                self._until = self._clock() + FRESH_SECONDS
-            return self._text, self._tag
-
-    def _write(self) -> str:
-        desk = self._desk
-        shape = {
-            "mode": "live" if desk.settings.live_accounts else "paper",
-            "version": self._version,
-            "accounts": write_worth(desk),
-            "problems": list_problems(desk),
-            "halted": [*desk.state.shown.halts],
-            "positions": write_positions(desk),
-            "strategies": [
-                *dict.fromkeys([*desk.settings.strategies, *desk.state.shown.strategies])
-            ],
-        }
-        alerts = show_history(desk, {}, ALERTS_SHOWN)
-        return f"{to_json(shape)[:-1]},{alerts[1:]}"
+def write_first_screen(desk: Desk, version: str) -> str:
+    """Return all of it as JSON."""
+    shape = {
+        "mode": "live" if desk.settings.live_accounts else "paper",
+        "version": version,
+        "accounts": write_worth(desk),
+        "problems": list_problems(desk),
+        "halted": [*desk.state.shown.halts],
+        "positions": write_positions(desk),
+        "strategies": [*dict.fromkeys([*desk.settings.strategies, *desk.state.shown.strategies])],
+    }
+    alerts = show_history(desk, {}, ALERTS_SHOWN)
+    return f"{to_json(shape)[:-1]},{alerts[1:]}"
 
 
 def list_problems(desk: Desk) -> list[dict[str, Any]]:
@@ -81,11 +56,19 @@ def list_problems(desk: Desk) -> list[dict[str, Any]]:
             "kind": kind,
             "account": each.get("account"),
             "since": each["since"],
-            "text": SENTENCES[kind].format_map(each),
+            "text": say_problem(kind, each),
         }
         for kind, found in list_open(desk).items()
         for each in found
     ]
+
+
+def say_problem(kind: str, problem: dict[str, Any]) -> str:
+    """Return a thing that is wrong as a sentence; one without a sentence of its own is not kept back."""
+    if kind in SENTENCES:
+        return SENTENCES[kind].format_map(problem)
+    said = ", ".join(f"{name} {value}" for name, value in problem.items() if name != "since")
+    return f"{kind.replace('_', ' ').capitalize()}: {said}."
 
 
 def write_worth(desk: Desk) -> list[dict[str, Any]]:

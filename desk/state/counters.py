@@ -30,7 +30,6 @@ class Counters(Tables):
         levels = settings.risk_levels()
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
-        self.counts_results = any(each.max_daily_loss for each in levels)
 
     def count_closed(self, row: ClosedTradeRow, instrument: Instrument) -> ClosedTradeRow:
         """Count a closed trade into the figures; return it with what it brought in its account's money."""
@@ -55,15 +54,14 @@ class Counters(Tables):
             self.put(known, order.client_id, opening)
 
     def count_trade(self, row: ClosedTradeRow, quote: str) -> None:
-        """Count a closed trade towards the limit on the day's loss."""
+        """Count a closed trade towards the day's result, which is shown and may be limited."""
         at, result = row.trade.closed_at, row.trade.realized
         counted = CountedTrade(at, row.strategy, row.instrument, quote, result)
         self.count_result(row.account, row.paper, counted)
 
     def count_result(self, account: str, paper: bool, counted: CountedTrade) -> None:
-        """Count what is earned or lost for good towards the same limit."""
-        if self.counts_results:
-            known = self.closed.setdefault((account, paper), {})
-            forget_old(known, counted.at)
-            self._trades += 1
-            self.put(known, self._trades, counted)
+        """Count what is earned or lost for good towards the same result."""
+        known = self.closed.setdefault((account, paper), {})
+        forget_old(known, counted.at)
+        self._trades += 1
+        self.put(known, self._trades, counted)

@@ -76,11 +76,10 @@ def _count_again(state: State, store: Store, now: int) -> None:
         entries = store.load_entries(now - COUNTED_MS - waited)
         for account, paper, instrument, order in sorted(entries, key=lambda e: e[3].created_at):
             state.count_opening((account, paper, instrument), order, now)
-    if state.counts_results:
-        find = functools.cache(store.find_instrument)
-        for row in store.load_trades_since(now - COUNTED_MS):
-            found = find(row.account, row.paper, row.instrument)
-            state.count_trade(row, found.quote if found else "")
+    find = functools.cache(store.find_instrument)
+    for row in store.load_trades_since(now - COUNTED_MS):
+        found = find(row.account, row.paper, row.instrument)
+        state.count_trade(row, found.quote if found else "")
 
 
 def history_row(row: AlertRow) -> HistoryRow:
