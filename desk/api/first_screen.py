@@ -18,12 +18,14 @@ from desk.orders.position_book import PositionBook
 
 ALERTS_SHOWN = 20
 ZERO = Decimal(0)
+FORMER = "bare_shares"
+"""The former name of `unprotected_positions`, which has the same rows."""
 SENTENCES = {
     "unknown_orders": "{symbol} on {account}: nobody knows whether order {client_order_id} exists. "
     "The venue is asked again; look there before you trade by hand.",
     "owed_exits": "{symbol} on {account}: an exit of {strategy} is still to be carried out. "
     "It is tried until it is done.",
-    "bare_shares": "{symbol} on {account}: the position of {strategy} has not all the protection "
+    "unprotected_positions": "{symbol} on {account}: the position of {strategy} has not all the protection "
     "that was asked for.",
     "halted": "Halted ({scope}): {reason}. Nothing is opened until you resume; exits go on.",
     "silent_accounts": "{account} does not answer: {reason}.",
@@ -59,6 +61,7 @@ def list_problems(desk: Desk) -> list[dict[str, Any]]:
             "text": say_problem(kind, each),
         }
         for kind, found in list_open(desk).items()
+        if kind != FORMER
         for each in found
     ]
 

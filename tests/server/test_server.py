@@ -473,7 +473,8 @@ def test_the_history_is_filtered_and_limited(receiver):
         "strategy=b&symbol=ETHUSDT": 1,
         "status=nothing_to_do": 1,
         "status=filled&limit=1": 1,
-        "strategy=": 0,
+        "strategy=": 4,
+        "status=&day=": 4,
     }
     for query, count in counts.items():
         page = receiver.get(f"/history?{query}")
