@@ -95,6 +95,15 @@ class Paper:
         """Cancel at once."""
         return OrderReport(request.client_id, "cancelled")
 
+    def amend(self, request: OrderRequest) -> OrderReport:
+        """Give a resting order another quantity in its place: what the price has reached is no arrival.
+
+        Rules 12.2: a target is filled when it is traded through, also after the position has grown.
+        """
+        return OrderReport(
+            request.client_id, "accepted", request.client_id, quantity=request.quantity
+        )
+
     def find_order(self, request: OrderRequest) -> OrderReport:
         """Tell that nothing is known: an order here is committed with its receipt or not at all."""
         return OrderReport(request.client_id, "absent")

@@ -66,6 +66,9 @@ class Rows(Protocol):
 class LocalBroker(Broker, Protocol):
     """A broker that lives in this process and is asked inside the transaction."""
 
+    def amend(self, request: OrderRequest) -> OrderReport:
+        """Give a resting order another quantity in its place: it does not arrive anew."""
+
     def touch(self, request: OrderRequest, is_awake: bool, price: Decimal) -> OrderReport | None:
         """Let a resting order meet a price; None where nothing happens to it."""
 

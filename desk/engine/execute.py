@@ -136,6 +136,8 @@ def _answer_locally(local: LocalBroker, what: str, request: OrderRequest) -> Ord
             return local.cancel(request)
         if what == "look":
             return local.find_order(request)
+        if what == "amend":
+            return local.amend(request)
         return local.close(request) if request.reduces else local.place_order(request)
     except BrokerRefused as no:
         return OrderReport(request.client_id, "refused", code=no.code, message=no.message)

@@ -60,7 +60,7 @@ ENDING_SECONDS = 0.05
 """How often the end of what is on its way is looked for while stopping."""
 FORGET_EVERY_MS = 3_600_000
 RETRY_SECONDS = 0.5
-LOCAL = frozenset({"local", "reduce_only"})
+LOCAL = frozenset({"local", "reduce_only", "amend"})
 """What the simulator can do."""
 
 
