@@ -12,6 +12,8 @@ from brokers.protocol import UNSUPPORTED, BrokerRefused
 
 _OURS = re.compile(r"tv-([0-9a-f]{27})", re.ASCII)
 _FILL = "00000"
+_BORN_DIGITS = 11
+"""Of the 27, those that are a time in milliseconds."""
 _FORMS = {
     "plain": re.compile(r"()([0-9a-f]{27})", re.ASCII),
     "gate": re.compile(r"(t-)([0-9a-f]{27})", re.ASCII),
@@ -41,3 +43,9 @@ def read_client_id(told: str, form: str) -> str:
         return f"tv-{digits[:27]}" if digits.endswith(_FILL) else told
     found = _FORMS[form].fullmatch(told)
     return f"tv-{found[2]}" if found else told
+
+
+def read_birth(client_id: str) -> int:
+    """Return when what caused an order came, in milliseconds; zero where the id does not tell."""
+    ours = _OURS.fullmatch(client_id)
+    return int(ours[1][:_BORN_DIGITS], 16) if ours else 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokers.exchanges.client_ids import write_client_id
+from brokers.exchanges.client_ids import read_birth, write_client_id
 from brokers.exchanges.library import Call, Library
 from brokers.exchanges.markets import Market, Markets, size_of
 from brokers.exchanges.orders import (
@@ -99,6 +99,8 @@ def _look(
         named = [row for row in require_rows(rows) if read_client(view.proof, row) == client_id]
         if rows and not named and look.is_filtered:
             raise Uncertain("The exchange answered about another order.", WRONG_ORDER)
+        if not named and len(rows) >= MOST:
+            _require_old_enough(rows, client_id)
         return named[0] if named else None
     try:
         found = view.ask(look.method, "", market["symbol"], params, deadline=deadline)
@@ -109,6 +111,15 @@ def _look(
     if not isinstance(found, dict):
         raise unreadable("it is no order")
     return found
+
+
+def _require_old_enough(rows: list[Any], client_id: str) -> None:
+    """Raise `Uncertain` where a full list does not go back to when an order was born."""
+    born = read_birth(client_id)
+    times = [row.get("timestamp") for row in rows if isinstance(row, dict)]
+    oldest = min((at for at in times if isinstance(at, int)), default=born)
+    if oldest >= born - OLDER_MS:
+        raise Uncertain("The exchange's list of orders does not go back far enough")
 
 
 def _child_of(proof: Proof, data: Mapping[str, Any]) -> str:

@@ -279,6 +279,28 @@ def test_every_execution_is_read_page_by_page(kraken, monkeypatch):
     assert {row["id"] for row in found} == {str(n) for n in range(130)}
 
 
+@pytest.mark.parametrize(("back_ms", "is_absent"), [(3_600_000, True), (10_000, False)])
+def test_a_full_list_that_does_not_go_back_far_enough_proves_nothing(
+    monkeypatch, back_ms, is_absent
+):
+    """The order may stand on a page that was not asked for."""
+    proof = MARKETS["coinbase", "spot"]
+    broker = make_broker(proof)
+    born = 1_796_000_000_000
+    rows = [
+        {"id": str(n), "timestamp": born - back_ms + 1000 * n, "info": {}, "clientOrderId": "x"}
+        for n in range(100)
+    ]
+    monkeypatch.setattr(looking.View, "ask", lambda *how, deadline: rows)
+    instrument = Instrument("BTC-USD", "spot", base="BTC", quote="USD")
+    request = OrderRequest(f"tv-{born:011x}{7:016x}", instrument, "buy", D(1), "limit", D(1))
+    if is_absent:
+        assert broker.find_order(request).status == "absent"
+        return
+    with pytest.raises(Uncertain, match="far enough"):
+        broker.find_order(request)
+
+
 # --- one client, loaded once ---------------------------------------------------------------------------
 
 
