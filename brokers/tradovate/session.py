@@ -20,7 +20,6 @@ from brokers.protocol import (
     THROTTLED,
     BrokerRefused,
     Connection,
-    Uncertain,
     Unreachable,
 )
 from brokers.tradovate.errors import (
@@ -46,6 +45,10 @@ LONGEST_LOGIN_PENALTY_SECONDS = 20.0
 SILENT_SECONDS = 3_600.0
 """How long nothing is opened after a 429 or a captcha."""
 LOGIN_SECONDS = 6.0
+LOGIN_PAUSES_SECONDS = (15.0, 60.0, 600.0, 1_800.0)
+"""Five logins an hour are allowed, those that fail among them, and not within 15 s of one another."""
+SHORTEST_SECONDS = 4_800.0
+"""The shortest life of a token that Tradovate names anywhere."""
 VARIABLES = f"{USERNAME}, {PASSWORD}, {CID} and {SECRET}"
 
 
@@ -67,12 +70,14 @@ class TradovateCalls:
         )
         given = self._keys.get(ACCESS_TOKEN)
         # Its end is not known: it is renewed at once, and never replaced by a login.
-        known = Token(given, now() + EARLY_SECONDS / 2) if given else None
+        known = Token(given, now() + SHORTEST_SECONDS) if given else None
         self._keeper = TokenKeeper(
             self._refuse_token if given else self._login,
             self._renew,
             known=known,
+            is_old=True,
             early_seconds=EARLY_SECONDS,
+            pauses_seconds=LOGIN_PAUSES_SECONDS,
             now=now,
         )
         self._opens_from = 0.0
@@ -176,8 +181,6 @@ class TradovateCalls:
                 raise
             text = f"Tradovate refuses the login: {no.message} Check {VARIABLES}."
             raise BrokerRefused(text, LOGIN_REFUSED) from None
-        except Uncertain as lost:  # of a login nothing needs to be looked up
-            raise Unreachable(f"Tradovate did not answer the login: {lost}") from lost
         return self._read_token(data)
 
     def _renew(self, old: Token) -> Token:
