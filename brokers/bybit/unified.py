@@ -158,16 +158,17 @@ class Bybit:
         if request.legs and "bracket" not in self.facts.capabilities:
             text = "Bybit attaches no stop and target to this entry."
             raise BrokerRefused(text, UNSUPPORTED)
+        deadline = Deadline.after(ORDER_SECONDS)
         if self._category == "linear":
             self._preparation.require(request.instrument.symbol)
-        return self._place(request)
+        return self._place(request, deadline)
 
     def close(self, request: OrderRequest) -> OrderReport:
         """Reduce with one order, of a perpetual reduce-only; at the market at most what Bybit takes in one.
 
         Raises as `place_order`.
         """
-        return self._place(request)
+        return self._place(request, Deadline.after(ORDER_SECONDS))
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
         """Refuse: Bybit links no two orders of ours, so that each is placed by itself."""
@@ -230,8 +231,7 @@ class Bybit:
 
     # Sending.
 
-    def _place(self, request: OrderRequest) -> OrderReport:
-        deadline = Deadline.after(ORDER_SECONDS)
+    def _place(self, request: OrderRequest, deadline: Deadline) -> OrderReport:
         try:
             self._create(request, deadline)
         except BrokerRefused as no:

@@ -150,15 +150,17 @@ class Exchange:
             raise BrokerRefused(
                 f"{proof.name} takes one order at a time, by quantity.", UNSUPPORTED
             )
+        deadline = Deadline.after(ORDER_SECONDS)
         self._refuse_unproven(request)
         self._preparation.require(self._market_of(request)["id"])
-        return self._place(request)
+        return self._place(request, deadline)
 
     def close(self, request: OrderRequest) -> OrderReport:
         """Reduce with one order; on perpetuals it is reduce-only. Raises as `place_order`."""
         self._require()
+        deadline = Deadline.after(ORDER_SECONDS)
         self._refuse_unproven(request)
-        return self._place(request)
+        return self._place(request, deadline)
 
     def protect(self, requests: tuple[OrderRequest, ...]) -> tuple[OrderReport, ...]:
         """Refuse: exchanges link no orders through ccxt. The desk ends the one when the other filled."""
@@ -262,9 +264,8 @@ class Exchange:
         self._seen.note(market["id"], None)
         return market
 
-    def _place(self, request: OrderRequest) -> OrderReport:
+    def _place(self, request: OrderRequest, deadline: Deadline) -> OrderReport:
         """Send an order once and read back what became of it; after a refusal for the clock once more."""
-        deadline = Deadline.after(ORDER_SECONDS)
         try:
             self._send(request, deadline)
         except BrokerRefused as no:

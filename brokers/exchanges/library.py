@@ -236,6 +236,7 @@ def _exchange(
         return wire.read(
             "GET", call.target, headers=headers, deadline_seconds=seconds, max_bytes=MARKETS_BYTES
         )
+    seconds = call.deadline.send_seconds if call.changes else call.deadline.left_seconds
     call.has_left = True
     try:
         return wire.send(
@@ -243,7 +244,7 @@ def _exchange(
             call.target,
             body=body.encode() if isinstance(body, str) else body,
             headers=headers,
-            deadline_seconds=call.deadline.left_seconds,
+            deadline_seconds=seconds,
             is_urgent=call.order is None or call.order.reduces,
         )
     except (Unreachable, BrokerRefused):

@@ -135,14 +135,12 @@ class TradovateCalls:
     ) -> Any:
         """Make one request, continued with its ticket where Tradovate asks for that."""
         while True:
-            if deadline.is_over:
-                raise Unreachable("It would have left too late, so it was not sent.")
             sent = self.wire.send(
                 "POST",
                 f"/v1{path}",
                 body=write_json(body),
                 headers={**headers, "Content-Type": "application/json"},
-                deadline_seconds=min(deadline.left_seconds, SEND_SECONDS),
+                deadline_seconds=min(deadline.send_seconds, SEND_SECONDS),
                 is_urgent=is_urgent,
             )
             if not isinstance(sent.data, dict) or TICKET not in sent.data:

@@ -90,7 +90,7 @@ class SignedCalls:
         is_urgent: bool,
         on_stamp: Callable[[int], None] = lambda _: None,
     ) -> Any:
-        """Change something, once, and return the answer's JSON.
+        """Change something, once, and return the answer's JSON. After its deadline nothing leaves.
 
         `on_stamp` is told the time each attempt is stamped with: what the venue took was stamped at most
         moments ahead of its clock, whatever ours says.
@@ -102,7 +102,7 @@ class SignedCalls:
                 signed.target,
                 body=signed.body,
                 headers=signed.headers,
-                deadline_seconds=deadline.left_seconds,
+                deadline_seconds=deadline.send_seconds,
                 is_urgent=is_urgent,
             )
 

@@ -36,6 +36,7 @@ from brokers.protocol import (
     Unreachable,
 )
 from brokers.wire.client import BANNED
+from brokers.wire.deadline import Deadline
 from tests.support.faulty_server import UNCLEAR, FaultyServer, faulty_server, reply
 from tests.support.samples import BINANCE_LINEAR, Account
 
@@ -712,6 +713,17 @@ def test_a_second_refusal_for_the_clock_names_the_clock(venue, broker, code):
     assert "machine's clock" in no.message
     assert len(venue.asked("POST", ORDER)) == 2
     assert {each["newClientOrderId"] for each in sent(venue, "POST", ORDER)} == {"tv-1"}
+
+
+def test_an_order_whose_clock_took_too_long_to_compare_does_not_leave(venue, broker, monkeypatch):
+    """It would leave after the desk has given it up and looks for it."""
+    venue.on("POST", ORDER, reply(400, {"code": -1021, "msg": "Timestamp for this request"}))
+    late: list[bool] = []
+    monkeypatch.setattr(Deadline, "is_over", property(lambda _: bool(late)))
+    monkeypatch.setattr(broker._calls, "compare_clocks", lambda: late.append(True))
+    with pytest.raises(Unreachable, match="too late"):
+        broker.place_order(ask())
+    assert len(venue.asked("POST", ORDER)) == 1
 
 
 # --- symbols, rules, prices ----------------------------------------------------------------------------

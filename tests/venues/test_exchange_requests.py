@@ -311,3 +311,19 @@ def test_the_library_still_has_every_exchange():
     import ccxt
 
     assert {proof.library for proof in PROVEN} <= set(ccxt.exchanges)
+
+
+@pytest.mark.parametrize("verb", ["place_order", "close"])
+def test_an_order_does_not_leave_after_its_markets_were_loaded_too_slowly(
+    caught, monkeypatch, verb
+):
+    """They are asked for again after hours, and an order may meet that: the desk gives it up meanwhile."""
+    proof = MARKETS["kraken", "spot"]
+    broker = make_broker(proof)
+    late: list[bool] = []
+    by_id = broker._markets.by_id
+    monkeypatch.setattr(broker._markets, "by_id", lambda name: late.append(True) or by_id(name))
+    monkeypatch.setattr(Deadline, "is_over", property(lambda _: bool(late)))
+    with pytest.raises(Unreachable, match="too late"):
+        getattr(broker, verb)(write_request(proof, MARKET))
+    assert not [method for method, target, _ in caught if "AddOrder" in target]
