@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import os
 import time
 from typing import Any
@@ -23,6 +24,7 @@ import requests
 from flask import Flask, Response, jsonify, request
 
 URL = os.environ["VENUE_URL"]
+IS_BYBIT = os.environ.get("VENUE_MARKET") == "bybit"
 IS_LINEAR = os.environ.get("VENUE_MARKET") == "linear"
 ORDER_PATH, RESULT = ("/fapi/v1/order", "RESULT") if IS_LINEAR else ("/api/v3/order", "FULL")
 direct = Flask("direct")
@@ -41,6 +43,8 @@ def post_directly() -> Response:
     """Post one signed order."""
     alert = request.get_json(force=True)
     account = alert["account_group"]
+    if IS_BYBIT:
+        return _post_to_bybit(alert, account.upper())
     params = {
         "symbol": alert["symbol"],
         "side": alert["action"].upper(),
@@ -59,6 +63,25 @@ def post_directly() -> Response:
         timeout=8,
     )
     return jsonify(status=answer.json()["status"].lower(), symbol=alert["symbol"])
+
+
+def _post_to_bybit(alert: dict[str, str], name: str) -> Response:
+    order = {"category": "linear", "symbol": alert["symbol"], "side": alert["action"].capitalize()}
+    body = json.dumps({**order, "orderType": "Market", "qty": alert["quantity"]})
+    key, stamp = os.environ[f"{name}_BYBIT_API_KEY"], str(time.time_ns() // 1_000_000)
+    secret = os.environ[f"{name}_BYBIT_API_SECRET"]
+    text = f"{stamp}{key}5000{body}"
+    signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-BAPI-API-KEY": key,
+        "X-BAPI-TIMESTAMP": stamp,
+        "X-BAPI-RECV-WINDOW": "5000",
+        "X-BAPI-SIGN": signature,
+    }
+    answer = requests.post(f"{URL}/v5/order/create", data=body, headers=headers, timeout=8)
+    status = "filled" if answer.json()["retCode"] == 0 else "refused"
+    return jsonify(status=status, symbol=alert["symbol"])
 
 
 @ccxt_each.post("/webhook")

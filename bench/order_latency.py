@@ -16,6 +16,7 @@ settings we ship, in alternate rounds of one run, one busy at a time.
     python -m bench.order_latency
     python -m bench.order_latency --rounds 21 --directory /var/tmp     # steadier; that disk's fsync
     python -m bench.order_latency --market linear                      # perpetuals
+    python -m bench.order_latency --market bybit                       # those of Bybit
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _subtract(orders: Sequence[Arrival], sent: Sequence[int]) -> list[float]:
 def measure(directory: Path, rounds: int, count: int, market: str = "spot") -> list[Figure]:
     """Run all contenders side by side, one busy at a time, and return the figures."""
     applications: dict[str, str | None] = {"ours": None, "bare": "bench.bots:direct"}
-    if importlib.util.find_spec("ccxt"):
+    if importlib.util.find_spec("ccxt") and market != "bybit":
         applications["ccxt"] = "bench.bots:ccxt_each"
     with ExitStack() as stack:
         venue = stack.enter_context(run_venue(market))
@@ -271,7 +272,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--count", type=int, default=40, help="alerts in a round, one at a time")
-    parser.add_argument("--market", choices=("spot", "linear"), default="spot")
+    parser.add_argument("--market", choices=("spot", "linear", "bybit"), default="spot")
     parser.add_argument("--directory", type=Path, help="where the state lies while it runs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.directory) as directory:

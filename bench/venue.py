@@ -1,9 +1,10 @@
-"""Stand in for Binance where only time matters: it answers at once and notes what came when.
+"""Stand in for a venue where only time matters: it answers at once and notes what came when.
 
-It is the spot market and that of perpetuals. It runs in a process of its own, so that it shares no
-interpreter with a receiver, and is one loop over its sockets. Every market order fills whole at the same
-price without a fee, for as many accounts as there are keys. It checks no signature, filter or balance, and
-knows no other kind of order: what is right is a matter of the tests, here it is a matter of microseconds.
+It is Binance's spot market, its perpetuals, and Bybit's (`bench.bybit_venue`). It runs in a process of its
+own, so that it shares no interpreter with a receiver, and is one loop over its sockets. Every market order
+fills whole at the same price without a fee, for as many accounts as there are keys. It checks no signature,
+filter or balance, and knows no other kind of order: what is right is a matter of the tests, here it is a
+matter of microseconds.
 
     python -m bench.venue
 """
@@ -24,19 +25,23 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from bench import bybit_venue
+from bench.bybit_venue import BybitBook
+
 ROOT = Path(__file__).resolve().parents[1]
 COINS = (
     *("BTC", "ETH", "SOL", "XRP", "ADA", "DOGE", "LTC", "LINK"),
     *("DOT", "AVAX", "ATOM", "NEAR", "UNI", "AAVE", "FIL", "ALGO"),
 )
 PRICE = 100
-ORDER_PATHS = ("/api/v3/order", "/fapi/v1/order")
+ORDER_PATHS = ("/api/v3/order", "/fapi/v1/order", bybit_venue.CREATE)
 READ_PATHS = (
     *("/api/v3/account", "/api/v3/openOrders"),
     *("/fapi/v3/account", "/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders", "/fapi/v1/income"),
+    *bybit_venue.READ_PATHS,
 )
 """What a receiver asks on a schedule of its own, whatever alerts come."""
-BEHIND_PATHS = ("/fapi/v1/userTrades",)
+BEHIND_PATHS = ("/fapi/v1/userTrades", *bybit_venue.BEHIND_PATHS)
 """What it asks about an order that has been placed."""
 ACCOUNTS = 5
 TRADING = {
@@ -88,10 +93,12 @@ class Venue:
 
     def configure(self) -> tuple[dict[str, object], dict[str, str]]:
         """Return config.yaml and environment of a receiver with sandbox accounts b1, b2 and so on here."""
-        block = {"broker": "binance", "market": self.market, "sandbox": True, "currency": "USDT"}
+        broker, market = ("bybit", "linear") if self.market == "bybit" else ("binance", self.market)
+        block = {"broker": broker, "market": market, "sandbox": True, "currency": "USDT"}
         names = [f"b{number}" for number in range(1, ACCOUNTS + 1)]
-        environment = {f"{name.upper()}_BINANCE_API_KEY": f"key-{name}" for name in names}
-        environment |= {f"{name.upper()}_BINANCE_API_SECRET": f"secret-{name}" for name in names}
+        start = f"_{broker.upper()}_API_"
+        environment = {f"{name.upper()}{start}KEY": f"key-{name}" for name in names}
+        environment |= {f"{name.upper()}{start}SECRET": f"secret-{name}" for name in names}
         environment |= {"VENUE_URL": self.url, "VENUE_MARKET": self.market}
         accounts = {name: block | {"base_url": self.url} for name in names}
         return {**TRADING, "accounts": accounts}, environment
@@ -133,11 +140,14 @@ class _Book:
     held: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     arrivals: list[tuple[object, ...]] = field(default_factory=list)
     orders: int = 0
+    bybit: BybitBook = field(default_factory=BybitBook)
     fills: dict[tuple[str, str], dict[str, object]] = field(default_factory=dict)
     """The execution of each order of a perpetual, by symbol and number, until it was asked for."""
 
     def answer(self, method: str, path: str, key: str, params: dict[str, str]) -> object:
         """Return the JSON of an answer; None where nothing is known of the path."""
+        if path.startswith("/v5/"):
+            return self.bybit.answer(path, key, params)
         now = time.time_ns() // 1_000_000
         match method, path:
             case "POST", "/api/v3/order":
@@ -321,8 +331,9 @@ def _take_request(connection: _Connection, book: _Book) -> bytes | None:
     connection.received = connection.received[whole:]
     method, target, _ = first.split(" ", 2)
     path, _, query = target.partition("?")
-    params = dict(parse_qsl(query)) | dict(parse_qsl(body))
-    key = headers.get("x-mbx-apikey", "")
+    posted = json.loads(body) if body.startswith("{") else dict(parse_qsl(body))
+    params = dict(parse_qsl(query)) | posted
+    key = headers.get("x-mbx-apikey") or headers.get("x-bapi-api-key", "")
     if path != _QUERY_PATH:
         is_first, connection.requests = not connection.requests, connection.requests + 1
         about = (method, path, key, params.get("symbol", ""), params.get("side", ""))
