@@ -63,7 +63,7 @@ export function overview() {
 
 function firstRun(data) {
   return [h('h2', {}, 'What to do next'), h('ol', {},
-    h('li', {}, 'Write a message in the ', h('a', { href: '#/composer' }, 'composer'), ' and try it there: it trades nothing.'),
+    h('li', {}, h('a', { href: '#/composer' }, 'Write a message and try it'), ': that trades nothing.'),
     h('li', {}, 'Give TradingView an address: it calls only ports 80 and 443 of a public host. See docs/connect-tradingview.md.'),
     h('li', {}, 'Paste address and message into an alert. Its outcome stands here within seconds.'),
     h('li', {}, data.mode === 'live' ? 'This receiver is LIVE: the first alert trades real money.' : 'Everything is paper until config.yaml says otherwise: see docs/going-live.md.'))];
@@ -142,7 +142,7 @@ export function story(id) {
         [each.code, each.message].filter(Boolean).join(': ') || '–']))));
       const phases = Object.entries(row.milliseconds ?? {}), times = table(['Phase', 'Milliseconds'], phases.map((each) => h('tr', {}, cells(['Phase', 'Milliseconds'], each))));
       const refused = (row.orders ?? []).filter((each) => !each.client_order_id);
-      node.replaceChildren(h('p', {}, h('a', { href: '#/alerts' }, 'All alerts')), h('article', { 'data-story': id },
+      node.replaceChildren(h('p', {}, h('a', { href: '#/alerts' }, 'Back to the list')), h('article', { 'data-story': id },
         h('h1', {}, `${row.action ?? 'Alert'} ${row.symbol ?? ''}`, ' ', outcome(row.status)), h('p', {}, time(row.received_at), ` · ${row.alert_id}`),
         part('explain', 'In a sentence', h('p', {}, explain(row)), (row.warnings ?? []).map((each) => h('p', { class: 'warn' }, each))),
         h('div', { class: 'row' }, h('button', { onclick: () => copy(row) }, 'Copy as curl'), h('button', { onclick: () => replay(row).catch((error) => show(error.message)) }, 'Replay on paper')), result,

@@ -227,6 +227,8 @@ def test_the_page_tries_a_message_without_knowing_the_secret(receiver, browser):
     )
     tried = browser.post("/webhook/validate", data=body, headers={"Origin": HERE})
     assert tried.get_json()["valid"] is True
+    short = browser.post("/webhook/validate", data="BUY BTCUSDT 1", headers={"Origin": HERE})
+    assert (short.status_code, short.get_json()["valid"]) == (200, False)
     evil = {"Origin": "http://evil.example"}
     assert browser.post("/webhook/validate", data=body, headers=evil).status_code == 401
     assert browser.post("/webhook/validate", data=body).status_code == 401

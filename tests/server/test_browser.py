@@ -1,0 +1,143 @@
+"""The page in a real browser. Without Chromium and Playwright these tests say that they are skipped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tests.support.browser import browsers, log_in
+from tests.support.running import GUARDED, SECRET, running
+
+pytest.importorskip("playwright", reason="Playwright is not installed: make test installs it")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") or shutil.which("chromium-browser")),
+        reason="Chromium is not installed: apt-get install chromium",
+    ),
+]
+MARKUP = "<img src=x onerror=document.title='run'><script>document.title='run'</script>"
+VIEWS = ("Overview", "Alerts", "Strategies", "Accounts", "Composer")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Start Chromium once."""
+    with browsers() as found:
+        yield found
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Run a receiver with a secret and a token."""
+    with running(tmp_path, environ={**GUARDED, "PRICES": "alerts"}) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, server):
+    """Log in; nothing may have gone wrong in the browser at the end."""
+    found = log_in(browser, f"http://127.0.0.1:{server.port}/")
+    yield found
+    assert found.problems == []
+    found.context.close()
+
+
+def send(server, **fields):
+    """Send an alert and return its answer."""
+    alert = {"secret": SECRET, "action": "buy", "symbol": "BTCUSDT", "quantity": 1, "price": 100}
+    body = json.dumps({**alert, **fields}).encode()
+    return json.loads(server.request("POST", "/webhook", body)[1])
+
+
+def test_an_alert_appears_and_tells_its_story(page, server):
+    """On the open page, without a reload; what looks like markup in it stays text."""
+    answer = send(server, comment=MARKUP, strategy=MARKUP[:40], stop_loss=90)
+    row = page.locator(f"[data-alert={answer['alert_id']}]")
+    row.wait_for(timeout=15_000)
+    assert "filled" in row.inner_text()
+    row.click()
+    story = page.locator(f"[data-story={answer['alert_id']}]")
+    story.wait_for()
+    for part in ("body", "understood", "decisions", "orders", "times", "explain"):
+        assert story.locator(f"[data-part={part}]").inner_text().strip()
+    assert MARKUP in story.locator("[data-part=understood]").inner_text()
+    assert SECRET not in page.content()
+    assert "run" not in page.title()
+    page.get_by_role("button", name="Copy as curl").click()
+    page.get_by_role("button", name="Replay on paper").click()
+    page.get_by_text("Nothing was recorded or traded").wait_for()
+    page.reload()  # a story has an address of its own
+    story.wait_for()
+
+
+def test_halt_and_close_say_what_they_do_first(page, server):
+    """Escape cancels and gives the focus back; the button of the same word does it."""
+    send(server)
+    close = page.locator("[data-position=BTCUSDT]").get_by_role("button", name="Close")
+    close.click()
+    assert "1 BTCUSDT" in page.locator("dialog").inner_text()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.textContent") == "Close"
+    page.get_by_role("button", name="HALT").click()
+    page.locator("dialog").get_by_role("button", name="HALT").click()
+    page.locator("[data-problem]").wait_for()
+    assert send(server, symbol="ETHUSDT")["status"] == "denied"
+    page.get_by_role("button", name="Resume").click()
+    page.locator("dialog").get_by_role("button", name="Resume").click()
+    page.locator("[data-problem]").wait_for(state="detached")
+    close.click()
+    page.locator("dialog").get_by_role("button", name="Close").click()
+    page.locator("[data-position]").wait_for(state="detached")
+
+
+def test_the_composer_writes_what_the_receiver_understands(page):
+    """In each form, with a stop and a target; a level that is none gives no message."""
+    page.get_by_role("link", name="Composer").click()
+    verdict = page.locator("[data-out=verdict].good")
+    for dialect in ("json", "text", "pine"):
+        page.select_option("[name=dialect]", dialect)
+        page.fill("[name=stop_loss]", "2%")
+        page.fill("[name=take_profit]", "4%")
+        verdict.get_by_text("Would buy").wait_for()
+        assert "YOUR-SECRET" in page.locator("[data-out=message]").inner_text()
+    page.fill("[name=stop_loss]", "soon")
+    page.locator("[data-out=verdict].bad").wait_for()
+    assert page.locator("[data-out=message]").inner_text() == ""
+
+
+def test_nobody_is_kept_out_of_a_view(page, server):
+    """The rules of accessibility find nothing serious, on a desk and on a phone."""
+    send(server, stop_loss=90)
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for view in VIEWS:
+            page.get_by_role("link", name=view, exact=True).click()
+            page.locator(f"[data-view={view.lower()}]").wait_for()
+            found = axe.Axe().run(page).response["violations"]
+            assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_a_hidden_page_asks_nothing(page):
+    """However long it is; and it asks again when it is seen."""
+    page.clock.install()
+    page.reload()
+    page.wait_for_selector("[data-mode]")
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    page.wait_for_load_state("networkidle")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert asked == []
+    with page.expect_response("**/overview", timeout=15_000):
+        page.evaluate(
+            "Object.defineProperty(document, 'hidden', {value: false});"
+            "document.dispatchEvent(new Event('visibilitychange'))"
+        )
