@@ -1,10 +1,11 @@
 // Keep the page up to date: which view is shown, and what the server says. While hidden it asks nothing.
 import { ask, confirmed, control, say } from './kit.js';
 import { accounts, alerts, overview, story, strategies } from './views.js';
+import { compare } from './compare.js';
 import { composer } from './composer.js';
 
 const EVERY_MS = 1200;
-const VIEWS = { '': overview, alerts, alert: story, strategies, accounts, composer };
+const VIEWS = { '': overview, alerts, alert: story, strategies, accounts, composer, compare };
 const main = document.getElementById('main');
 let shown, view, data, tag = '', timer, isAsking = false;
 

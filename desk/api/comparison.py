@@ -139,7 +139,7 @@ def answer_comparison(
             "success": False,
             "status": "denied",
             "code": "FILE_UNREADABLE",
-            "message": f"{error}.",
+            "message": f"{error}" if str(error).endswith(("?", ".")) else f"{error}.",
             "file": error.file,
             "line": error.line,
             "column": error.column,
