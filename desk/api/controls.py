@@ -96,6 +96,16 @@ class Controls:
         answer = command.reply.answers[0]
         return ApiResponse(answer.http, answer.text)
 
+    def set_mode(self, strategy: str, options: Mapping[str, Any]) -> ApiResponse:
+        """Let a strategy open on paper or on its own account, by hand."""
+        self._refuse_secrets({**options, "strategy": strategy})
+        if options.get("mode") not in ("paper", "live"):
+            raise HttpRefusal(422, "UNREADABLE", 'Send {"mode": "paper"} or {"mode": "live"}.')
+        if doubt := self._doubt_strategy(strategy):
+            raise HttpRefusal(404, "NOT_FOUND", doubt.removeprefix(" But ").capitalize())
+        command = self._command("mode", {"strategy": strategy, "mode": options["mode"]})
+        return ApiResponse(200, to_json({"success": True, "message": command.said}))
+
     def resolve(self, client_id: str, options: Mapping[str, Any]) -> ApiResponse:
         """Settle an unknown order by hand."""
         if options.get("outcome") not in ("filled", "absent"):

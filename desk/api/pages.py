@@ -27,6 +27,7 @@ from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import ENTRY, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
+from desk.performance.judge import PAPER, Standing
 from desk.state.reader import Reader
 from desk.state.store import StoreUnavailable
 
@@ -253,13 +254,17 @@ def write_positions(desk: Desk) -> list[dict[str, Any]]:
 
 def show_strategies(desk: Desk) -> list[dict[str, Any]]:
     """Return the strategies that are configured, and those that an alert created."""
-    settings = desk.settings
+    settings, known = desk.settings, desk.state.shown.standings
     shapes = [
-        _strategy(settings, name, list(each.accounts), each.enabled, is_registered=True)
+        _strategy(
+            settings, name, list(each.accounts), each.enabled, known.get(name), is_registered=True
+        )
         for name, each in settings.strategies.items()
     ]
     shapes += [
-        _strategy(settings, name, [settings.default_account], True, is_registered=False)
+        _strategy(
+            settings, name, [settings.default_account], True, known.get(name), is_registered=False
+        )
         for name in list(desk.state.shown.strategies)
         if name not in settings.strategies
     ]
@@ -281,15 +286,42 @@ def _say_why(settings: Settings, name: str, accounts: list[str], *, is_paper: bo
     return f"{' and '.join(accounts)} trade{'s' if len(accounts) == 1 else ''} on paper."
 
 
+def _say_standing(standing: Standing, own: str) -> str:
+    """Return why a strategy that is judged opens where it does."""
+    if standing.mode == PAPER:
+        return f"It opens on paper since {iso(standing.since)}: {standing.reason}."
+    why = f" since {iso(standing.since)}: {standing.reason}" if standing.reason else ""
+    return f"It opens on its own account{why}. {own}"
+
+
 def _strategy(
-    settings: Settings, name: str, accounts: list[str], enabled: bool, *, is_registered: bool
+    settings: Settings,
+    name: str,
+    accounts: list[str],
+    enabled: bool,
+    standing: Standing | None,
+    *,
+    is_registered: bool,
 ) -> dict[str, Any]:
     each = settings.strategy(name)
     modes = {trades_on_paper(settings, name, account) for account in accounts}
+    is_paper = modes == {True}
+    reason = _say_why(settings, name, accounts, is_paper=is_paper)
+    is_judged = settings.performance_of(name) is not None
+    if standing is not None and (is_judged or standing.mode == PAPER):
+        is_paper = standing.mode == PAPER
+        reason = _say_standing(standing, reason)
     return {
         "name": name,
-        "mode": "paper" if modes == {True} else "live",
-        "reason": _say_why(settings, name, accounts, is_paper=modes == {True}),
+        "mode": "paper" if is_paper else "live",
+        "reason": reason,
+        "mode_since": iso(standing.since) if standing and standing.since else None,
+        "rules": {
+            rule: {"value": value, "since": iso(standing.since_rule[rule])}
+            for rule, value in standing.rules.items()
+        }
+        if standing
+        else {},
         "account": accounts[0],
         "accounts": accounts,
         "enabled": enabled,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from desk.api import pages
 from desk.api.alert_api import AlertApi
 from desk.api.performance import read_choice, show_performance, write_csv
-from desk.api.requests import ApiResponse, Environ, read_caller, read_limit
+from desk.api.requests import ApiResponse, Environ, read_caller, read_limit, read_options
 from desk.formats import to_json
 
 Parts = Mapping[str, str]
@@ -58,8 +58,14 @@ def _positions(api: AlertApi, asked: Asked) -> ApiResponse:
     return ApiResponse(200, to_json(pages.show_positions(api.desk, limit)))
 
 
+def _set_mode(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_admin(read_caller(asked.environ))
+    return api.controls.set_mode(asked.parts["name"], read_options(asked.environ, {"mode"}))
+
+
 ROUTES = (
     Route("GET", "/strategies", _strategies),
     Route("GET", "/positions", _positions),
     Route("GET", "/performance", _performance),
+    Route("POST", "/strategies/<name>/mode", _set_mode),
 )

@@ -22,6 +22,7 @@ from desk.config.settings import (
     Account,
     Logging,
     Options,
+    Performance,
     Risk,
     RiskEverywhere,
     Secret,
@@ -105,7 +106,8 @@ def _found(path: Location, value: object) -> str:
 
 def _unknown(path: Location) -> str:
     """Name the setting that an unknown one was probably meant to be."""
-    model = BLOCKS[path[0]] if len(path) > 1 else Options
+    in_performance = "performance" in (path[0], *path[2:3]) and len(path) > 1
+    model = Performance if in_performance else BLOCKS[path[0]] if len(path) > 1 else Options
     if path[2:3] == ("risk",) and len(path) > 3:
         model = Risk
     known = [*model.model_fields, *(("exchange",) if model is Strategy else ())]

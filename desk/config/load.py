@@ -179,8 +179,11 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     for kind in ("accounts", "strategies"):
         for name, entry in raw[kind].items():
             inner = raw[kind][name] = _block(entry, (kind, name), problems)
-            if "risk" in inner:
-                inner["risk"] = _block(inner["risk"], (kind, name, "risk"), problems)
+            for block in ("risk", "performance"):
+                if inner.get(block) is not None or (block == "risk" and block in inner):
+                    inner[block] = _block(inner[block], (kind, name, block), problems)
+    if raw.get("performance") is not None:
+        raw["performance"] = _block(raw["performance"], ("performance",), problems)
     for name, strategy in raw["strategies"].items():
         _join_synonyms(strategy, ("strategies", name), problems)
     return raw

@@ -58,6 +58,7 @@ __all__ = [
     "Account",
     "Logging",
     "Options",
+    "Performance",
     "Risk",
     "RiskEverywhere",
     "Secret",
@@ -119,6 +120,23 @@ class RiskEverywhere(Risk):
     max_orders_per_minute: Annotated[int, whole(1, 1000000)] | None = 60
     max_orders_per_day: Annotated[int, whole(1, 1000000)] | None = 500
     max_repeats: Annotated[int, whole(1, 1000000)] | None = 10
+
+
+class Performance(_Settings):
+    """When a strategy falls back to paper, and how it returns (rules 15.2).
+
+    The same block stands at the top level and under a strategy, whose own lines win.
+    """
+
+    window: Annotated[int, whole(1, 100000)] = 20
+    windows: Annotated[int, whole(1, 1000)] = 2
+    min_net_pnl: Annotated[Decimal, number("-1000000000")] = Decimal(0)
+    min_win_rate: Annotated[Decimal, number("0", "100")] | None = None
+    max_drawdown: Quantity | None = None
+    max_consecutive_losses: Annotated[int, whole(1, 100000)] | None = None
+    max_daily_loss: Quantity | None = None
+    promote: Literal["auto", "manual"] = "auto"
+    open_positions: Literal["keep", "close"] = "keep"
 
 
 class _Flat(_Settings):
@@ -223,6 +241,7 @@ class Strategy(_Flat):
     secret: MaybeSecret = None
     enabled: bool = True
     risk: Annotated[Risk, block] = Risk()
+    performance: Annotated[Performance, block] | None = None
 
 
 class Logging(_Settings):
@@ -245,6 +264,7 @@ class Options(_Settings):
     accounts: Annotated[Mapping[str, Account], frozen] = Field(default_factory=nothing)
     strategies: Annotated[Mapping[str, Strategy], frozen] = Field(default_factory=nothing)
     risk: Annotated[RiskEverywhere, block] = RiskEverywhere()
+    performance: Annotated[Performance, block] | None = None
     state: Annotated[str, text(STATE, is_state)] = "sqlite:///state.db"
     logging: Logging = Logging()
 
@@ -307,6 +327,15 @@ class Settings(Options):
         """Return every block of limits that there is."""
         accounts = [each.risk for each in self.accounts.values()]
         return [self.risk, *accounts, *(each.risk for each in self.strategies.values())]
+
+    def performance_of(self, name: str) -> Performance | None:
+        """Return what a strategy is judged by: its own lines before the top level's; None: by nothing."""
+        own = self.strategies[name].performance if name in self.strategies else None
+        if own is None or self.performance is None:
+            return own or self.performance
+        return self.performance.model_copy(
+            update={line: getattr(own, line) for line in own.model_fields_set}
+        )
 
     def strategy(self, name: str) -> Strategy:
         """Return the strategy `name`; one that config.yaml does not name has the defaults."""

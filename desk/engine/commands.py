@@ -18,7 +18,7 @@ from desk.decision.denial import Denial
 from desk.decision.routing import map_symbol
 from desk.engine.context import EngineContext
 from desk.engine.execute import execute_plan
-from desk.engine.halts import halt, resume
+from desk.engine.halts import halt, resume, set_mode
 from desk.orders.apply import settle_by_hand
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY, REDUCE, AlertRef
@@ -33,7 +33,7 @@ class Command:
     """One thing an operator asked for, and who waits for it."""
 
     name: str
-    """halt, resume, flatten or resolve."""
+    """halt, resume, flatten, mode or resolve."""
     options: Mapping[str, Any]
     reply: PendingReply
     said: str = ""
@@ -58,6 +58,9 @@ def run_command(context: EngineContext, command: Command, now: int) -> None:
         command.said = resume(context, str(command.options["scope"]), now)
     elif command.name == "flatten":
         command.record = flatten(context, Wanted(**command.options), now)
+    elif command.name == "mode":
+        name, mode = str(command.options["strategy"]), str(command.options["mode"])
+        command.said = set_mode(context, name, mode, now)
     elif command.name == "resolve":
         outcome = _resolve(context, command.options, now)
         if isinstance(outcome, Denial):

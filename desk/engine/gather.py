@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from brokers.protocol import MARKET_MISMATCH, BrokerRefused
 from desk.alerts.record import Part, Record
 from desk.decision.denial import Denial
-from desk.decision.routing import Route, map_symbol, trades_on_paper
+from desk.decision.routing import Route, map_symbol
 from desk.decision.staleness import Times
 from desk.engine.context import EngineContext
 from desk.engine.rules import (
@@ -47,7 +47,7 @@ def gather_books(
             story.waits_for = f"{alert.symbol} is being looked up on {route.account}"
             if why:
                 story.waits_for = f"{why}{alert.symbol} is looked up as soon as it answers"
-            if not trades_on_paper(context.state.settings, record.strategy, route.account):
+            if not context.state.opens_on_paper(record.strategy, route.account):
                 _awaits_quotes(context, record, alert, [(route, None)], times)  # at the same time
         elif not alert.only_reduces and (
             any(book.is_calling for _, book in books) or _is_behind(context, record, route)
@@ -126,7 +126,7 @@ def refuse_on_route(
     context: EngineContext, record: Record, route: Route, alert: Alert, no: BrokerRefused
 ) -> Part:
     """Return the part of an alert that an account refuses before anything is decided there."""
-    paper = trades_on_paper(context.state.settings, record.strategy, route.account)
+    paper = context.state.opens_on_paper(record.strategy, route.account)
     side = alert.action if alert.action in ("buy", "sell") else ""
     text = no.message
     if no.code == MARKET_MISMATCH:

@@ -1,4 +1,4 @@
-"""Stop and allow opening orders: of a strategy, of an account, of everything (rules 11)."""
+"""Stop and allow opening orders (rules 11), and say by hand whether a strategy opens on paper (rules 15)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from desk.orders.apply import InvariantBroken
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY
 from desk.orders.position_book import PositionBook
+from desk.performance.judge import PAPER
 
 log = logging.getLogger("desk")
 
@@ -25,7 +26,7 @@ def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
     kind, _, name = scope.partition(":")
     strategy = name if kind == "strategy" else None
     for book in state.open_books(name if kind == "account" else None):
-        changed = _end_entries(book, strategy)
+        changed = end_entries(book, strategy)
         if changed is book:
             continue
         try:
@@ -35,7 +36,7 @@ def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
             # there until then stays; its entries are ended by the next plan that can be carried out.
             log.exception("halt_incomplete", extra={"account": book.account})
             key = (book.account, book.paper, book.instrument.symbol)
-            state.put_book(_end_entries(state.books[key], strategy), now)
+            state.put_book(end_entries(state.books[key], strategy), now)
     text = (
         f"{_scope_name(scope)} is halted: nothing is opened until POST /resume. Exits still work."
     )
@@ -43,7 +44,7 @@ def halt(context: EngineContext, scope: str, reason: str, now: int) -> str:
     return text
 
 
-def _end_entries(book: PositionBook, strategy: str | None) -> PositionBook:
+def end_entries(book: PositionBook, strategy: str | None) -> PositionBook:
     """Return the book with every working entry, or those of one strategy, to be cancelled."""
     for order in book.open_orders(strategy, ENTRY):
         book = book.with_order(evolve(order, end_status="cancelled", next_action_at=None))
@@ -85,3 +86,16 @@ def _say_still_halted(scopes: list[str]) -> str:
     bodies = [f'{{"{kind}": "{name}"}}' for kind, _, name in (s.partition(":") for s in scopes)]
     names = ", ".join(_scope_name(each) for each in scopes)
     return f" Still halted: {names}. POST /resume with {' or '.join(bodies)} ends that."
+
+
+def set_mode(context: EngineContext, strategy: str, mode: str, now: int) -> str:
+    """Change the mode of a strategy by hand, and say what holds now."""
+    state = context.state
+    if state.mode_of(strategy) == mode:
+        return f"{strategy} is {_say(mode)} already."
+    state.change_mode(strategy, mode, "set by the operator", now)
+    return f"{strategy} is {_say(mode)} from now on. What it holds is closed where it was opened."
+
+
+def _say(mode: str) -> str:
+    return "on paper" if mode == PAPER else "on its own account"

@@ -25,6 +25,7 @@ from desk.engine.duplicates import forget_claims
 from desk.engine.events import AlertReceived, ClockStruck, Event, OrderReported, TimerDue
 from desk.engine.handling import EventHandler
 from desk.engine.inbox import Inbox
+from desk.engine.modes import follow_modes
 from desk.engine.report import (
     Rendered,
     answer_delivery,
@@ -231,6 +232,7 @@ class Desk:
         """Take events in and what is due, and record it all; None where one who asked has given up."""
         # What time has ended is ended first: no price of this batch fills an entry that is over.
         self._events.handle_all([*self._find_due(now), *events, *self._find_lost(events, now)], now)
+        follow_modes(self.context, now)
         if self._clock_set:
             self.state.notify("clock_set", self._clock_set, now)
         moments = self._find_moments(now)

@@ -15,7 +15,7 @@ from desk.config.trading_day import end_of_day
 from desk.decision.context import DecisionContext
 from desk.decision.denial import Denial
 from desk.decision.risk import Stakes, find_worth
-from desk.decision.routing import Route, map_symbol, strategy_settings, trades_on_paper
+from desk.decision.routing import Route, map_symbol, strategy_settings
 from desk.decision.staleness import Times
 from desk.engine.context import EngineContext
 from desk.engine.exposure import (
@@ -88,7 +88,7 @@ def find_books(
     """
     state = context.state
     account = state.settings.accounts[route.account]
-    paper = trades_on_paper(state.settings, strategy, route.account)
+    paper = state.opens_on_paper(strategy, route.account)
     if not paper and account.missing:
         raise BrokerRefused(
             f"{route.account} cannot log in: put {', '.join(account.missing)} into .env and restart.",

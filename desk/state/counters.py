@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 from brokers.protocol import Instrument
-from desk.config.settings import Settings
-from desk.orders.journal import ClosedTradeRow
+from desk.config.settings import Account, Settings
+from desk.decision.routing import trades_on_paper
+from desk.orders.journal import ClosedTradeRow, Notice
 from desk.orders.order import ENTRY, Order
 from desk.performance.figures import NOTHING, count_trade
-from desk.state.counted import convert, find_account, keys_of
+from desk.performance.judge import LIVE, PAPER, Rules, Standing, adopt, change, judge
+from desk.state.counted import convert, find_account, keys_of, name_day
 from desk.state.tables import (
     COUNTED_MS,
     CountedTrade,
@@ -17,6 +21,8 @@ from desk.state.tables import (
     Tables,
     forget_old,
 )
+
+RULES = tuple(each.name for each in fields(Rules))
 
 
 class Counters(Tables):
@@ -41,7 +47,77 @@ class Counters(Tables):
                 counted = count_trade(known, row.net_pnl, row.fees, row.trade.closed_at)
                 self.put(self.figures, key, counted)
                 self.batch.figures[key] = counted
+            self._judge(row, account)
         return row
+
+    def rules_of(self, strategy: str) -> Rules | None:
+        """Return what a strategy is judged by; None where it is not."""
+        found = self.settings.performance_of(strategy)
+        return Rules(**{n: getattr(found, n) for n in RULES}) if found else None
+
+    def mode_of(self, strategy: str) -> str:
+        """Return whether a strategy's entries go to its account or to the paper twin of that."""
+        standing = self.standings.get(strategy)
+        return standing.mode if standing else LIVE
+
+    def opens_on_paper(self, strategy: str, account: str) -> bool:
+        """Whether what a strategy opens on an account is simulated: by config.yaml, or by its mode."""
+        is_demoted = self.mode_of(strategy) == PAPER
+        return is_demoted or trades_on_paper(self.settings, strategy, account)
+
+    def adopt_rules(self, strategy: str, now: int) -> None:
+        """Note since when each rule of a strategy counts, where one was added, changed or removed."""
+        rules = self.rules_of(strategy)
+        known = self.standings.get(strategy)
+        if rules is None and (known is None or not known.rules):
+            return
+        before = known or Standing()
+        after = adopt(before, rules, now) if rules else replace(before, rules={}, since_rule={})
+        if after != before:
+            self._keep_standing(strategy, after)
+
+    def _keep_standing(self, strategy: str, standing: Standing) -> None:
+        self.put(self.standings, strategy, standing)
+        self.batch.standings[strategy] = standing
+
+    def _judge(self, row: ClosedTradeRow, account: Account) -> None:
+        """Judge a strategy by a trade that it has closed, if that is of the mode it trades in (15.3)."""
+        strategy, now = row.strategy, row.trade.closed_at
+        rules, settings = self.rules_of(strategy), self.settings.performance_of(strategy)
+        if rules is None or settings is None or row.net_pnl is None:
+            return
+        self.adopt_rules(strategy, row.trade.opened_at)
+        standing = self.standings[strategy]
+        is_on_paper = row.account not in self.settings.accounts or self.opens_on_paper(
+            strategy, row.account
+        )
+        if row.paper is not is_on_paper or row.trade.opened_at < standing.since:
+            return
+        if standing.mode == PAPER and row.trade.approximate:
+            return  # rules 12.6: judged without a price feed, it speaks for nothing
+        day = name_day(account, now)
+        returns = settings.promote == "auto"
+        counted, verdict = judge(standing, rules, row.net_pnl, day, returns=returns)
+        self._keep_standing(strategy, counted)
+        if verdict is None:
+            return
+        if verdict.is_offer:
+            text = (
+                f"{strategy} may return: {verdict.text}. POST /strategies/{strategy}/mode does it."
+            )
+            self.notify("promotion", f"promotion: {text}", now)
+        else:
+            self.change_mode(strategy, verdict.mode, verdict.text, now)
+
+    def change_mode(self, strategy: str, mode: str, reason: str, now: int) -> None:
+        """Let a strategy's entries go elsewhere from now on; told once, with the reason."""
+        before = self.standings.get(strategy) or Standing()
+        self._keep_standing(strategy, change(before, mode, reason, now))
+        self.put(self.mode_changes, strategy, before.mode)
+        event = "demotion" if mode == PAPER else "promotion"
+        where = "on paper" if mode == PAPER else "on its own account"
+        text = f"{event}: {strategy} opens {where} from now on, because {reason}."
+        self.notify(event, f"{text} What it holds is closed where it was opened.", now)
 
     def count_opening(self, key: Key, order: Order, now: int) -> None:
         """Count an opening order towards the limits of rate, once, whatever becomes of it."""
@@ -65,3 +141,7 @@ class Counters(Tables):
         forget_old(known, counted.at)
         self._trades += 1
         self.put(known, self._trades, counted)
+
+    def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
+        """Note something the user must hear of."""
+        self.batch.notices.append((now, Notice(event, message, alert_id)))

@@ -16,6 +16,7 @@ from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.performance.figures import Figures
+from desk.performance.judge import Standing
 from desk.state.counted import FiguresKey
 from desk.state.reader import Reader
 from desk.state.rows import (
@@ -23,6 +24,7 @@ from desk.state.rows import (
     INSTRUMENT,
     ORDER,
     POSITION,
+    STANDING,
     TRADE,
     AlertRow,
     FundingRow,
@@ -140,6 +142,11 @@ class Loader(Reader):
         rows = self._db.execute("SELECT name, value FROM meta WHERE name LIKE 'equity:%'")
         split = ((name.removeprefix("equity:"), *value.split()) for name, value in rows)
         return {name: (int(day), Decimal(start)) for name, day, start in split}
+
+    def load_standings(self) -> dict[str, Standing]:
+        """Return how each strategy that is judged stands."""
+        rows = self._db.execute("SELECT name, value FROM meta WHERE name LIKE 'standing:%'")
+        return {n.removeprefix("standing:"): STANDING.validate_json(data) for n, data in rows}
 
     def load_venues(self) -> dict[str, str]:
         """Return what each account was when this program last ran: live or sandbox."""

@@ -251,10 +251,6 @@ class State(Counters):
         self.put(self.by_instrument.setdefault(book.instrument.symbol, {}), key, None)
         return {*book.positions, *(order.strategy for order in book.orders.values())}
 
-    def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
-        """Note something the user must hear of."""
-        self.batch.notices.append((now, Notice(event, message, alert_id)))
-
     def move(self, instrument: str, seen: Seen) -> None:
         """Note the last price seen of an instrument."""
         self.put(self.prices, instrument, seen)

@@ -58,7 +58,15 @@ def restore(state: State, store: Store, now: int) -> None:
     for charge in store.load_funding():
         count_funding(state, charge, now)
     recount(state.settings, store)
+    _load_standings(state, store, now)
     state.loaded()
+
+
+def _load_standings(state: State, store: Store, now: int) -> None:
+    """Load how each strategy stands; what config.yaml has changed of its rules counts from now."""
+    state.standings.update(store.load_standings())
+    for name in dict.fromkeys([*state.settings.strategies, *state.standings]):
+        state.adopt_rules(name, now)
 
 
 def _load_prices(state: State, store: Store, now: int) -> None:

@@ -20,6 +20,7 @@ from desk.orders.position_book import PositionBook
 from desk.orders.stopped_out import counts_elsewhere
 from desk.orders.strategy_position import StrategyPosition
 from desk.performance.figures import Figures
+from desk.performance.judge import Standing
 from desk.state.counted import FiguresKey
 
 ORDER: TypeAdapter[Order] = TypeAdapter(Order)
@@ -35,6 +36,9 @@ INSTRUMENT: TypeAdapter[Instrument] = TypeAdapter(Instrument)
 
 
 FIGURES: TypeAdapter[Figures] = TypeAdapter(Figures)
+
+
+STANDING: TypeAdapter[Standing] = TypeAdapter(Standing)
 
 
 CHUNK: TypeAdapter[tuple[Lot, ...]] = TypeAdapter(tuple[Lot, ...])
@@ -89,6 +93,7 @@ class Batch:
     prices: dict[str, tuple[str, int]] = field(default_factory=dict)
     equities: dict[str, str] = field(default_factory=dict)
     """When each account's day began and what it was worth then."""
+    standings: dict[str, Standing] = field(default_factory=dict)
     switches: dict[str, tuple[str, int] | None] = field(default_factory=dict)
     strategies: dict[str, int] = field(default_factory=dict)
     notices: list[tuple[int, Notice]] = field(default_factory=list)

@@ -13,6 +13,7 @@ from typing import Any
 
 from desk.orders.believed_prices import Seen
 from desk.orders.position_book import PositionBook
+from desk.performance.judge import Standing
 
 Key = tuple[str, bool, str]
 NAMES = (
@@ -26,6 +27,7 @@ NAMES = (
     "silent",
     "external_quantities",
     "equities",
+    "standings",
 )
 """The tables that are shown as they are."""
 
@@ -47,6 +49,7 @@ class Shown:
     external_quantities: dict[str, dict[str, Decimal]] = field(default_factory=dict)
     equities: dict[str, Any] = field(default_factory=dict)
     """What each account is worth as its venue tells."""
+    standings: dict[str, Standing] = field(default_factory=dict)
     alerts: int = 0
     """How many there were."""
 

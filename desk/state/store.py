@@ -25,6 +25,7 @@ from desk.state.rows import (
     CHUNK,
     FIGURES,
     INSTRUMENT,
+    STANDING,
     Batch,
     dump,
     key_columns,
@@ -214,6 +215,11 @@ class Store(Loader):
             self._db.execute(
                 "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
                 (f"equity:{account}", equity),
+            )
+        for name, standing in batch.standings.items():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)",
+                (f"standing:{name}", dump(STANDING, standing)),
             )
         for scope, switch in batch.switches.items():
             self._db.execute("DELETE FROM switches WHERE scope = ?", (scope,))

@@ -20,6 +20,7 @@ from desk.orders.believed_prices import Doubted, Seen
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
 from desk.performance.figures import Figures
+from desk.performance.judge import Standing
 from desk.state.counted import FiguresKey
 from desk.state.rows import Batch
 from desk.state.shown import NAMES, Shown
@@ -158,6 +159,10 @@ class Tables(Transaction):
         """The trades closed within the same time."""
         self.figures: dict[FiguresKey, Figures] = {}
         """Figures of closed trades that were counted lately; the store has them all."""
+        self.standings: dict[str, Standing] = {}
+        """How each strategy that is judged stands."""
+        self.mode_changes: dict[str, str] = {}
+        """The strategies whose mode has changed and what it was, until that is carried out."""
         self.seq = 0
         self.touched: dict[str, Record] = {}
         """The alerts to render anew."""

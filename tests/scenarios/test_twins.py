@@ -33,7 +33,7 @@ ALERT = {"strategy": "s", "symbol": "BTCUSDT.P", "price": 100}
 
 def settle(bench: DeskBench, **alert: Any) -> dict[str, Any]:
     """Send an alert and return its answer once it is known what came of it."""
-    answer = bench.send(**ALERT, **alert)
+    answer = bench.send(**{**ALERT, **alert})
     for _ in range(200):
         if bench.status_of(answer["alert_id"]) != "pending":
             return read_answer(bench.desk.state.history[answer["alert_id"]].text)

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from desk.config import yaml_text
 from desk.config.load import Account, Settings, SettingsError, Strategy, Webhook, load, warnings
-from desk.config.settings import Logging, Options, RiskEverywhere
+from desk.config.settings import Logging, Options, Performance, RiskEverywhere
 from desk.config.summary import config_hash, describe
 from tests.support import shipped as shipped_files
 from tests.support.fakes import make_facts
@@ -790,6 +790,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "account": Account,
     "strategy": Strategy,
     "risk": RiskEverywhere,
+    "performance": Performance,
     "logging": Logging,
 }
 
