@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from desk.config.settings import (
     Options,
+    Performance,
     Secret,
     Settings,
 )
@@ -35,7 +36,12 @@ def config_hash(settings: Settings) -> str:
 def _lines(name: str, block: Any, depth: int) -> Iterator[str]:
     value = block[name] if isinstance(block, Mapping) else getattr(block, name)
     if isinstance(value, BaseModel):
-        value = {key: getattr(value, key) for key in type(value).model_fields}
+        # A strategy's own lines win over the top level's: shown are those that it has.
+        is_partial = isinstance(value, Performance) and depth > 0
+        names = [
+            n for n in type(value).model_fields if not is_partial or n in value.model_fields_set
+        ]
+        value = {key: getattr(value, key) for key in names}
     key = "  " * depth + (name if re.fullmatch(r"[A-Za-z_][\w .-]*", name) else json.dumps(name))
     if isinstance(value, Mapping) and value:
         yield f"{key}:"

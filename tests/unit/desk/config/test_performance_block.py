@@ -31,8 +31,8 @@ def test_a_strategys_own_lines_win_over_the_top_levels(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("performance: {windo: 5}", "performance.windo is not a setting; did you mean window?"),
-        ("performance: {window: 0}", "performance.window expected a whole number from 1"),
+        ("performance: {windo: 5}", "performance.windo: is not a setting; did you mean window?"),
+        ("performance: {window: 0}", "performance.window: expected a whole number from 1"),
         ("performance: 5", "performance"),
         ("strategies: {s: {performance: 5}}", "strategies.s.performance"),
         ("strategies: {s: {performance: {windo: 5}}}", "did you mean window?"),

@@ -367,7 +367,7 @@ KEYS = [
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
      ("admin_token: is not a setting; known here: webhook, trading, prices, default_account, "
-     "default_quantity, accounts, strategies, risk, state, logging")),
+     "default_quantity, accounts, strategies, risk, performance, state, logging")),
 ]  # fmt: skip
 
 AGAINST_EACH_OTHER = [
@@ -818,6 +818,8 @@ def test_the_manual_shows_the_defaults(block: str, tmp_path: Path) -> None:
     account: dict[str, object] = {"broker": "paper"}
     strategy: dict[str, object] = {"default_quantity": None}
     plain = {"accounts": {"paper_simulator": account}, "strategies": {"trend": strategy}}
+    if block == "performance":  # without the block nothing is judged
+        plain["performance"] = {}
     before = describe(read(tmp_path, yaml.safe_dump(plain)))
     match block:
         case "top":
