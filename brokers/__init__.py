@@ -16,6 +16,7 @@ from brokers.bybit.unified import Bybit, BybitPerpetuals
 from brokers.exchanges.broker import Exchange, Perpetuals
 from brokers.instruments.symbols import is_perpetual
 from brokers.paper import Paper
+from brokers.projectx.broker import ProjectX
 from brokers.protocol import Broker, VenueFacts
 from brokers.tastytrade.broker import Tastytrade
 from brokers.tradovate.broker import Tradovate
@@ -28,6 +29,7 @@ BROKERS: dict[str, type[Broker]] = {
     "ccxt": Exchange,
     "ccxt linear": Perpetuals,
     "paper": Paper,
+    "projectx": ProjectX,
     "tastytrade": Tastytrade,
     "tradovate": Tradovate,
 }

@@ -269,6 +269,8 @@ class VenueFacts:
     """Whether one account trades all `markets`; none has to be named."""
     instead: tuple[str, ...] = ()
     """Those of `optional` of which one alone stands for all that it `needs`."""
+    note: str = ""
+    """What the venue forbids that its user must know: said once at each start."""
 
 
 class Connection(Protocol):

@@ -106,6 +106,7 @@ class Wire:
         method: str,
         target: str,
         *,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         deadline_seconds: float = READ_SECONDS,
         max_bytes: int = MAX_BYTES,
@@ -124,7 +125,7 @@ class Wire:
             left_seconds = due_seconds - time.monotonic()
             if self._left_seconds(is_urgent=is_urgent) or left_seconds <= 0:
                 break
-            message = HttpRequest(method, target, headers or {}, None, left_seconds, max_bytes)
+            message = HttpRequest(method, target, headers or {}, body, left_seconds, max_bytes)
             outcome = self._call(message)
             if isinstance(outcome, HttpResponse):
                 return outcome

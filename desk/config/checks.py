@@ -358,9 +358,20 @@ def _weakness(secret: Secret | None) -> str:
     return ""
 
 
+def list_venue_notes(options: Options, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
+    """Return what the venues forbid of those accounts that send orders there."""
+    return tuple(
+        f"accounts.{name}: {facts.note}"
+        for name, account in options.accounts.items()
+        if (facts := brokers.get(account.broker))
+        and facts.note
+        and (account.live or account.sandbox)
+    )
+
+
 def warnings(settings: Settings) -> list[str]:
     """Return what is allowed and unwise, a sentence each, in words that name the remedy."""
-    found = list(settings.unread)
+    found = [*settings.unread, *settings.venue_notes]
     found += [
         f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
         for file in settings.secret_files

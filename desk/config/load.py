@@ -32,6 +32,7 @@ from desk.config.checks import (
     check_secrets,
     check_strategies,
     describe_mistake,
+    list_venue_notes,
     name_variable,
     warnings,
 )
@@ -134,6 +135,7 @@ def load(
         admin_token=_read_admin_token(variables, problems),
         secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
         unread=_find_unread(variables, options, brokers),
+        venue_notes=list_venue_notes(options, brokers),
     )
     check_secrets(settings, problems)
     check_live(settings, problems)

@@ -279,6 +279,8 @@ class Settings(Options):
     """The files that hold a secret and so are nobody else's business."""
     unread: tuple[str, ...] = ()
     """What stands in .env or the environment and is not read, a sentence each."""
+    venue_notes: tuple[str, ...] = ()
+    """What the venues of accounts that trade there forbid, a sentence each."""
 
     @property
     def state_path(self) -> Path:

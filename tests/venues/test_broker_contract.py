@@ -39,6 +39,7 @@ from tests.support import faulty_server as faulty
 from tests.support.exchange_samples import KRAKEN, OKX
 from tests.support.faulty_server import UNCLEAR, FaultyServer, Request, faulty_server, reply
 from tests.support.sample_bybit import BYBIT, BYBIT_LINEAR
+from tests.support.sample_projectx import PROJECTX
 from tests.support.sample_tastytrade import TASTYTRADE
 from tests.support.sample_tradovate import TRADOVATE
 from tests.support.samples import SAMPLES as PLAIN_SAMPLES
@@ -51,6 +52,7 @@ SAMPLES: dict[str, Sample] = {
     "bybit linear": BYBIT_LINEAR,
     "ccxt": KRAKEN,
     "ccxt linear": OKX,
+    "projectx": PROJECTX,
     "tastytrade": TASTYTRADE,
     "tradovate": TRADOVATE,
 }
