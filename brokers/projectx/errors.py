@@ -17,6 +17,7 @@ from brokers.protocol import (
     ORDER_UNKNOWN,
     SYMBOL_UNKNOWN,
     UNSUPPORTED,
+    BrokerRefused,
 )
 from brokers.wire.errors import ErrorTable, read_code, refuse
 
@@ -71,7 +72,5 @@ READ = ErrorTable("ProjectX")
 def explain(table: ErrorTable, code: int, said: str) -> Exception:
     """Return what a refusal means at its path; where nobody knows, it is said in ProjectX's own words."""
     if BRACKETS_MARK in said.lower():
-        no = refuse(table, code, said)
-        no.message, no.code = _SWITCH + said, UNSUPPORTED
-        return no
+        return BrokerRefused(_SWITCH + said, UNSUPPORTED)
     return read_code(table, code, said) or refuse(table, code, said)

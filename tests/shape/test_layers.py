@@ -54,6 +54,7 @@ NO_MONEY = {
     *("desk.engine.loop", "desk.process.lock", "desk.process.logfile", "desk.engine.rates"),
     *("desk.api.alert_api", "desk.api.polled", "desk.config.checks", "desk.config.env_file"),
     *("brokers.tastytrade.session", "brokers.tradovate.session", "webhook_server"),
+    "brokers.projectx.session",
 }
 """Durations, and how alike two names are."""
 CONNECTED = ("store", "reader", "upgrades", "backup", "wholeness")

@@ -843,7 +843,7 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
     elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
     elsewhere += [f"TRADOVATE_{each}" for each in ("USERNAME", "PASSWORD", "CID", "SECRET")]
-    elsewhere += ["TRADOVATE_ACCESS_TOKEN"]
+    elsewhere += ["TRADOVATE_ACCESS_TOKEN", "PROJECTX_USERNAME", "PROJECTX_API_KEY"]
     assert names == [*ours, *NEEDS["binance"], *elsewhere]
     text = "accounts: {paper_simulator: {broker: binance, sandbox: true}}"
     plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
