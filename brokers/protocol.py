@@ -14,8 +14,6 @@ from decimal import Decimal
 from typing import Protocol
 
 ZERO = Decimal(0)
-
-
 THROTTLED, CROSSED, KEYS_REFUSED, FILTER = "THROTTLED", "CROSSED", "KEYS_REFUSED", "FILTER"
 """Codes of a refusal the desk acts on: too many requests; the price has already passed the level of a stop
 or target; the venue does not accept our credentials; the order breaks a rule of the instrument."""
@@ -270,7 +268,7 @@ class VenueFacts:
     instead: tuple[str, ...] = ()
     """Those of `optional` of which one alone stands for all that it `needs`."""
     note: str = ""
-    """What the venue forbids that its user must know: said once at each start."""
+    """What the venue forbids: said once at each start."""
 
 
 class Connection(Protocol):

@@ -20,6 +20,7 @@ from typing import Any
 from brokers.projectx.accounts import find_account
 from brokers.projectx.contracts import Contracts
 from brokers.projectx.errors import API_KEY, CANCEL, PLACE, USERNAME
+from brokers.projectx.lists import Lists
 from brokers.projectx.orders import (
     STATES,
     is_voided,
@@ -53,7 +54,6 @@ from brokers.protocol import (
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_number, require_rows, require_text
 from brokers.wire.lookups import (
-    Remembered,
     add_up,
     describe_failure,
     is_same_order,
@@ -64,11 +64,8 @@ from brokers.wire.lookups import (
 ORDER_SECONDS, LOOK_SECONDS, READ_SECONDS, PRICE_SECONDS = 7.5, 3.0, 5.0, 0.5
 READ_BACK_SECONDS = (0.0, 0.15, 0.35, 0.7)
 """The pauses before each look at an order that was taken: a market order may be filled any moment."""
-OLDER_MS, SLACK_MS, DAY_MS = 300_000, 3_600_000, 86_400_000
-"""How far the clocks may be apart: for what is believed of an order, and for what is asked for."""
-FAR_BACK_MS = 120 * DAY_MS
-"""No contract is held for longer: an order of ours that works or has just ended is younger."""
-MOST_BYTES = 8_000_000
+OLDER_MS = 300_000
+"""How far the clocks may be apart before an order counts as an older one of the same name."""
 EQUITY_SECONDS = 30.0
 BARS, BAR_SECONDS, FRESH_MS = 40, 30.0, 180_000
 """The venue allows 50 requests for bars in 30 s; an older bar is no price of now."""
@@ -107,13 +104,8 @@ class ProjectX:
         self._sleep = sleep
         self._calls = ProjectXCalls(self._url, connection, lambda: now_ms() / 1000)
         self._contracts = Contracts(self._calls, connection.roll_days)
+        self._lists = Lists(self._calls, now_ms)
         self._account: int | None = None
-        self._numbers: Remembered[str, int] = Remembered()
-        """ProjectX's number of each order by our client id."""
-        self._names: Remembered[int, str] = Remembered()
-        """The client id of each order; empty: it is none of ours."""
-        self._born: Remembered[str, int] = Remembered()
-        """When an order was sent, or placed as the venue has it."""
         self._equity: tuple[float, Decimal | None] = (-EQUITY_SECONDS, None)
         self._asked: deque[float] = deque(maxlen=BARS)
         self._lock = threading.Lock()
@@ -179,9 +171,9 @@ class ProjectX:
         """Cancel a working order; what became of it is read back. Raises as `place_order`."""
         deadline = Deadline.after(ORDER_SECONDS)
         account = self._know_account(deadline)
-        number = self._numbers.get(request.client_id)
+        number = self._lists.numbers.get(request.client_id)
         if number is None:
-            row = self._find_row(request.client_id, deadline)
+            row = self._find_row(request, deadline)
             if row is None:
                 raise Uncertain("ProjectX does not show the order that was to be cancelled")
             number = require(row, "id", int)
@@ -192,7 +184,7 @@ class ProjectX:
     def find_order(self, request: OrderRequest) -> OrderReport:
         """Look an order up by its client id, which an account takes once."""
         deadline = Deadline.after(LOOK_SECONDS)
-        row = self._find_row(request.client_id, deadline)
+        row = self._find_row(request, deadline)
         if row is None:
             return OrderReport(request.client_id, "absent")
         return self._report(row, request, deadline)
@@ -204,21 +196,13 @@ class ProjectX:
         wanted = set(symbols)
         rows = [
             row
-            for row in self._read_trades(account, since, deadline)
+            for row in self._lists.read_trades(account, since, deadline)
             if not is_voided(row)
             and self._contracts.name_of(require_text(row, "contractId"), deadline) in wanted
         ]
         numbers = {require(row, "orderId", int) for row in rows}
-        for back in (
-            DAY_MS,
-            FAR_BACK_MS,
-        ):  # most orders are young, a stop may have rested for weeks
-            if any(each not in self._names for each in numbers):
-                self._search(account, since - back, deadline)
-        for each in numbers:
-            if each not in self._names:
-                self._names.note(each, "")
-        return tuple(read_fill(row, self._names.get(row["orderId"]) or "") for row in rows)
+        self._lists.learn_names(account, numbers, since, deadline)
+        return tuple(read_fill(row, self._lists.names.get(row["orderId"]) or "") for row in rows)
 
     def snapshot(self) -> Snapshot:
         """Return positions, working orders with what of them has filled, and equity."""
@@ -229,7 +213,7 @@ class ProjectX:
         positions = {self._contracts.name_of(each, deadline): size for each, size in held.items()}
         working = tuple(
             self._read_working(account, row, deadline)
-            for row in self._read_open(account, deadline)
+            for row in self._lists.read_open(account, deadline)
             if STATES.get(require(row, "status", int)) == "accepted"
         )
         return Snapshot(positions, working, self._read_equity(account, deadline))
@@ -249,7 +233,7 @@ class ProjectX:
         deadline = Deadline.after(ORDER_SECONDS)
         account = self._know_account(deadline)
         body = write_order(request, account, self._know_contract(request, deadline))
-        self._born.note(request.client_id, self._now())
+        self._lists.born.note(request.client_id, self._now())
         try:
             data = self._calls.send(
                 "/Order/place", body, PLACE, deadline, is_urgent=request.reduces
@@ -259,7 +243,7 @@ class ProjectX:
                 raise
             return settle_duplicate(request, self.find_order)
         number = read_order_id(data)
-        self._note(request.client_id, number)
+        self._lists.note(request.client_id, number)
         return self._read_back(
             request, number, deadline, until_ended=request.order_type == "market"
         )
@@ -278,7 +262,7 @@ class ProjectX:
                 break
             self._sleep(pause)
             try:
-                row = self._find_row(request.client_id, deadline, number)
+                row = self._find_row(request, deadline, number)
                 if row is not None:
                     report = self._report(row, request, deadline)
             except (BrokerRefused, Unreachable) as failed:
@@ -306,65 +290,28 @@ class ProjectX:
 
     # --- looking -------------------------------------------------------------------------------------
 
-    def _find_row(self, client_id: str, deadline: Deadline, number: int | None = None) -> Any:
-        """Return an order by its client id (and number, where that is known), or None."""
+    def _find_row(
+        self, request: OrderRequest, deadline: Deadline, number: int | None = None
+    ) -> Any:
         account = self._require_account(deadline)
-        born = self._born.get(client_id)
-        start = born - SLACK_MS if born is not None else self._now() - DAY_MS
-        row = _pick(self._search(account, start, deadline), client_id, number)
-        if row is None and born is None:
-            row = _pick(self._read_open(account, deadline), client_id, number)
-        if row is None and born is None:
-            row = _pick(
-                self._search(account, self._now() - FAR_BACK_MS, deadline), client_id, number
-            )
-        return row
-
-    def _search(self, account: int, since: int, deadline: Deadline) -> list[Any]:
-        """Read the orders since a time, those that have ended too."""
-        body = {"accountId": account, "startTimestamp": write_time(since)}
-        data = self._calls.read("/Order/search", body, deadline, MOST_BYTES)
-        return self._learn(require_rows(data.get("orders")))
-
-    def _read_open(self, account: int, deadline: Deadline) -> list[Any]:
-        data = self._calls.read("/Order/searchOpen", {"accountId": account}, deadline)
-        return self._learn(require_rows(data.get("orders")))
-
-    def _learn(self, rows: list[Any]) -> list[Any]:
-        """Remember which order is which."""
-        for row in rows:
-            number, tag = require(row, "id", int), read_tag(row)
-            if tag:
-                self._note(tag, number)
-            elif number not in self._names:
-                self._names.note(number, "")
-        return rows
-
-    def _note(self, client_id: str, number: int) -> None:
-        self._numbers.note(client_id, number)
-        self._names.note(number, client_id)
+        return self._lists.find(account, request.client_id, deadline, number)
 
     def _report(self, row: Any, request: OrderRequest, deadline: Deadline) -> OrderReport:
         """Say what an order is, with its executions. Raises `Uncertain`."""
         name = self._contracts.name_of(require_text(row, "contractId"), deadline)
         found = read_order(row, name)
-        born = self._born.get(request.client_id)
+        born = self._lists.born.get(request.client_id)
         is_older = born is not None and (found.placed_at or 0) < born - OLDER_MS
         if is_older or not is_same_order(found, request):
             text = "ProjectX has another order of this name, not the one that was sent."
             return OrderReport(request.client_id, "absent", message=text)
-        self._born.note(request.client_id, found.placed_at or 0)
+        self._lists.born.note(request.client_id, found.placed_at or 0)
         fills: tuple[Fill, ...] = ()
         if found.executed:
             account, number = self._require_account(deadline), int(found.order_id)
-            trades = self._read_trades(account, (found.placed_at or 0) - OLDER_MS, deadline)
+            trades = self._lists.read_trades(account, (found.placed_at or 0) - OLDER_MS, deadline)
             fills = read_fills(trades, number, request.client_id)
         return write_receipt(found, fills, request, self._now())
-
-    def _read_trades(self, account: int, since: int, deadline: Deadline) -> list[Any]:
-        body = {"accountId": account, "startTimestamp": write_time(since)}
-        data = self._calls.read("/Trade/search", body, deadline, MOST_BYTES)
-        return require_rows(data.get("trades"))
 
     # --- reading -------------------------------------------------------------------------------------
 
@@ -384,10 +331,10 @@ class ProjectX:
         number, tag = require(row, "id", int), read_tag(row)
         placed_at = read_time(row, "creationTimestamp")
         if tag:
-            self._born.note(tag, placed_at)
+            self._lists.born.note(tag, placed_at)
         fills: tuple[Fill, ...] = ()
         if require_number(row, "fillVolume"):
-            trades = self._read_trades(account, placed_at - OLDER_MS, deadline)
+            trades = self._lists.read_trades(account, placed_at - OLDER_MS, deadline)
             fills = read_fills(trades, number, tag)
         return OrderReport(tag, "accepted", str(number), add_up(fills), None, fills)
 
@@ -404,15 +351,3 @@ class ProjectX:
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._now() / 1000, UTC).date()
-
-
-def _pick(rows: list[Any], client_id: str, number: int | None) -> Any:
-    """Return the order of a name. Raises `Uncertain` where a number that is known has another name."""
-    for row in rows:
-        is_same = row.get("id") == number
-        if is_same and read_tag(row) != client_id:
-            text = "ProjectX answered about another order than the one sent."
-            raise Uncertain(text, WRONG_ORDER)
-        if is_same or (number is None and read_tag(row) == client_id):
-            return row
-    return None
