@@ -143,7 +143,7 @@ PROJECTX = Sample(
     words_at=("errorMessage",),
     cancel=("POST", "/api/Order/cancel"),
     reads_back=True,
-    echoes=False,
+    searches=True,
     has_token=True,
     by_deal=trades_of,
 )
