@@ -1,7 +1,7 @@
 # The tasks of this project. `make run` and `make test` need Python 3.11 or newer and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format docs bench drill clean token
+.PHONY: help run test check lint format docs screenshots bench drill clean token
 SHELL := /bin/sh
 
 # `make run PYTHON=/opt/python3.12/bin/python3` chooses another interpreter for .venv.
@@ -19,6 +19,7 @@ help:  ## Say what can be made.
 	@echo 'make lint     the same without the tests'
 	@echo 'make format   format, and mend what can be mended'
 	@echo 'make docs     build the pages as a site in site/; a dead link makes it fail'
+	@echo 'make screenshots  take a picture of every view of the page; needs Chromium'
 	@echo 'make drill    the long runs against a simulated, lying venue'
 	@echo 'make bench    measure throughput, latency, memory and growth against their targets'
 	@echo 'make clean    remove .venv and caches; never .env, the state or the log'
@@ -47,6 +48,10 @@ format: $(VENV)/dev.stamp
 docs: $(VENV)/docs.stamp
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 	@echo 'The pages are built: open site/index.html'
+
+screenshots: $(VENV)/dev.stamp
+	@$(PY) -m tests.support.screenshots screenshots
+	@echo 'The pictures of the page are in screenshots/'
 
 drill: $(VENV)/dev.stamp
 	@$(PY) -m pytest -q -s -m drill $(ARGS)
