@@ -147,7 +147,7 @@ def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
     assert "    # sandbox: true " in binance
     mine = f"    sandbox: true\n    base_url: {venue.url}\n"
     text = f"{before}\n  binance:" + binance.replace(
-        "    market: spot\n", f"    market: spot\n{mine}", 1
+        "    broker: binance\n", f"    broker: binance\n{mine}", 1
     )
     keys = {"BINANCE_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
     receiver = start(text, keys)
