@@ -47,7 +47,7 @@ def _performance(api: AlertApi, asked: Asked) -> ApiResponse:
     with api.desk.store.reader() as reader:
         if is_csv:
             text = write_csv(reader, api.desk.settings, asked.query)
-            return ApiResponse(200, text.removesuffix("\n"), kind="text/csv; charset=utf-8")
+            return ApiResponse(200, text.removesuffix("\n"), kind="text/csv")
         shape = show_performance(reader, api.desk.settings, asked.query)
     return ApiResponse(200, to_json(shape))
 
