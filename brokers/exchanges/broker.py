@@ -244,7 +244,14 @@ class Exchange:
     @property
     def _view(self) -> looking.View:
         assert self._proof is not None
-        return looking.View(self._proof, self._library, self._markets, self._owners, self._now)
+        return looking.View(
+            self._proof, self._library, self._markets, self._owners, self._venue_now
+        )
+
+    def _venue_now(self) -> int:
+        """Return the exchange's time: by a clock minutes off our own orders would seem to be others."""
+        told = self._library.venue_ms
+        return self._now() if told is None else told
 
     def _require(self) -> Proof:
         """Return what is proven of this account's market. Raises `BrokerRefused` where nothing is."""
@@ -287,7 +294,7 @@ class Exchange:
         )
         worst = self._worst_price(request, market)
         call = Call(deadline, order=request, sent=sent, changes=True)
-        self._sent.note(request.client_id, self._now())
+        self._sent.note(request.client_id, self._venue_now())
         placing = write_order(proof, request, market, sent, worst)
         try:
             told = self._library.call("create_order", *placing, call=call)

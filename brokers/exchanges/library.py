@@ -122,6 +122,12 @@ class Library:
             raise Uncertain(f"{self.proof.title}'s answer cannot be read: a number is none")
         return told
 
+    @property
+    def venue_ms(self) -> int | None:
+        """What the exchange's clock says, as far as it tells."""
+        told = (wire.venue_ms for wire in tuple(self._wires.values()))
+        return next((each for each in told if each is not None), None)
+
     def open(self) -> None:
         """Connect ahead to the host that orders go to."""
         self._wire(self._origin(f"https://{self.proof.host}")).open()

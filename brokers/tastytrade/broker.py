@@ -149,7 +149,8 @@ class Tastytrade:
         for request in requests:
             check_echo(request, found[request.client_id][0] if request.client_id in found else None)
         return tuple(
-            write_receipt(*found[request.client_id], request, self._now()) for request in requests
+            write_receipt(*found[request.client_id], request, self._venue_now)
+            for request in requests
         )
 
     def cancel(self, request: OrderRequest) -> OrderReport:
@@ -173,7 +174,8 @@ class Tastytrade:
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         """Return the executions since a time, whoever placed their orders."""
         deadline, wanted = Deadline.after(READ_SECONDS), set(symbols)
-        first = datetime.fromtimestamp(since / 1000, UTC).date()
+        # Its day is New York's.
+        first = datetime.fromtimestamp(since / 1000, UTC).date() - timedelta(days=1)
         found: list[Fill] = []
         for row in self._list_orders(first, deadline):
             order, fills = read_order(row)
@@ -211,12 +213,18 @@ class Tastytrade:
         deadline = Deadline.after(READ_SECONDS)
         try:
             account = self._require_account(deadline)
-            equity = self._read_equity(quote(account), deadline)
+            equity = self._ask_equity(quote(account), deadline)
         except (BrokerRefused, Unreachable, Uncertain) as error:
             return describe_failure(self._url, "Tastytrade", error, None)
-        return Check(may_trade=True, balance={"USD": equity} if equity is not None else {})
+        return Check(may_trade=True, balance={"USD": equity})
 
     # --- placing -------------------------------------------------------------------------------------
+
+    @property
+    def _venue_now(self) -> int:
+        """Tastytrade's clock: by one that is off by minutes our own orders would seem to be others."""
+        told = self._calls.wire.venue_ms
+        return self._now() if told is None else told
 
     @property
     def _today(self) -> date:
@@ -228,7 +236,7 @@ class Tastytrade:
         order, fills = read_order(data.get("order") if isinstance(data, dict) else None)
         check_echo(request, order)
         self._note(order, "")
-        report = write_receipt(order, fills, request, self._now())
+        report = write_receipt(order, fills, request, self._venue_now)
         if report.status != "accepted" or request.order_type != "market":
             return report
         return self._read_back(request, deadline)
@@ -238,7 +246,7 @@ class Tastytrade:
     ) -> Any:
         account = self._know_account(deadline)
         for request in requests:
-            self._sent.note(request.client_id, self._now())
+            self._sent.note(request.client_id, self._venue_now)
         urgent, target = requests[0].reduces, f"/accounts/{quote(account)}/{what}"
         return self._calls.send("POST", target, body, deadline, is_urgent=urgent)
 
@@ -274,7 +282,7 @@ class Tastytrade:
         if is_older or not is_same_order(order, request):
             text = "Tastytrade has another order of this name, not the one that was sent."
             return OrderReport(request.client_id, "absent", message=text)
-        return write_receipt(order, fills, request, self._now())
+        return write_receipt(order, fills, request, self._venue_now)
 
     def _find_row(self, client_id: str, deadline: Deadline) -> Any:
         """Return the row of an order by its client id; None where no list has it."""
@@ -296,8 +304,7 @@ class Tastytrade:
     def _list_everything(self, account: str, deadline: Deadline) -> Iterator[Any]:
         """Yield the orders of the last weeks, and the parts of linked ones with the number of the pair."""
         yield from self._list_orders(self._today - timedelta(days=LOOK_BACK_DAYS), deadline)
-        target = f"/accounts/{account}/complex-orders?per-page={PAGE}"
-        for pair in _items(self._calls.read(target, deadline)):
+        for pair in self._list_pages(f"/accounts/{account}/complex-orders?", deadline):
             number = require(pair, "id", int)
             for row in require_rows(pair.get("orders")):
                 yield {**row, "complex-order-id": number}
@@ -305,15 +312,21 @@ class Tastytrade:
     def _list_orders(self, first: date, deadline: Deadline) -> Iterator[Any]:
         """Yield the account's orders since a day, newest first, page by page."""
         account = quote(self._require_account(deadline))
+        target = f"/accounts/{account}/orders?start-date={first}&sort=Desc&"
+        yield from self._list_pages(target, deadline)
+
+    def _list_pages(self, target: str, deadline: Deadline) -> Iterator[Any]:
+        """Yield the rows of a list page by page. Raises `Uncertain` where it goes on behind the last one.
+
+        A list that was cut off proves of no order that it is not there.
+        """
         for page in range(MOST_PAGES):
-            target = (
-                f"/accounts/{account}/orders?start-date={first}&per-page={PAGE}"
-                f"&page-offset={page}&sort=Desc"
-            )
-            rows = _items(self._calls.read(target, deadline))
+            where = f"{target}per-page={PAGE}&page-offset={page}"
+            rows = _items(self._calls.read(where, deadline))
             yield from rows
             if len(rows) < PAGE:
                 return
+        raise Uncertain("Tastytrade lists more orders than can be read at once")
 
     def _note(self, order: VenueOrder, pair: str) -> None:
         if order.client_id:
@@ -357,14 +370,23 @@ class Tastytrade:
         raise BrokerRefused(text, NOT_PERMITTED)
 
     def _read_equity(self, account: str, deadline: Deadline) -> Decimal | None:
-        """Return what the account is worth, asked at most twice a minute."""
+        """Return what the account is worth, asked at most twice a minute; None where it is not told.
+
+        Positions and orders are read on without it: exits wait for them.
+        """
         read_at, equity = self._equity
         now = self._now() / 1000
         if now - read_at >= EQUITY_SECONDS:
-            data = self._calls.read(f"/accounts/{account}/balances", deadline)
-            equity = any_number(data, "net-liquidating-value")
+            try:
+                equity = self._ask_equity(account, deadline)
+            except (BrokerRefused, Unreachable, Uncertain):
+                equity = None
             self._equity = (now, equity)
         return equity
+
+    def _ask_equity(self, account: str, deadline: Deadline) -> Decimal:
+        data = self._calls.read(f"/accounts/{account}/balances", deadline)
+        return any_number(data, "net-liquidating-value")
 
 
 def _items(data: Any) -> list[Any]:

@@ -18,7 +18,6 @@ from brokers.protocol import (
     BrokerRefused,
     Connection,
     Uncertain,
-    Unreachable,
 )
 from brokers.tastytrade.errors import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, explain
 from brokers.wire.client import SEND_SECONDS, HttpResponse, Wire
@@ -66,8 +65,6 @@ class TastytradeCalls:
         """Change something, once, and return what the envelope holds."""
 
         def call(token: str) -> HttpResponse:
-            if deadline.is_over:
-                raise Unreachable("It would have left too late, so it was not sent.")
             headers = _bearer(token)
             if body is not None:
                 headers["Content-Type"] = "application/json"
@@ -76,7 +73,7 @@ class TastytradeCalls:
                 target,
                 body=None if body is None else write_json(body),
                 headers=headers,
-                deadline_seconds=min(deadline.left_seconds, SEND_SECONDS),
+                deadline_seconds=min(deadline.send_seconds, SEND_SECONDS),
                 is_urgent=is_urgent,
             )
 
@@ -106,8 +103,6 @@ class TastytradeCalls:
                 "has applications and grants of its own."
             )
             raise BrokerRefused(text, LOGIN_REFUSED) from None
-        except Uncertain as lost:  # of a login nothing needs to be looked up
-            raise Unreachable(f"Tastytrade did not answer the login: {lost}") from lost
         self.wire.hide(token)
         return Token(token, self._now() + seconds)
 

@@ -43,7 +43,7 @@ from brokers.tradovate.orders import (
     write_order,
     write_pair,
 )
-from brokers.tradovate.session import DEMO_URL, LIVE_URL, TradovateCalls
+from brokers.tradovate.session import DEMO_URL, LIVE_URL, share_calls
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_number, require_rows, require_text
 from brokers.wire.lookups import Remembered, describe_failure, is_same_order, write_receipt
@@ -86,7 +86,7 @@ class Tradovate:
         self._url = connection.base_url or (DEMO_URL if is_demo else LIVE_URL)
         self._now = now_ms
         self._sleep = sleep
-        self._calls = TradovateCalls(self._url, connection, lambda: now_ms() / 1000, sleep)
+        self._calls = share_calls(self._url, connection, now_ms, sleep)
         self._contracts = Contracts(self._calls, connection.roll_days)
         self._account: tuple[int, str] | None = None
         self._numbers: Remembered[str, int] = Remembered()
@@ -188,10 +188,16 @@ class Tradovate:
         deadline = Deadline.after(READ_SECONDS)
         try:
             account, _ = self._require_account(deadline)
-            equity = self._read_equity(account, deadline)
+            equity = self._ask_equity(account, deadline)
         except (BrokerRefused, Unreachable, Uncertain) as error:
             return describe_failure(self._url, "Tradovate", error, None)
-        return Check(may_trade=True, balance={"USD": equity} if equity is not None else {})
+        return Check(may_trade=True, balance={"USD": equity})
+
+    @property
+    def _venue_now(self) -> int:
+        """Tradovate's clock: by one that is off by minutes our own orders would seem to be others."""
+        told = self._calls.wire.venue_ms
+        return self._now() if told is None else told
 
     # --- placing -------------------------------------------------------------------------------------
 
@@ -211,7 +217,7 @@ class Tradovate:
         deadline: Deadline,
     ) -> Any:
         for request in requests:
-            self._sent.note(request.client_id, self._now())
+            self._sent.note(request.client_id, self._venue_now)
         return self._calls.send(path, body, deadline, is_urgent=requests[0].reduces)
 
     def _read_back(self, request: OrderRequest, number: int, deadline: Deadline) -> OrderReport:
@@ -251,8 +257,12 @@ class Tradovate:
         for row in require_rows(self._calls.read("/command/list", deadline)):
             name = row.get("clOrdId") if isinstance(row, dict) else None
             number = require(row, "orderId", int)
-            if row.get("commandType") == "New" and isinstance(name, str) and name:
+            if row.get("commandType") != "New":
+                continue
+            if isinstance(name, str) and name:
                 self._note(name, number)
+            else:  # somebody else's: it is not asked for again at each read
+                self._names.note(number, "")
 
     def _note(self, client_id: str, number: int) -> None:
         self._numbers.note(client_id, number)
@@ -273,7 +283,7 @@ class Tradovate:
         if is_older or not is_same_order(found, request):
             text = "Tradovate has another order of this name, not the one that was sent."
             return OrderReport(request.client_id, "absent", message=text)
-        report = write_receipt(found, fills, request, self._now())
+        report = write_receipt(found, fills, request, self._venue_now)
         if report.status == "refused" and report.message is None:
             return self._explain(report, number, deadline)
         return report
@@ -333,12 +343,20 @@ class Tradovate:
         return tuple(found)
 
     def _read_equity(self, account: int, deadline: Deadline) -> Decimal | None:
-        """Return what the account is worth, asked at most twice a minute."""
+        """Return what the account is worth, asked at most twice a minute; None where it is not told.
+
+        Positions and orders are read on without it: exits wait for them.
+        """
         read_at, equity = self._equity
         now = self._now() / 1000
         if now - read_at >= EQUITY_SECONDS:
-            path, body = "/cashBalance/getcashbalancesnapshot", {"accountId": account}
-            data = self._calls.send(path, body, deadline, is_urgent=True)
-            equity = require_number(data, "netLiq")
+            try:
+                equity = self._ask_equity(account, deadline)
+            except (BrokerRefused, Unreachable, Uncertain):
+                equity = None
             self._equity = (now, equity)
         return equity
+
+    def _ask_equity(self, account: int, deadline: Deadline) -> Decimal:
+        path, body = "/cashBalance/getcashbalancesnapshot", {"accountId": account}
+        return require_number(self._calls.send(path, body, deadline, is_urgent=True), "netLiq")

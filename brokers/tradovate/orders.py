@@ -18,7 +18,7 @@ from brokers.protocol import UNSUPPORTED, BrokerRefused, Fill, OrderRequest, Unc
 from brokers.wire.fields import require, require_level, require_number, require_text, unreadable
 from brokers.wire.lookups import VenueOrder, add_up
 
-ZERO = Decimal(0)
+ZERO, UNTOLD = Decimal(0), Decimal(-1)
 TYPES = {"market": "Market", "limit": "Limit", "stop": "Stop", "stop_limit": "StopLimit"}
 ACTIONS = {"Buy": "buy", "Sell": "sell"}
 STATES = {
@@ -100,6 +100,11 @@ def read_order(
     if state == "Completed" and executed < asked:
         status = "cancelled"
     at = read_time(order, "timestamp")
+    whole = asked if status == "filled" else executed
+    # Of executions that are not all listed nobody knows the worth: a part of it would be a wrong price.
+    value = (
+        sum((fill.quantity * fill.price for fill in fills), ZERO) if executed == whole else UNTOLD
+    )
     return VenueOrder(
         symbol=symbol,
         order_id=str(require(order, "id", int)),
@@ -107,8 +112,8 @@ def read_order(
         side=ACTIONS[action],
         status=status,
         asked=asked,
-        executed=asked if status == "filled" else executed,
-        value=sum((fill.quantity * fill.price for fill in fills), ZERO),
+        executed=whole,
+        value=value,
         changed_at=at,
         placed_at=at,
     )

@@ -9,11 +9,13 @@ Source: Tradovate Partner OpenAPI, `auth/accesstokenrequest`, `auth/renewaccesst
 from __future__ import annotations
 
 import platform
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from brokers.protocol import (
     LOGIN_REFUSED,
@@ -50,6 +52,23 @@ LOGIN_PAUSES_SECONDS = (15.0, 60.0, 600.0, 1_800.0)
 SHORTEST_SECONDS = 4_800.0
 """The shortest life of a token that Tradovate names anywhere."""
 VARIABLES = f"{USERNAME}, {PASSWORD}, {CID} and {SECRET}"
+
+
+_shared: WeakValueDictionary[tuple[object, ...], TradovateCalls] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def share_calls(
+    url: str, connection: Connection, now_ms: Callable[[], int], sleep: Callable[[float], None]
+) -> TradovateCalls:
+    """Return the calls of a login, the same for all its accounts: a third session ends the first."""
+    key = (url, *sorted(connection.credentials.items()), now_ms, sleep)
+    with _lock:
+        found = _shared.get(key)
+        if found is None:
+            found = TradovateCalls(url, connection, lambda: now_ms() / 1000, sleep)
+            _shared[key] = found
+        return found
 
 
 class TradovateCalls:

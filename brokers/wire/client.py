@@ -76,6 +76,7 @@ class Wire:
         self._clock = clock
         self._lock = threading.Lock()
         self._secrets: tuple[str, ...] = ()
+        self._date: tuple[float, float] | None = None
         self._paused_until_seconds = self._overloaded_until_seconds = clock()
         for secret in secrets:
             self.hide(secret)
@@ -87,6 +88,14 @@ class Wire:
         if secret:
             longest_first = sorted({*self._secrets, *forms}, key=len, reverse=True)
             self._secrets = tuple(longest_first)
+
+    @property
+    def venue_ms(self) -> int | None:
+        """What the venue's clock says, to a second, by its last answer; None where that had no date."""
+        if self._date is None:
+            return None
+        told, read_at_seconds = self._date
+        return int((told + time.monotonic() - read_at_seconds) * 1000)
 
     @property
     def paused_seconds(self) -> float:
@@ -174,6 +183,7 @@ class Wire:
             if lost.has_left:
                 return Uncertain(f"The venue may have acted: {lost.reason}.")
             return Unreachable(f"The venue could not be reached: {lost.reason}.")
+        self._note_date(headers.get("date"))
         reply = self._read_body(status, headers, body)
         try:
             if self._on_reply is not None:
@@ -190,6 +200,14 @@ class Wire:
         if isinstance(verdict, Uncertain):
             return Uncertain(self._show(str(verdict)), verdict.code)
         return reply if verdict is None else verdict
+
+    def _note_date(self, value: str | None) -> None:
+        try:
+            self._date = (
+                (parsedate_to_datetime(value).timestamp(), time.monotonic()) if value else None
+            )
+        except (ValueError, TypeError, OverflowError):
+            self._date = None
 
     def _read_body(self, status: int, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         data, is_json = None, False

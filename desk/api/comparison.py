@@ -159,7 +159,13 @@ def answer_comparison(
 
 
 def describe_comparison(found: Comparison) -> Iterator[str]:
-    """Yield a comparison in words, a line each."""
+    """Yield a comparison in words, a line each; what a file says never steers the terminal."""
+    for line in _describe(found):
+        shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+        yield "".join(shown)
+
+
+def _describe(found: Comparison) -> Iterator[str]:
     shape = write_findings(found)
     for each in shape["files"]:
         zone = f", times in {each['zone']}" if each["zone"] else ""

@@ -17,7 +17,7 @@ STATUS = "Webhook status"
 DELIVERED = "Webhook successfully delivered"
 FAILED = re.compile(r"Webhook delivery failed\s*[\u2014\u2013-]\s*(?P<why>.*)", re.DOTALL)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z\Z")
-_INTERVAL = re.compile(r"(\d*)([smhDWM]?)\Z")
+_INTERVAL = re.compile(r"(\d{0,6})([smhDWM]?)\Z", re.ASCII)
 _UNIT_MS = {"s": 1_000, "m": 60_000, "": 60_000, "h": 3_600_000, "D": 86_400_000, "W": 604_800_000}
 
 
@@ -94,6 +94,9 @@ def read_alert_log(table: Table) -> list[LogRow]:
             raise FileUnreadable(table.file, line, COLUMNS[4], why) from None
         ticker = tickers.setdefault(ticker, ticker)  # one text for all rows of a chart
         status = tickers.setdefault(rest[0], rest[0]) if rest else None
+        if not 1900 <= at.year <= 2200:
+            why = "no alert has fired then"
+            raise FileUnreadable(table.file, line, COLUMNS[4], why)
         at_ms = round(at.timestamp() * 1000)
         found.append(LogRow(table.file, line, at_ms, alert, ticker, text, status))
     return found

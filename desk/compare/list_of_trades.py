@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from desk.compare.numbers import find_date_order, find_decimal_mark, read_date, read_number
+from desk.compare.numbers import (
+    find_date_order,
+    find_decimal_mark,
+    read_count,
+    read_date,
+    read_number,
+)
 from desk.compare.tables import FileUnreadable, Row, Table
 
 DATES = {
@@ -203,22 +209,24 @@ def _take(
 
 
 def _place(order: TradeOrder) -> tuple[object, ...]:
-    first = min(int(each) if each.isdigit() else 0 for each in order.trades)
+    first = min(read_count(each) or 0 for each in order.trades)
     return (order.local, first, order.lines[0])
 
 
 def _find_bar(table: Table, layout: _Layout, rows: Sequence[Row], slashes: str) -> int | None:
     """Return the length of a bar by what the list says a trade lasted."""
-    timeframe = table.properties.get("Timeframe", "")
-    if timeframe.isdigit():
-        return int(timeframe) * 60_000
+    if timeframe := read_count(table.properties.get("Timeframe", "")):
+        return timeframe * 60_000
     if layout.duration is None:
         return None
     ends: dict[str, list[tuple[datetime, int]]] = {}
     for row in rows:
-        date, bars = read_date(row.cells[layout.date], slashes), row.cells[layout.duration]
-        if date is not None and bars.isdigit() and int(bars):
-            ends.setdefault(row.cells[NUMBER], []).append((date[0], int(bars)))
+        date, bars = (
+            read_date(row.cells[layout.date], slashes),
+            read_count(row.cells[layout.duration]),
+        )
+        if date is not None and bars:
+            ends.setdefault(row.cells[NUMBER], []).append((date[0], bars))
     lengths = [
         abs(both[0][0] - both[1][0]).total_seconds() * 1000 / both[0][1]
         for both in ends.values()

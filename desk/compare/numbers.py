@@ -92,7 +92,8 @@ def read_date(cell: str, order: str) -> tuple[datetime, bool] | None:
     text = cell.strip()
     try:
         if found := _ISO.match(text):
-            return datetime.fromisoformat(text[:16]), found[1] is not None
+            at = datetime.fromisoformat(text[:16])
+            return (at, found[1] is not None) if _is_usual(at) else None
         found = _DAYS_FIRST.match(text)
         if not found or (found[2] == "/" and not order):
             return None
@@ -105,4 +106,15 @@ def read_date(cell: str, order: str) -> tuple[datetime, bool] | None:
             at = at.replace(hour=hour, minute=minute)
     except ValueError:
         return None
-    return at, found[5] is not None
+    return (at, found[5] is not None) if _is_usual(at) else None
+
+
+def _is_usual(at: datetime) -> bool:
+    """Whether charts reach there: at the very ends of the calendar no zone can be counted from."""
+    return 1900 <= at.year <= 2200
+
+
+def read_count(cell: str) -> int | None:
+    """Return a whole number of plain digits; None where the cell is none, or of a length that none has."""
+    text = cell.strip()
+    return int(text) if len(text) <= 15 and text.isascii() and text.isdigit() else None

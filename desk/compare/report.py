@@ -6,16 +6,18 @@ The package that reads XLSX is optional; nothing of a sheet is computed or run.
 from __future__ import annotations
 
 import io
+import math
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from desk.compare.tables import FileUnreadable, Row, Table
 
 MAX_ROWS = 1_000_000
-MAX_UNPACKED = 512 * 1024 * 1024
+MAX_UNPACKED = 128 * 1024 * 1024
 LIST_SHEET, PROPERTIES_SHEET = "List of trades", "Properties"
 
 
@@ -27,34 +29,39 @@ def open_report(file: str, data: bytes) -> Table:
         why = "an XLSX report needs the package openpyxl (pip install openpyxl); or export the list as CSV"
         raise FileUnreadable(file, 1, None, why) from None
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parts:
-            if sum(each.file_size for each in parts.infolist()) > MAX_UNPACKED:
-                raise FileUnreadable(
-                    file, 1, None, "the report is too large; export the list as CSV"
-                )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles that the report lacks
-            book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        names = {name.lower(): name for name in book.sheetnames}
-        sheet = names.get(LIST_SHEET.lower())
-        if sheet is None:
-            why = f'the report has no sheet "{LIST_SHEET}"; export the strategy report again'
-            raise FileUnreadable(file, 1, None, why)
-        properties = names.get(PROPERTIES_SHEET.lower())
-        about = _read_properties(book[properties]) if properties else {}
-        rows = _read_sheet(file, book[sheet])
-        header = next(rows, None)
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        table = _open_sheets(file, data, load_workbook)
+    except FileUnreadable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the package meets a broken file with errors of any kind
         why = f"the report cannot be opened ({type(error).__name__}); export it again"
         raise FileUnreadable(file, 1, None, why) from None
-    if header is None:
+    if table is None:
         raise FileUnreadable(file, 1, None, "the sheet is empty; export the report again")
-    return Table(file, header.cells, rows, properties=about)
+    return table
+
+
+def _open_sheets(file: str, data: bytes, load_workbook: Callable[..., Any]) -> Table | None:
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if sum(each.file_size for each in parts.infolist()) > MAX_UNPACKED:
+            raise FileUnreadable(file, 1, None, "the report is too large; export the list as CSV")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles that the report lacks
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+    names = {name.lower(): name for name in book.sheetnames}
+    sheet = names.get(LIST_SHEET.lower())
+    if sheet is None:
+        why = f'the report has no sheet "{LIST_SHEET}"; export the strategy report again'
+        raise FileUnreadable(file, 1, None, why)
+    properties = names.get(PROPERTIES_SHEET.lower())
+    about = _read_properties(book[properties]) if properties else {}
+    rows = _read_sheet(file, book[sheet])
+    header = next(rows, None)
+    return header and Table(file, header.cells, rows, properties=about)
 
 
 def _read_sheet(file: str, sheet: Any) -> Iterator[Row]:
     width = 0
-    for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+    for line, values in enumerate(_iterate(file, sheet), start=1):
         if line > MAX_ROWS:
             raise FileUnreadable(file, line, None, "the sheet has too many rows")
         cells = [_write_cell(value) for value in values]
@@ -69,6 +76,20 @@ def _read_sheet(file: str, sheet: Any) -> Iterator[Row]:
         yield Row(line, cells)
 
 
+def _iterate(file: str, sheet: Any) -> Iterator[Any]:
+    """Yield the rows of a sheet, which is read as it is asked for: it may be broken further down."""
+    line = 1
+    try:
+        for values in sheet.iter_rows(values_only=True):
+            yield values
+            line += 1
+    except GeneratorExit:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        why = f"the report cannot be read further ({type(error).__name__}); export it again"
+        raise FileUnreadable(file, line, None, why) from None
+
+
 def _read_properties(sheet: Any) -> dict[str, str]:
     rows = ([_write_cell(v) for v in row[:2]] for row in sheet.iter_rows(values_only=True))
     return {row[0]: row[1] for row in rows if len(row) > 1 and row[0]}
@@ -80,6 +101,6 @@ def _write_cell(value: object) -> str:
         return ""
     if isinstance(value, datetime):
         return (value + timedelta(seconds=30)).strftime("%Y-%m-%d %H:%M")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return format(Decimal(str(value)).normalize(), "f") if math.isfinite(value) else ""
     return str(value)

@@ -33,7 +33,7 @@ def take_fills(book: PositionBook, order: Order, report: OrderReport) -> Positio
         return book
     fresh = [fill for fill in report.fills if fill.fill_id not in order.fill_ids]
     if sum((fill.quantity for fill in fresh), ZERO) != missing:
-        fresh = [_sum_up(order, report, missing)]
+        fresh = [_sum_up(book, order, report, missing)]
     for fill in fresh:
         book = _book_fill(book, order.client_id, fill)
     return book
@@ -114,9 +114,12 @@ def _take_away(
     return _write_down(changed, position, ledger, fill, trade, "venue")
 
 
-def _sum_up(order: Order, report: OrderReport, missing: Decimal) -> Fill:
+def _sum_up(book: PositionBook, order: Order, report: OrderReport, missing: Decimal) -> Fill:
     """Return one execution for all that is new, with the fees of all executions that were told."""
-    value = (report.average_price or ZERO) * report.filled - order.value
+    average = report.average_price
+    if average is None:
+        average = _suppose_price(book, order, report)
+    value = average * report.filled - order.value
     at = max((fill.at for fill in report.fills), default=order.sent_at or 0)
     name = f"{order.client_id}:{report.filled}"
     fees: dict[str, Decimal] = {}
@@ -127,6 +130,18 @@ def _sum_up(order: Order, report: OrderReport, missing: Decimal) -> Fill:
     fee = fees.get(coin, ZERO) - order.fees.get(coin, ZERO) if coin else ZERO
     price = value / missing
     return Fill(name, order.client_id, order.side, missing, price, fee, coin, at)
+
+
+def _suppose_price(book: PositionBook, order: Order, report: OrderReport) -> Decimal:
+    """Return what an order cost whose venue tells what has filled and not at which price.
+
+    What is known of it is nearer than nothing: a fill at zero would put its stop and target at zero, too.
+    """
+    known = sum((fill.quantity for fill in report.fills), ZERO)
+    if known:
+        return sum((fill.quantity * fill.price for fill in report.fills), ZERO) / known
+    told = order.average_price or order.limit_price or order.stop_price
+    return told or book.position(order.strategy).ledger.average_price
 
 
 def _book_fill(book: PositionBook, client_id: str, fill: Fill) -> PositionBook:

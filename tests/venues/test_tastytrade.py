@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from brokers.protocol import BrokerRefused, Instrument, OrderRequest, Uncertain, Unreachable
 from brokers.tastytrade.broker import Tastytrade
+from brokers.wire.client import Wire
 from tests.support.faulty_server import hang
 from tests.support.samples import Account
 from tests.support.stand_in_tastytrade import ACCOUNT, KEYS, StandInTastytrade
@@ -269,3 +271,36 @@ def test_a_snapshot_shows_positions_working_orders_and_equity(venue):
     assert snapshot.equity == D("50000.5")
     fills = make(venue).fills(0, ["AAPL"])
     assert [(each.client_id, each.quantity, each.price) for each in fills] == [("o-2", 2, 200)]
+
+
+def test_a_list_that_was_cut_off_does_not_say_that_an_order_is_absent(venue, monkeypatch):
+    """It may stand behind the last page that was read: an exit would be sent once more."""
+    monkeypatch.setattr("brokers.tastytrade.broker.PAGE", 1)
+    monkeypatch.setattr("brokers.tastytrade.broker.MOST_PAGES", 2)
+    row = make(venue)
+    for number in range(2):
+        row.place_order(request(f"o-{number}"))
+    with pytest.raises(Uncertain):
+        make(venue).find_order(request("o-9"))
+
+
+@pytest.mark.parametrize("answer", [(403, {"error": {"code": "no", "message": "No"}}), (200, {})])
+def test_positions_are_read_on_where_the_equity_is_not_told(venue, answer):
+    """An exit reads the position before it: what an account is worth must not hold it up."""
+    broker = make(venue)
+    broker.place_order(request("o-1"))
+    venue.fail("GET", f"{OWN}/balances", *[answer] * 5)
+    snapshot = broker.snapshot()
+    assert list(snapshot.positions.values()) == [2]
+    assert snapshot.equity is None
+
+
+def test_a_clock_that_is_minutes_ahead_makes_no_order_another_one(venue, monkeypatch):
+    """It would be called absent, and an exit that was filled sent once more."""
+    account = Account(venue.url, KEYS, None, sandbox=True)
+    ahead = lambda: time.time_ns() // 1_000_000 + 600_000  # noqa: E731
+    broker = Tastytrade("main", account, now_ms=ahead, sleep=lambda _: None)  # type: ignore[arg-type]
+    broker.open()
+    monkeypatch.setattr(Wire, "venue_ms", property(lambda _: time.time_ns() // 1_000_000))
+    assert broker.place_order(request("o-1")).status == "filled"
+    assert broker.find_order(request("o-1")).status == "filled"

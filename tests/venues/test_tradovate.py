@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from brokers.protocol import BrokerRefused, Instrument, OrderRequest, Uncertain, Unreachable
 from brokers.tradovate.broker import Tradovate
+from brokers.wire.client import Wire
 from tests.support.faulty_server import hang
 from tests.support.samples import Account
 from tests.support.stand_in_tradovate import KEYS, StandInTradovate
@@ -35,6 +37,12 @@ def make(venue: StandInTradovate, keys: Any = KEYS, **more: Any) -> Tradovate:
 def request(name: str, side: str = "buy", kind: str = "market", **more: Any) -> OrderRequest:
     """Return an order for two contracts."""
     return OrderRequest(name, MES, side, D(2), kind, **more)
+
+
+def share(venue: StandInTradovate, name: str, **more: Any) -> Tradovate:
+    """Return a broker that has its clock in common with all others, as in the program."""
+    account = Account(venue.url, KEYS, "futures", sandbox=True, account=name, **more)
+    return Tradovate(name, account)  # type: ignore[arg-type]
 
 
 # --- tokens --------------------------------------------------------------------------------------------
@@ -74,6 +82,18 @@ def test_a_token_that_ended_early_is_replaced_and_the_order_sent_once(venue):
     assert broker.place_order(request("o-1")).status == "filled"
     assert venue.logins == 2
     assert [order.client_id for order in venue.orders.values()] == ["o-1"]
+
+
+def test_accounts_of_one_login_share_its_session(venue):
+    """A third session ends the first: three accounts would log each other out until nobody may any more."""
+    first = dict(venue.accounts[0])
+    venue.accounts += [
+        {**first, "id": first["id"] + number, "name": f"ACC{number}"} for number in (1, 2)
+    ]
+    brokers = [share(venue, name) for name in (first["name"], "ACC1", "ACC2")]
+    for each in brokers:
+        each.snapshot()
+    assert venue.logins == 1
 
 
 def test_a_refused_login_names_the_variables_and_is_not_repeated(venue):
@@ -359,6 +379,61 @@ def test_a_snapshot_shows_positions_working_orders_and_equity(venue):
     fills = make(venue).fills(0, ["MESZ6"])
     assert [(each.client_id, each.quantity, each.price) for each in fills] == [("o-1", 2, 6000)]
     assert make(venue).fills(0, ["ESZ6"]) == ()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {"errorText": "Access is denied"}),
+        (200, {"p-ticket": "t", "p-time": 60, "p-captcha": False}),
+        (200, {}),
+    ],
+)
+def test_positions_are_read_on_where_the_equity_is_not_told(venue, answer):
+    """An exit reads the position before it: what an account is worth must not hold it up."""
+    broker = make(venue)
+    broker.place_order(request("o-1"))
+    venue.fail("/cashBalance/getcashbalancesnapshot", *[answer] * 5)
+    snapshot = broker.snapshot()
+    assert snapshot.positions == {"MESZ6": 2}
+    assert snapshot.equity is None
+
+
+def test_a_clock_that_is_minutes_ahead_makes_no_order_another_one(venue, monkeypatch):
+    """It would be called absent, and an exit that was filled sent once more."""
+    account = Account(venue.url, KEYS, "futures", sandbox=True)
+    ahead = lambda: time.time_ns() // 1_000_000 + 600_000  # noqa: E731
+    broker = Tradovate("main", account, now_ms=ahead, sleep=lambda _: None)  # type: ignore[arg-type]
+    now = property(lambda _: time.time_ns() // 1_000_000)
+    monkeypatch.setattr(Wire, "venue_ms", now)
+    assert broker.place_order(request("o-1")).status == "filled"
+    assert broker.find_order(request("o-1")).status == "filled"
+
+
+def test_executions_that_are_not_all_listed_make_no_price(venue, monkeypatch):
+    """After a minute the total is believed without them: half of the worth is no average price."""
+    broker = make(venue)
+    broker.place_order(request("o-1"))
+    (fill,) = venue.fills
+    fill["qty"] = 1
+    later = property(lambda _: time.time_ns() // 1_000_000 + 120_000)
+    monkeypatch.setattr(Wire, "venue_ms", later)
+    found = broker.find_order(request("o-1"))
+    assert (found.status, found.filled, found.average_price) == ("filled", 2, None)
+
+
+def test_orders_of_others_are_asked_about_once(venue):
+    """They have no name of ours: reading the list of commands at each poll would use the quota up."""
+    broker = make(venue)
+    broker.place_order(request("o-1", kind="limit", limit_price=D(5000)))
+    (order,) = venue.orders.values()
+    order.client_id = ""
+    fresh = make(venue)
+    for _ in range(3):
+        (working,) = fresh.snapshot().working
+        assert working.client_id == ""
+    asked = [r for r in venue.server.requests if r.path == "/v1/command/list"]
+    assert len(asked) == 1
 
 
 def test_no_price_is_told(venue):

@@ -821,3 +821,16 @@ def test_nothing_secret_is_logged(server, wire, caplog):
     assert caplog.records
     for hidden in (KEY, SECRET, "f00d", "signature"):
         assert hidden not in caplog.text
+
+
+@pytest.mark.parametrize("date", ["no date", "Tue, 99 Foo 2026 00:00:00 GMT"])
+def test_the_venues_clock_is_what_its_answers_say(server, wire, date):
+    """By the date of the last answer; one that is none says nothing."""
+    assert wire.venue_ms is None
+    at = time.time() - 3_600
+    server.on("GET", "/order", reply(200, {}, date=formatdate(at, usegmt=True)))
+    read(wire)
+    assert abs((wire.venue_ms or 0) - at * 1000) < 30_000
+    server.on("GET", "/order", reply(200, {}, date=date))
+    read(wire)
+    assert wire.venue_ms is None

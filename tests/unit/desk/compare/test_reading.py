@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from decimal import Decimal
 
 import pytest
 
 from desk.compare.alert_log import is_alert_log, read_alert_log
 from desk.compare.list_of_trades import TradeList, is_trade_list, read_trade_list
-from desk.compare.report import open_report
+from desk.compare.report import _write_cell, open_report
 from desk.compare.tables import FileUnreadable, open_table
 from tests.support.exports import HEADERS, Fired, Lot, order, write_list, write_log
 
@@ -229,6 +230,65 @@ def test_a_report_is_read_like_the_list_it_holds():
     ]
     with pytest.raises(FileUnreadable, match="export it again"):
         open_report("report.xlsx", kept.getvalue()[:400])
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5000, "-1", ""])
+def test_counts_that_are_none_stop_no_list(number):
+    """A number of a trade or of bars may be anything in a file that was edited."""
+    text = write_list(TRADES[:2]).decode()
+    rows = [text.split("\n")[0], *(line for line in text.split("\n")[1:] if line)]
+    changed = [rows[0], *(f"{number},{line.split(',', 1)[1]}" for line in rows[1:])]
+    assert len(read_list("\n".join(changed).encode()).orders) == 2
+    changed = [rows[0], *(f"{line.rpartition(',')[0]},{number}" for line in rows[1:])]
+    assert len(read_list("\n".join(changed).encode()).orders) == 2
+
+
+@pytest.mark.parametrize("year", ["0001", "9999", "0000"])
+def test_a_date_at_the_ends_of_the_calendar_is_refused_with_its_place(year):
+    """No zone can be counted from there."""
+    data = write_list(TRADES[:2]).decode().replace("2026-09-14 09:15", f"{year}-01-01 00:00")
+    with pytest.raises(FileUnreadable) as refused:
+        read_list(data.encode())
+    assert refused.value.column == "Date and time"
+    log = write_log([Fired(f"{year}-01-01T00:00:00Z", "buy")])
+    with pytest.raises(FileUnreadable):
+        read_alert_log(open_table("log.csv", log))
+
+
+def test_an_interval_of_any_length_stops_no_log():
+    """It is only a hint of how long a bar is."""
+    fired = [Fired("2026-09-14T03:00:00Z", "buy", ticker=f"BATS:SPY, {'9' * 5000}")]
+    (row,) = read_alert_log(open_table("log.csv", write_log(fired)))
+    assert row.bar_ms is None
+
+
+def test_a_tiny_number_of_a_report_is_read():
+    """A sheet holds it as a double, which Python writes with an exponent."""
+    assert _write_cell(0.00001) == "0.00001"
+    assert _write_cell(1e-9) == "0.000000001"
+    assert _write_cell(143.2) == "143.2"
+    assert _write_cell(6.0) == "6"
+    assert _write_cell(1200000.0) == "1200000"
+
+
+@pytest.mark.parametrize(
+    "part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml", "[Content_Types].xml"]
+)
+def test_a_report_that_is_broken_inside_is_refused_in_words(part):
+    """Whatever the package raises of it."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "List of trades"
+    for _ in range(3):
+        book.active.append(HEADERS[2027].split(","))
+    kept, broken = io.BytesIO(), io.BytesIO()
+    book.save(kept)
+    with zipfile.ZipFile(kept) as old, zipfile.ZipFile(broken, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data[: len(data) * 2 // 3] if name == part else data)
+    with pytest.raises(FileUnreadable, match="export it again"):
+        list(open_report("report.xlsx", broken.getvalue()).rows)
 
 
 def test_the_text_of_an_alert_is_what_was_sent():
