@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.support.browser import browsers, log_in
+from tests.support.exports import TIMED_OUT, Fired, write_log
 from tests.support.running import GUARDED, SECRET, running
 
 pytest.importorskip("playwright", reason="Playwright is not installed: make test installs it")
@@ -20,7 +22,7 @@ pytestmark = [
     ),
 ]
 MARKUP = "<img src=x onerror=document.title='run'><script>document.title='run'</script>"
-VIEWS = ("Overview", "Alerts", "Strategies", "Accounts", "Composer")
+VIEWS = ("Overview", "Alerts", "Strategies", "Accounts", "Composer", "Compare")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +110,36 @@ def test_the_composer_writes_what_the_receiver_understands(page):
     page.fill("[name=stop_loss]", "soon")
     page.locator("[data-out=verdict].bad").wait_for()
     assert page.locator("[data-out=message]").inner_text() == ""
+
+
+def test_a_chosen_log_is_compared_and_its_differences_are_shown(page, server):
+    """What the log holds stays text; what was traded leads to its story."""
+    body = json.dumps(
+        {"secret": SECRET, "action": "buy", "symbol": "BTCUSDT", "quantity": 1, "price": 100}
+    )
+    answer = json.loads(server.request("POST", "/webhook", body.encode())[1])
+    at = datetime.now(UTC)
+    lost = (at + timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    log = write_log(
+        [
+            Fired(at.strftime("%Y-%m-%dT%H:%M:%SZ"), body),
+            Fired(lost, MARKUP, TIMED_OUT, name=MARKUP),
+        ]
+    )
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.set_input_files("[data-view=compare] input[type=file]", _named("log.csv", log))
+    page.get_by_role("button", name="Compare").click()
+    page.locator("[data-difference=never_arrived]").wait_for(timeout=15_000)
+    assert page.locator("[data-difference]").count() == 1
+    assert "run" not in page.title()
+    assert SECRET not in page.content()
+    page.get_by_role("link", name=answer["alert_id"]).click()
+    page.locator(f"[data-story={answer['alert_id']}]").wait_for()
+
+
+def _named(name, data):
+    """Return a file as a browser chooses it."""
+    return [{"name": name, "mimeType": "text/csv", "buffer": data}]
 
 
 def test_nobody_is_kept_out_of_a_view(page, server):

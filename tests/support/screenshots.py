@@ -11,7 +11,7 @@ from tests.support.browser import browsers, log_in
 from tests.support.running import SECRET, running
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
-VIEWS = ("overview", "alerts", "strategies", "accounts", "composer")
+VIEWS = ("overview", "alerts", "strategies", "accounts", "composer", "compare")
 ALERTS = (
     {"action": "buy", "symbol": "BTCUSDT", "quantity": "0.1", "price": 45000, "stop_loss": 44000},
     {"action": "buy", "symbol": "ETHUSDT", "quantity": 1, "price": 3000, "take_profit": 3200},
