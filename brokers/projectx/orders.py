@@ -87,7 +87,7 @@ def read_order(row: Any, symbol: str) -> VenueOrder:
     if asked <= 0 or not 0 <= executed <= asked or (price is not None and price <= 0):
         raise unreadable("an order of no size, or filled beyond it")
     status = STATES[state]
-    if status == "filled" and executed < asked:
+    if status == "filled" and (executed < asked or price is None):
         raise unreadable("an order that is filled and is not")
     placed_at = read_time(row, "creationTimestamp")
     changed = row.get("updateTimestamp")
