@@ -135,8 +135,8 @@ def test_the_first_script_trades_on_any_chart(
     ticker: str, make_bench: Callable[..., DeskBench]
 ) -> None:
     """Whatever chart a newcomer opens, the shipped message and config.yaml trade it on paper."""
-    # As shipped the venue's account is on paper, too; this bench has no venue to name.
-    bench = make_bench(read_shipped("config.yaml").replace("broker: binance", "broker: paper"))
+    # As shipped nothing is live; this bench has no venue to name.
+    bench = make_bench(re.sub(r"\{broker: .*?\}", "{broker: paper}", read_shipped("config.yaml")))
     for sent in run("ma_cross_v5.pine", waves, ticker):
         answer = trade(bench, sent, fill_in("alert_strategy.json", sent, ticker))
         assert answer["orders"][0]["account"] == "paper_simulator"

@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from brokers import BROKERS as ALL_BROKERS
+from brokers import list_facts
 from desk.config import yaml_text
 from desk.config.load import Account, Settings, SettingsError, Strategy, Webhook, load, warnings
 from desk.config.settings import Logging, Options, Performance, RiskEverywhere
@@ -757,15 +759,25 @@ def test_what_a_user_changed_is_not_what_is_shipped(
     assert shipped() == ["webhook: {port: 8080}"]
 
 
+def read_with_venues(folder: Path, lines: list[str]) -> Settings:
+    """Load a config.yaml as the receiver does, which knows every venue."""
+    file = folder / "config.yaml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return load(file, {}, list_facts(ALL_BROKERS))
+
+
 def test_config_yaml_runs_as_shipped_on_paper(tmp_path: Path) -> None:
-    """A fresh copy starts without a warning and trades nothing real."""
-    settings = read(tmp_path, "\n".join(shipped()))
-    assert warnings(settings) == []
+    """A fresh copy trades nothing real and says which two sandboxes lack their keys, nothing else."""
+    settings = read_with_venues(tmp_path, shipped())
+    lacking = {name for name, each in settings.accounts.items() if each.sandbox and each.missing}
+    assert lacking == {"paper_tastytrade", "paper_tradovate"}
+    assert len(warnings(settings)) == len(lacking)
+    assert all("cannot log in" in said for said in warnings(settings))
     assert settings.is_development
     first, second = settings.strategies.values()
     assert (first.default_quantity, first.use_market_orders) == (Decimal("0.01"), True)
     assert (second.default_quantity, second.use_market_orders) == (Decimal(100), False)
-    assert (first.accounts, second.accounts) == ({"binance": 1}, {"paper_simulator": 1})
+    assert (first.accounts, second.accounts) == ({"binance": 1}, {"bybit": 1})
 
 
 def test_config_yaml_is_short() -> None:
@@ -780,7 +792,7 @@ def test_every_commented_line_can_be_switched_on(tmp_path: Path) -> None:
     for number in commented:
         lines = shipped()
         lines[number] = COMMENTED.sub(r"\1\2", lines[number])
-        assert read(tmp_path, "\n".join(lines)).strategy("my-ma-cross").enabled
+        assert read_with_venues(tmp_path, lines).strategy("my-ma-cross").enabled
 
 
 MANUAL = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
