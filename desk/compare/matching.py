@@ -17,6 +17,8 @@ from desk.compare.alert_log import LogRow
 from desk.compare.own import MaskText, OwnAlert, ReadText, digest_of
 
 BEFORE_MS, AFTER_MS = 5_000, 600_000
+NEAR_MS = 30_000
+"""Within which TradingView delivers an alert, its resends included: such an alert is matched first."""
 LATE_MS = 10_000
 """From when on an alert counts as late."""
 BUSY_ROWS = 100
@@ -88,16 +90,18 @@ def _match_text(
     """Yield what each row of one text is: delivered ones choose before unknown ones, failed ones last."""
     free = _group_deliveries(own)
     rank = {True: 0, None: 1, False: 2}
-    late: list[int] = []
-    for place in sorted(places, key=lambda p: (rank[rows[p].delivered], rows[p].at)):
-        row = rows[place]
-        at = next((i for i, e in enumerate(free) if -BEFORE_MS <= e.at - row.at <= AFTER_MS), None)
-        if at is None:
-            late.append(place)
-            continue
-        alert = free.pop(at)
-        alert.rows += 1
-        yield place, MatchedRow(row, alert.verdict, alert)
+    late = sorted(places, key=lambda p: (rank[rows[p].delivered], rows[p].at))
+    for window in (NEAR_MS, AFTER_MS):  # else a lost alert takes the delivery of the next one
+        waiting, late = late, []
+        for place in waiting:
+            at = rows[place].at
+            found = next((i for i, e in enumerate(free) if -BEFORE_MS <= e.at - at <= window), None)
+            if found is None:
+                late.append(place)
+                continue
+            alert = free.pop(found)
+            alert.rows += 1
+            yield place, MatchedRow(rows[place], alert.verdict, alert)
     for place in late:
         row = rows[place]
         again = next((each for each in own if _is_resend(each, row, dedupe_ms)), None)

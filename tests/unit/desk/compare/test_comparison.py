@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from desk.api.comparison import compare_with, describe_comparison
 from desk.compare.comparison import ZoneNeeded
+from parsers import mask_flat, parse
 from tests.support.exports import (
     DELIVERED,
     TIMED_OUT,
@@ -149,6 +151,34 @@ def test_of_equal_texts_the_delivered_row_is_the_one_that_traded(bench):
     fired = [FIRED[0]._replace(status=TIMED_OUT), FIRED[0]]
     shape = compare_files(bench, ("log.csv", write_log(fired)))
     assert verdicts_of(shape) == ["never_arrived", "traded"]
+
+
+@pytest.mark.parametrize("status", [TIMED_OUT, DELIVERED, None])
+def test_a_lost_alert_does_not_take_the_delivery_of_the_next_equal_one(bench, status):
+    """Else the next one seems lost, and a late one is invented."""
+    text = order("buy", "1", "143.2")
+    times = ("2026-09-14T03:00:00Z", "2026-09-14T03:01:00Z", "2026-09-14T03:02:00Z")
+    fired = [Fired(at, text, status=status or DELIVERED) for at in times]
+    receive(bench, text, times[0])
+    receive(bench, text, times[2])
+    shape = compare_files(bench, ("log.csv", write_log(fired, has_status=status is not None)))
+    assert "late" not in kinds_of(shape)
+    first, lost, last = verdicts_of(shape)
+    assert (first, last) == ("traded", "traded")
+    assert lost in ("never_arrived", "elsewhere", "unknown")
+
+
+def test_what_a_file_says_steers_no_terminal(bench):
+    """A cell may hold anything: it is shown escaped."""
+    receive(bench, order("buy", "1", "143.2"), "2026-09-14T02:50:00Z")
+    fired = [Fired("2026-09-14T03:00:00Z", "buy", ticker="A\x1b[2J, 15", status=TIMED_OUT)]
+    with bench.store.reader() as reader:
+        found = compare_with(
+            reader, [("log.csv", write_log(fired))], None, parse, mask_flat, 60_000
+        )
+    lines = list(describe_comparison(found))
+    assert any("\\x1b[2J" in line for line in lines)
+    assert all(line.isprintable() for line in lines)
 
 
 def test_another_price_another_size_and_what_tradingview_does_not_know(bench):
