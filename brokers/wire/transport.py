@@ -36,6 +36,7 @@ from brokers.wire.connections import (
 from brokers.wire.deadlines import Deadlines
 
 CONNECTIONS = 8
+_ENDED = "the connection ended before a whole answer came"
 _deadlines = Deadlines()
 _OWN_HEADERS = {
     "Accept": "application/json",
@@ -91,7 +92,8 @@ class Transport:
                 answer = self._exchange(message)
         except Exception as fault:  # whatever it was, all that counts is whether a byte left
             problem = _name_fault(fault, call)
-        if call.is_over:
+        # The socket's own time may run out before the watchdog has its turn: it is the same deadline.
+        if call.is_over or (problem == _ENDED and time.monotonic() >= call.due_seconds):
             problem = f"no whole answer within {message.deadline_seconds:g} s"
         elif answer is not None:
             return answer
@@ -183,7 +185,7 @@ def _name_fault(fault: Exception, call: HttpExchange) -> str:
     if isinstance(fault, Unreadable):
         return str(fault)
     if call.has_left:
-        return "the connection ended before a whole answer came"
+        return _ENDED
     chain = _causes(fault)
     for kind, words in _NOTHING_LEFT.items():
         if any(isinstance(each, kind) for each in chain):

@@ -363,3 +363,8 @@ UNCLEAR: dict[str, Behaviour] = {
     "408": reply(408, {"code": -1007}),
 }
 """What leaves the fate of an order open."""
+HANGING = {
+    *("hang", "trickling body", "trickling header", "trickling status line"),
+    "an answer without an end",
+}
+"""Those of them that only a deadline ends: the others come at once, and need no short one."""

@@ -37,7 +37,14 @@ from brokers.wire.connections import Unreadable
 from tests.example_venue import Example
 from tests.support import faulty_server as faulty
 from tests.support.exchange_samples import KRAKEN, OKX
-from tests.support.faulty_server import UNCLEAR, FaultyServer, Request, faulty_server, reply
+from tests.support.faulty_server import (
+    HANGING,
+    UNCLEAR,
+    FaultyServer,
+    Request,
+    faulty_server,
+    reply,
+)
 from tests.support.sample_bybit import BYBIT, BYBIT_LINEAR
 from tests.support.sample_projectx import PROJECTX
 from tests.support.sample_tastytrade import TASTYTRADE
@@ -58,10 +65,6 @@ SAMPLES: dict[str, Sample] = {
 }
 PATIENT, SHORT = 2.0, 0.1
 """Seconds a call may take here: where an answer comes, and where none does."""
-HANGING = {
-    *("hang", "trickling body", "trickling header", "trickling status line"),
-    "an answer without an end",
-}
 OURS = (BrokerRefused, Unreachable, Uncertain)
 TABLE: dict[str, Callable[..., Broker]] = {
     **{name: made for name, made in BROKERS.items() if "local" not in made.facts.capabilities},
@@ -666,8 +669,8 @@ def test_a_stop_and_a_target_leave_together(stage, hurry):
     assert [each.client_id for each in reports] == [each.client_id for each in pair]
     assert {each.status for each in reports} == {"accepted"}
     assert_together(stage, endpoint, pair)
-    hurry.seconds = SHORT
     for fault in ("hang", "503", "half an answer", "a page instead of JSON"):
+        hurry.seconds = SHORT if fault in HANGING else PATIENT
         stage.venue.requests.clear()
         stage.venue.on(*endpoint, UNCLEAR[fault])
         with pytest.raises(Uncertain):
@@ -690,8 +693,8 @@ def test_an_entry_and_its_exits_leave_together(stage, hurry):
     stage.venue.on(*endpoint, reply(*stage.sample.bracket_accepted))
     assert stage.broker.place_order(entry).client_id == entry.client_id
     assert_together(stage, endpoint, (entry, *entry.legs))
-    hurry.seconds = SHORT
     for fault in ("hang", "503", "half an answer", "a page instead of JSON"):
+        hurry.seconds = SHORT if fault in HANGING else PATIENT
         stage.venue.requests.clear()
         stage.venue.on(*endpoint, UNCLEAR[fault])
         with pytest.raises(Uncertain):
