@@ -208,7 +208,8 @@ class Exchange:
         self._require()
         found: list[Fill] = []
         for symbol in symbols:
-            market = self._markets.by_id(symbol)
+            if (market := self._markets.get(symbol)) is None:
+                continue  # listed no more: the others are read on
             found += looking.read_fills(self._view, market, since, Deadline.after(READ_SECONDS))
         return tuple(found)
 
@@ -221,7 +222,8 @@ class Exchange:
             held = self._read_coins(deadline)
         else:
             held = looking.read_positions(self._view, deadline)
-        symbols = [self._markets.by_id(each)["symbol"] for each in self._seen.list_keys()]
+        seen = map(self._markets.get, self._seen.list_keys())
+        symbols = [market["symbol"] for market in seen if market is not None]
         working = looking.read_working(self._view, deadline, symbols)
         return Snapshot(held, tuple(working))
 

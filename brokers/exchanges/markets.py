@@ -92,6 +92,11 @@ class Markets:
             raise BrokerRefused(text, SYMBOL_UNKNOWN)
         return found
 
+    def get(self, name: str) -> Market | None:
+        """Return the market of the exchange's own name, None where it is listed no more."""
+        self.load()
+        return self._by_id.get(name)
+
     def by_symbol(self, symbol: str | None) -> Market | None:
         """Return the market of the library's name, None where it is none of ours."""
         market = self._library.client.markets.get(symbol) if symbol else None

@@ -327,3 +327,13 @@ def test_an_order_does_not_leave_after_its_markets_were_loaded_too_slowly(
     with pytest.raises(Unreachable, match="too late"):
         getattr(broker, verb)(write_request(proof, MARKET))
     assert not [method for method, target, _ in caught if "AddOrder" in target]
+
+
+def test_a_market_that_is_listed_no_more_blinds_no_account(caught, monkeypatch):
+    """What else is held there is read on, and its exits with it."""
+    broker = make_broker(MARKETS["kraken", "spot"])
+    broker._seen.note("GONEUSD", None)
+    monkeypatch.setattr(looking, "read_coins", lambda *_: {"BTC": D(1)})
+    monkeypatch.setattr(looking, "read_working", lambda *_: [])
+    assert broker.snapshot().positions == {"BTC": 1}
+    assert broker.fills(0, ["GONEUSD"]) == ()
