@@ -142,13 +142,10 @@ def test_the_command_line_checks_the_venue(tmp_path, venue, monkeypatch, capsys)
 
 def test_the_shipped_account_becomes_one_at_the_testnet(start, venue):
     """Keys, and `sandbox: true` in the account that config.yaml has: it trades at the test system."""
-    text = read_shipped("config.yaml")
-    before, binance = text.split("\n  binance:")
-    assert "    # sandbox: true " in binance
-    mine = f"    sandbox: true\n    base_url: {venue.url}\n"
-    text = f"{before}\n  binance:" + binance.replace(
-        "    broker: binance\n", f"    broker: binance\n{mine}", 1
-    )
+    text, account = read_shipped("config.yaml"), "{broker: binance, market: spot}"
+    assert account in text
+    mine = f"{account[:-1]}, sandbox: true, base_url: '{venue.url}'}}"
+    text = text.replace(account, mine, 1)
     keys = {"BINANCE_BINANCE_API_KEY": KEY, "BINANCE_API_SECRET": SECRET}
     receiver = start(text, keys)
     answer = buy(receiver, strategy="my-ma-cross", account_group="binance")
