@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
@@ -20,6 +20,8 @@ from desk.compare.own import OwnAlert, OwnDetails, Understood
 EARLY_MS = 1_500
 """How long before the opening of its bar an order may seem to fire: clocks and whole seconds."""
 AFTER_BAR_MS = 60_000
+MOST_NEAR = 200
+"""How many firings within one bar are held against one order."""
 TEN_DIGITS = Context(prec=10)
 
 
@@ -69,18 +71,7 @@ def pair_orders(
 ) -> None:
     """Give each order the firing it is, as far as there is one."""
     ordered = sorted(firings, key=lambda each: each.at)
-    times = [each.at for each in ordered]
-    pairs: list[tuple[int, int, int, int, int]] = []
-    for place, paired in enumerate(orders):
-        for start in paired.moments:
-            low = bisect_left(times, start - EARLY_MS)
-            high = bisect_right(times, start + bar_ms + AFTER_BAR_MS)
-            for number in range(low, high):
-                score = _score(paired.order, ordered[number], tick)
-                if score:
-                    delay = ordered[number].at - start
-                    near = min(abs(delay), abs(delay - bar_ms))
-                    pairs.append((-score, near, abs(delay), place, number))
+    pairs = _list_pairs(orders, ordered, bar_ms, tick)
     groups = Counter[tuple[str, str]]()
     for score, _, _, _, number in pairs:
         groups[ordered[number].group] -= score
@@ -93,6 +84,43 @@ def pair_orders(
         if is_own and orders[place].firing is None and number not in taken:
             orders[place].firing = ordered[number]
             taken.add(number)
+
+
+def _list_pairs(
+    orders: Sequence[PairedOrder], ordered: Sequence[Firing], bar_ms: int, tick: Decimal | None
+) -> list[tuple[int, int, int, int, int]]:
+    """Return which firing may be which order: score below zero, how near, how late, and both places."""
+    times = [each.at for each in ordered]
+    by_price: dict[tuple[str, Decimal], list[int]] = defaultdict(list)
+    for number, each in enumerate(ordered):
+        if each.said.price is not None:
+            by_price[each.said.side, rounded(each.said.price, tick)].append(number)
+    pairs: list[tuple[int, int, int, int, int]] = []
+    for place, paired in enumerate(orders):
+        price = rounded(paired.order.price, tick)
+        alike = sorted(
+            n for side in ("", paired.order.side) for n in by_price.get((side, price), ())
+        )
+        for start in paired.moments:
+            low = bisect_left(times, start - EARLY_MS)
+            high = bisect_right(times, start + bar_ms + AFTER_BAR_MS)
+            for number in _choose_near(low, high, alike):
+                if score := _score(paired.order, ordered[number], tick):
+                    delay = ordered[number].at - start
+                    near = min(abs(delay), abs(delay - bar_ms))
+                    pairs.append((-score, near, abs(delay), place, number))
+    return pairs
+
+
+def _choose_near(low: int, high: int, alike: Sequence[int]) -> Sequence[int]:
+    """Return the firings of a bar that are held against an order.
+
+    Of a day with thousands of orders those of its price are enough: each against each takes minutes.
+    """
+    if high - low <= MOST_NEAR:
+        return range(low, high)
+    equal = alike[bisect_left(alike, low) : bisect_left(alike, high)]
+    return (equal or range(low, high))[:MOST_NEAR]
 
 
 def _score(order: TradeOrder, firing: Firing, tick: Decimal | None) -> int:

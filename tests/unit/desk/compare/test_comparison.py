@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from desk.api.comparison import compare_with, describe_comparison
 from desk.compare.comparison import ZoneNeeded
+from desk.compare.list_of_trades import TradeOrder
+from desk.compare.own import Understood
+from desk.compare.pairing import Firing, PairedOrder, pair_orders
 from parsers import mask_flat, parse
 from tests.support.exports import (
     DELIVERED,
@@ -27,6 +31,7 @@ from tests.support.exports import (
 )
 from tests.support.fakes import DeskBench
 
+D = Decimal
 CONFIG = """
 webhook: {rate_limit: 1000/minute}
 accounts: {paper_simulator: {broker: paper, cash: 100000000}}
@@ -348,3 +353,27 @@ def test_a_log_of_many_alerts_shows_what_was_planted_and_nothing_else(bench, see
     rng.shuffle(logged)
     shape = compare_files(bench, ("log.csv", write_log(logged)))
     assert kinds_of(shape) == sorted(planted)
+
+
+def test_a_day_of_thousands_of_orders_is_paired_by_price() -> None:
+    """A list of dates alone: each order still finds its alert, and not each is held against each."""
+    day, count = datetime(2026, 9, 14), 3_000  # noqa: DTZ001 - a wall clock
+    firings = [
+        Firing(
+            1_789_344_000_000 + number * 20_000,
+            Understood("buy", D(1), D(100) + D(number) / 100, (), "heron", "SOLUSDT.P"),
+            group=("heron", "SOLUSDT.P"),
+        )
+        for number in range(count)
+    ]
+    orders = [
+        PairedOrder(
+            TradeOrder(
+                "l.csv", [n + 2], [str(n)], "", "buy", D(1), D(100) + D(n) / 100, "x", day, True
+            ),
+            [1_789_344_000_000],
+        )
+        for n in range(count)
+    ]
+    pair_orders(orders, firings, 86_400_000, D("0.01"))
+    assert [each.firing for each in orders] == firings
