@@ -60,13 +60,11 @@ from brokers.wire.lookups import (
     add_up,
     check_echo,
     describe_failure,
-    is_same_order,
+    judge_found,
     settle_duplicate,
     write_receipt,
 )
 
-OLDER_MS = 60_000
-"""How much older than the stamp of our request an order must be to be another one of the same name."""
 PAGE = 1_000
 WEIGHTS = 6_000, 100
 """What an address may ask for in a minute, and what a snapshot costs: the account 20, open orders 80."""
@@ -197,14 +195,8 @@ class Binance:
             if no.code == ORDER_ARCHIVED:
                 return OrderReport(request.client_id, "cancelled", message=no.message)
             raise
-        if row.client_id != request.client_id:
-            raise Uncertain("Binance answered about another order", WRONG_ORDER)
-        sent_at = self._sent.get(row.client_id)
-        is_older = sent_at is not None and (row.placed_at or 0) < sent_at - OLDER_MS
-        if is_older or not is_same_order(row, request):
-            text = "Binance has another order of this name, not the one that was sent."
-            return OrderReport(request.client_id, "absent", message=text)
-        return self._receive(request, row, None, deadline)
+        other = judge_found(request, row, self._sent.get(row.client_id), "Binance")
+        return other or self._receive(request, row, None, deadline)
 
     def fills(self, since: int, symbols: Iterable[str]) -> tuple[Fill, ...]:
         """Return the executions since a time on these symbols, each of which costs a request or two.

@@ -69,15 +69,13 @@ from brokers.wire.lookups import (
     VenueOrder,
     add_up,
     check_echo,
-    is_same_order,
+    judge_found,
     read_back,
     settle_duplicate,
     write_receipt,
 )
 
 ORDER, ALGO_ORDER = f"{ROOT}/order", f"{ROOT}/algoOrder"
-OLDER_MS = 60_000
-"""How much older than the stamp of our request an order must be to be another one of the same name."""
 STUCK_MS = 2_000
 """How long a stop may be on its way into the market before it counts as protecting nothing."""
 WEIGHTS = 2_400, 35
@@ -340,14 +338,7 @@ class BinancePerpetuals:
 
     def _judge_found(self, request: OrderRequest, found: VenueOrder) -> OrderReport | None:
         """Return `absent` where what was found is not the order that was sent, None where it is."""
-        if found.client_id != request.client_id:
-            raise Uncertain("Binance answered about another order", WRONG_ORDER)
-        sent_at = self._sent.get(found.client_id)
-        is_older = sent_at is not None and (found.placed_at or 0) < sent_at - OLDER_MS
-        if not is_older and is_same_order(found, request):
-            return None
-        text = "Binance has another order of this name, not the one that was sent."
-        return OrderReport(request.client_id, "absent", message=text)
+        return judge_found(request, found, self._sent.get(found.client_id), "Binance")
 
     def _follow(self, request: OrderRequest, algo: AlgoOrder, deadline: Deadline) -> OrderReport:
         """Return what an algo order is: of one whose level was reached, what its child is."""

@@ -29,10 +29,8 @@ from brokers.protocol import (
 )
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_text, unreadable
-from brokers.wire.lookups import Remembered, add_up, is_same_order, write_receipt
+from brokers.wire.lookups import Remembered, add_up, judge_found, write_receipt
 
-OLDER_MS = 60_000
-"""How much older than the stamp of our request an order must be to be another one of the same name."""
 LOOK_AGAIN_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.0)
 """The pauses behind each look at what an acknowledged call has become."""
 ZERO = Decimal(0)
@@ -77,12 +75,8 @@ class Orders:
         found = self._read_order(request, deadline)
         if found is None:
             return self._find_executions(request, deadline)
-        order, sent_at = found.order, self.sent.get(request.client_id)
-        is_older = sent_at is not None and (order.placed_at or 0) < sent_at - OLDER_MS
-        if is_older or not is_same_order(order, request):
-            text = "Bybit has another order of this name, not the one that was sent."
-            return OrderReport(request.client_id, "absent", message=text)
-        return self._receive(request, found, deadline)
+        other = judge_found(request, found.order, self.sent.get(request.client_id), "Bybit")
+        return other or self._receive(request, found, deadline)
 
     def _read_order(self, request: OrderRequest, deadline: Deadline) -> BybitOrder | None:
         """Return the order of a request from the open or the old ones. Raises as `find_order`."""

@@ -46,13 +46,12 @@ from brokers.wire.lookups import (
     VenueOrder,
     check_echo,
     describe_failure,
-    is_same_order,
+    judge_found,
     write_receipt,
 )
 
 ORDER_SECONDS, LOOK_SECONDS, READ_SECONDS = 7.5, 3.0, 5.0
 READ_BACK_SECONDS = (0.05, 0.15, 0.35, 0.7)
-OLDER_MS = 60_000
 EQUITY_SECONDS = 30.0
 LOOK_BACK_DAYS, PAGE, MOST_PAGES = 60, 200, 20
 
@@ -275,14 +274,8 @@ class Tastytrade:
         if row is None:
             return OrderReport(request.client_id, "absent")
         order, fills = read_order(row)
-        if order.client_id != request.client_id:
-            raise Uncertain("Tastytrade answered about another order", WRONG_ORDER)
-        sent_at = self._sent.get(request.client_id)
-        is_older = sent_at is not None and (order.placed_at or 0) < sent_at - OLDER_MS
-        if is_older or not is_same_order(order, request):
-            text = "Tastytrade has another order of this name, not the one that was sent."
-            return OrderReport(request.client_id, "absent", message=text)
-        return write_receipt(order, fills, request, self._venue_now)
+        other = judge_found(request, order, self._sent.get(request.client_id), "Tastytrade")
+        return other or write_receipt(order, fills, request, self._venue_now)
 
     def _find_row(self, client_id: str, deadline: Deadline) -> Any:
         """Return the row of an order by its client id; None where no list has it."""

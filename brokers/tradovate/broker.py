@@ -46,12 +46,11 @@ from brokers.tradovate.orders import (
 from brokers.tradovate.session import DEMO_URL, LIVE_URL, share_calls
 from brokers.wire.deadline import Deadline
 from brokers.wire.fields import require, require_number, require_rows, require_text
-from brokers.wire.lookups import Remembered, describe_failure, is_same_order, write_receipt
+from brokers.wire.lookups import Remembered, describe_failure, judge_found, write_receipt
 
 ORDER_SECONDS, LOOK_SECONDS, READ_SECONDS = 7.5, 3.0, 5.0
 READ_BACK_SECONDS = (0.0, 0.15, 0.35, 0.7)
 """The pauses before each look at a market order that was received and may be filled any moment."""
-OLDER_MS = 60_000
 EQUITY_SECONDS = 30.0
 
 
@@ -278,11 +277,9 @@ class Tradovate:
         rows = require_rows(self._calls.read(f"/fill/deps?masterid={number}", deadline))
         fills = tuple(read_fill(row, request.client_id) for row in rows)
         found = read_order(order, versions, fills, request.client_id, name)
-        sent_at = self._sent.get(request.client_id)
-        is_older = sent_at is not None and (found.placed_at or 0) < sent_at - OLDER_MS
-        if is_older or not is_same_order(found, request):
-            text = "Tradovate has another order of this name, not the one that was sent."
-            return OrderReport(request.client_id, "absent", message=text)
+        other = judge_found(request, found, self._sent.get(request.client_id), "Tradovate")
+        if other is not None:
+            return other
         report = write_receipt(found, fills, request, self._venue_now)
         if report.status == "refused" and report.message is None:
             return self._explain(report, number, deadline)

@@ -29,6 +29,8 @@ from brokers.wire.fields import floor_to
 
 ZERO = Decimal(0)
 REMEMBERED = 5_000
+OLDER_MS = 60_000
+"""How much older than the stamp of our request an order must be to be another one of the same name."""
 LATE_FILLS_MS = 60_000
 """How long the list of executions may lag behind an order before its totals are believed without it."""
 FINEST_CASH = Decimal("0.00000001")
@@ -113,6 +115,23 @@ def is_same_order(found: VenueOrder, request: OrderRequest) -> bool:
     if request.reduces and request.order_type == "market":  # may have been cut
         return found.asked <= request.quantity
     return found.asked in (request.quantity, request.amended_from)
+
+
+def judge_found(
+    request: OrderRequest, found: VenueOrder, sent_at: int | None, venue: str
+) -> OrderReport | None:
+    """Return `absent` where what has the order's name is another order, None where it is ours (rules 1.2).
+
+    `sent_at` is when ours was sent, by the venue's clock, where that is known. Raises `Uncertain` where the
+    venue answered about another name.
+    """
+    if found.client_id != request.client_id:
+        raise Uncertain(f"{venue} answered about another order", WRONG_ORDER)
+    is_older = sent_at is not None and (found.placed_at or 0) < sent_at - OLDER_MS
+    if not is_older and is_same_order(found, request):
+        return None
+    text = f"{venue} has another order of this name, not the one that was sent."
+    return OrderReport(request.client_id, "absent", message=text)
 
 
 def cut_to_market(request: OrderRequest) -> Decimal:

@@ -14,7 +14,7 @@ import pytest
 
 from brokers import BROKERS
 from brokers.binance.signing import sign
-from brokers.binance.spot import OLDER_MS, Binance
+from brokers.binance.spot import Binance
 from brokers.binance.spot_market import build_instrument, public_price
 from brokers.protocol import (
     CROSSED,
@@ -28,6 +28,7 @@ from brokers.protocol import (
     Unreachable,
 )
 from brokers.wire.fields import write_plain as plain
+from brokers.wire.lookups import OLDER_MS
 from tests.support.stand_in.binance import KEY, SECRET
 from tests.support.stand_in.binance_spot import Pair, StandIn
 
