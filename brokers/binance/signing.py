@@ -12,16 +12,21 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from brokers.binance.errors import KEY, SECRET
 from brokers.protocol import KEYS_REFUSED, BrokerRefused, Connection
 from brokers.wire.client import Explain, HttpResponse, Wire
+from brokers.wire.deadline import Deadline
+from brokers.wire.fields import require, require_rows
 from brokers.wire.quota import Quota
 from brokers.wire.signed import AskTime, SignedCall, SignedCalls
 
 RECEIVE_WINDOW_MS = 5_000
 """A call that was under way for longer is refused by the venue, so that a late order never trades."""
+PAGE_SECONDS = 5.0
+"""How long one page of a list may take."""
 USED_WEIGHT = "x-mbx-used-weight-1m"
 _A_MINUTE = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
 Params = list[tuple[str, str]]
@@ -45,6 +50,18 @@ class BinanceCalls(SignedCalls):
         super().__init__(wire, _signer(key, secret), ask_time, now_ms)
         self.quota = _quota_of(url, *weights)
         self._name = name
+
+    def read_trades(self, path: str, symbol: str, start: int, size: int) -> list[Any]:
+        """Return every execution on a symbol since a time of Binance's clock, by pages of so many."""
+        found: list[Any] = []
+        place = ("startTime", str(start))
+        while True:
+            params = [("symbol", symbol), place, ("limit", str(size))]
+            page = require_rows(self.read(path, params, Deadline.after(PAGE_SECONDS)))
+            found += page
+            if len(page) < size:
+                return found
+            place = ("fromId", str(require(page[-1], "id", int) + 1))
 
     def _weigh(self, reply: HttpResponse) -> None:
         """Note what Binance says was used of the quota, and how large that is."""

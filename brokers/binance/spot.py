@@ -207,7 +207,7 @@ class Binance:
         # `since` may be a time of either clock: the earlier reading misses nothing.
         start = since + min(self._calls.offset or 0, 0)
         for symbol in symbols:
-            rows = self._read_trades(symbol, start)
+            rows = self._calls.read_trades("/api/v3/myTrades", symbol, start, PAGE)
             ids = {str(require(row, "orderId", int)) for row in rows}
             names = self._name_owners(symbol, ids, start)
             found += [read_trade(row, symbol, names[str(row["orderId"])]) for row in rows]
@@ -304,19 +304,6 @@ class Binance:
         except (BrokerRefused, Unreachable) as failed:  # the order itself was neither
             raise Uncertain("Binance did not tell the order's executions") from failed
         return tuple(read_trade(each, row.symbol, row.client_id) for each in rows)
-
-    def _read_trades(self, symbol: str, start: int) -> list[Any]:
-        """Return every execution on a symbol since a time of Binance's clock, page by page."""
-        found: list[Any] = []
-        place = ("startTime", str(start))
-        while True:
-            params = [("symbol", symbol), place, ("limit", str(PAGE))]
-            read = self._calls.read("/api/v3/myTrades", params, Deadline.after(READ_SECONDS))
-            page = require_rows(read)
-            found += page
-            if len(page) < PAGE:
-                return found
-            place = ("fromId", str(require(page[-1], "id", int) + 1))
 
     def _name_owners(self, symbol: str, ids: set[str], start: int) -> dict[str, str]:
         """Return the client id of each order; one that is not remembered is asked for."""

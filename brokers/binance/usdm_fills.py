@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Any
 
 from brokers.binance.signing import BinanceCalls
 from brokers.binance.usdm_market import ROOT
@@ -66,7 +65,7 @@ class Executions:
         """Return the executions on these symbols since a time of Binance's clock, whoever placed them."""
         found: list[Fill] = []
         for symbol in symbols:
-            rows = self._read_trades(symbol, start)
+            rows = self._calls.read_trades(TRADES, symbol, start, PAGE)
             ids = {str(require(row, "orderId", int)) for row in rows}
             self._learn_owners(symbol, ids, start)
             for row in rows:
@@ -92,18 +91,6 @@ class Executions:
             if len(page) < PAGE or not fresh:
                 return tuple(found.values())
             start = max(each.at for each in told)  # several contracts are charged at one moment
-
-    def _read_trades(self, symbol: str, start: int) -> list[Any]:
-        """Return every execution on a symbol since a time, page by page."""
-        found: list[Any] = []
-        place = ("startTime", str(start))
-        while True:
-            params = [("symbol", symbol), place, ("limit", str(PAGE))]
-            page = require_rows(self._calls.read(TRADES, params, Deadline.after(READ_SECONDS)))
-            found += page
-            if len(page) < PAGE:
-                return found
-            place = ("fromId", str(require(page[-1], "id", int) + 1))
 
     def _learn_owners(self, symbol: str, ids: set[str], start: int) -> None:
         """Ask for the client ids of orders that are not remembered."""
