@@ -454,6 +454,12 @@ class Recorded:
         orders = (entry(name, "one", created_at=at) for name, at in births.items())
         return [("paper_simulator", True, "BTCUSDT", each) for each in orders]
 
+    def find_instrument(self, account: str, paper: bool, name: str) -> None:
+        """Know no instrument: nothing was closed."""
+
+    def load_trades_since(self, since: int) -> list[Any]:
+        return []
+
 
 def test_restored_orders_count_by_their_own_birth(make: Make) -> None:
     """Not when its alert came, but when it was born says whether an order lies within the minute."""
