@@ -173,7 +173,7 @@ def post_worker_init(worker):
 
 
 def worker_exit(server, worker):
-    """Let the desk finish what is on its way."""
-    stop = getattr(worker.wsgi, "stop", None)
+    """Let the desk finish what is on its way; a worker that could not start has none."""
+    stop = getattr(getattr(worker, "wsgi", None), "stop", None)
     if stop:
         stop()

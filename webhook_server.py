@@ -251,12 +251,6 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
         files = ((each.filename or "", each.read()) for each in sent)
         return _send(api.compare(files if sent else None, request.form.get("zone"), mask_flat))
 
-    @app.post("/orders/<client_order_id>/resolve")
-    def resolve(client_order_id: str) -> Response:
-        api.require_admin(read_caller(request.environ))
-        options = read_options(request.environ, {"outcome", "quantity", "price"})
-        return _send(api.controls.resolve(client_order_id, options))
-
 
 def _add_page_routes(app: Flask, api: AlertApi) -> None:
     first = Polled(lambda: write_first_screen(api.desk, VERSION), steady_seconds)

@@ -50,6 +50,9 @@ export async function control(path, body = {}) {
   return shape.message;
 }
 
+// Send an alert as the owner: why it was denied stands in the dialog.
+export const send = (body) => control('send', body);
+
 export function say(text) { document.getElementById('said').textContent = text; }
 
 // Name what a control does before it is done. Escape cancels, and the focus goes back to where it was.

@@ -1,11 +1,12 @@
 // Keep the page up to date: which view is shown, and what the server says. While hidden it asks nothing.
 import { ask, confirmed, control, say } from './kit.js';
-import { accounts, alerts, overview, story, strategies } from './views.js';
+import { strategies, strategy } from './strategies.js';
+import { accounts, alerts, overview, story } from './views.js';
 import { compare } from './compare.js';
 import { composer } from './composer.js';
 
 const EVERY_MS = 1200;
-const VIEWS = { '': overview, alerts, alert: story, strategies, accounts, composer, compare };
+const VIEWS = { '': overview, alerts, alert: story, strategies, strategy, accounts, composer, compare };
 const main = document.getElementById('main');
 let shown, view, data, tag = '', timer, isAsking = false;
 
@@ -14,7 +15,7 @@ function open() {
   const [name, ...rest] = path.split('/');
   const make = VIEWS[name] ?? overview;
   for (const link of document.querySelectorAll('nav a')) {
-    const isHere = link.hash === `#/${name === 'alert' ? 'alerts' : name}`;
+    const isHere = link.hash === `#/${{ alert: 'alerts', strategy: 'strategies' }[name] ?? name}`;
     if (isHere) link.setAttribute('aria-current', 'page'); else link.removeAttribute('aria-current');
   }
   const isMove = shown !== undefined && shown !== path;

@@ -1,5 +1,6 @@
-// The views that show: overview, alerts, the story of one alert, strategies and accounts.
-import { ask, cells, confirmed, control, h, keyed, money, outcome, read, root, say, table, time } from './kit.js';
+// The views that show: overview, alerts, the story of one alert, and accounts.
+import { cancelOrder, close, move, testOrder } from './controls.js';
+import { ask, cells, h, keyed, money, outcome, read, root, say, table, time } from './kit.js';
 
 const ALERT = ['Time', 'Outcome', 'Strategy', 'Account', 'Symbol', 'Side', 'Size', 'Price', 'Latency', 'Says'];
 const list = (orders, pick) => [...new Set(orders.map(pick).filter(Boolean))].join(', ') || null;
@@ -26,17 +27,13 @@ const WORTH = (row) => h('li', { 'data-account': row.account }, row.account, ` (
 
 const POSITION = ['Symbol', 'Account', 'Strategy', 'Quantity', 'Average', 'Open P&L', 'Stop', 'Target', 'Protected', 'Control'];
 function positionRow(row) {
-  const close = () => confirmed({
-    title: `Close ${row.instrument}?`,
-    effect: `Closes ${row.quantity} ${row.instrument} of ${row.strategy} on ${row.account}${row.paper ? ' (paper)' : ''} at the market, and cancels its orders.`,
-    word: 'Close', run: () => control('flatten', { account: row.account, strategy: row.strategy, symbol: row.symbol, confirm: true }),
-  });
   const guard = row.protected === true ? h('span', { class: 'good' }, 'protected') : row.protected === false
     ? h('span', { class: 'bad word' }, 'NOT protected') : h('span', { class: 'dim' }, 'nothing asked for');
   return h('tr', { 'data-position': row.instrument }, cells(POSITION, [row.symbol === row.instrument ? row.symbol : `${row.symbol} (${row.instrument})`,
     row.account + (row.paper ? ' (paper)' : ''), row.strategy, row.quantity, row.average_price, row.open_pnl == null ? null : money(row.open_pnl),
     row.stop_loss, row.take_profit, row.strategy === 'manual' ? 'by hand, not ours' : guard,
-    row.strategy === 'manual' ? '' : h('button', { onclick: close, title: `Close ${row.instrument} of ${row.strategy}` }, 'Close')]));
+    row.strategy === 'manual' ? '' : h('div', { class: 'row' }, Number(row.quantity) ? h('button', { onclick: () => move(row), title: `Move the stop and target of ${row.instrument} of ${row.strategy}` }, 'Move') : null,
+      h('button', { onclick: () => close(row), title: `Close ${row.instrument} of ${row.strategy}` }, 'Close'))]));
 }
 
 export function overview() {
@@ -155,33 +152,7 @@ export function story(id) {
   };
 }
 
-const FIGURES = ['trades', 'win_rate', 'net_pnl', 'max_drawdown'];
-const STRATEGY = ['Strategy', 'Mode', 'Accounts', 'Paper: trades, win rate %, net P&L, drawdown', 'Live: the same', 'Control'];
-function strategyRow(row, halted) {
-  const name = row.name, figures = (each) => each ? FIGURES.map((key) => each[key] ?? '–').join(' · ') : null, is = halted.has(`strategy:${name}`);
-  const turn = () => confirmed(is
-    ? { title: `Resume ${name}?`, effect: `Alerts of ${name} may open positions again.`, word: 'Resume', run: () => control('resume', { strategy: name }) }
-    : { title: `Halt ${name}?`, effect: `${name} opens nothing more until you resume it. Its exits, stops and targets go on.`, word: 'Halt', run: () => control('halt', { strategy: name }) });
-  return h('tr', { 'data-strategy': name }, cells(STRATEGY, [name, [h('span', { class: 'word' }, row.mode), row.reason && ` ${row.reason}`, row.enabled === false && ' (disabled in config.yaml)', is && h('span', { class: 'bad' }, ' halted')],
-    (row.accounts ?? [row.account]).join(', '), figures(row.paper), figures(row.live),
-    h('button', { onclick: turn, 'aria-label': `${is ? 'Resume' : 'Halt'} ${name}` }, is ? 'Resume' : 'Halt')]));
-}
-
-export function strategies() {
-  const rows = table(STRATEGY, []), none = h('p', { class: 'dim' });
-  return {
-    node: h('section', { 'data-view': 'strategies' }, h('h1', {}, 'Strategies'), none, rows.node),
-    async update(data) {
-      const halted = new Set(data.halted);
-      try {
-        const shape = await read('strategies'), found = shape.strategies ?? shape;
-        none.textContent = found.length ? '' : 'There is none yet: the first alert that names one creates it.';
-        keyed(rows.rows, found.map((each) => ({ ...each, is_halted: halted.has(`strategy:${each.name}`) })), (each) => each.name, (each) => strategyRow(each, halted));
-      } catch (error) { none.textContent = error.message; }
-    },
-  };
-}
-
+const MAY_END = (order) => order.kind === 'entry' || (order.kind === 'exit' && order.order_type !== 'market');
 export function accounts() {
   const cards = h('ul', { class: 'cards' }), told = h('pre', { hidden: true, role: 'status' });
   const check = async () => {
@@ -199,7 +170,9 @@ export function accounts() {
           today: row.today && (Object.entries(row.today).map((each) => each.reverse().join(' ')).join(', ') || '0'), missing: row.missing.join(', ') || null, connection: row.silent ?? null, strategies: row.strategies.join(', ') || null }),
         row.problems.map((each) => h('p', { class: 'bad' }, each)), row.warnings.map((each) => h('p', { class: 'warn' }, each)), limits(row.limits),
         h('h3', {}, 'Held'), row.held.length ? h('ul', {}, row.held.map((each) => h('li', {}, `${each.quantity} ${each.instrument} (${each.strategy})`,
-          each.orders.length ? h('ul', {}, each.orders.map((order) => h('li', {}, `${order.kind.replaceAll('_', ' ')}: ${order.side} ${order.quantity} at ${order.stop_price ?? order.limit_price ?? 'the market'}`))) : null))) : h('p', { class: 'dim' }, 'Nothing.')));
+          each.orders.length ? h('ul', {}, each.orders.map((order) => h('li', {}, `${order.kind.replaceAll('_', ' ')}: ${order.side} ${order.quantity} at ${order.stop_price ?? order.limit_price ?? 'the market'} `,
+            MAY_END(order) && h('button', { onclick: () => cancelOrder(each, order) }, 'Cancel')))) : null))) : h('p', { class: 'dim' }, 'Nothing.'),
+        h('p', {}, h('button', { onclick: () => testOrder(row), 'aria-label': `Test order on ${row.account}` }, 'Test order'))));
     },
   };
 }

@@ -34,6 +34,7 @@ No text may be longer, so that what is looked at instead (`parsers.glance`) is J
 RECORD_WITHIN_SECONDS = 2.3
 """TradingView hangs up after three seconds; what is not recorded by then is answered 503."""
 OPEN_DOOR = "No secret is set, so whoever reaches the proxy may send alerts: set TRADINGVIEW_WEBHOOK_SECRET."
+BY_HAND = "The owner sent this by hand."
 log = logging.getLogger("server")
 
 
@@ -100,7 +101,41 @@ class AlertApi:
             checked: tuple[tuple[str, ...], bool] = ((), True)
         else:
             checked = self._check(caller, address, message, body, url_secrets)
-        warnings, is_authenticated = checked
+        timings = {
+            "parse": round((parsed - began) * 1000, 3),
+            "gate": round((time.perf_counter() - parsed) * 1000, 3),
+        }
+        reply = self._submit(message, body, checked, timings, is_dry=is_dry)
+        self._await(reply, began, is_queued=is_queued or is_dry)
+        if is_dry:
+            preview = write_preview(reply, message)
+            # A browser would write any other status to its console; `valid` says what it is.
+            return replace(preview, http=200) if self.owner.is_trying(caller) else preview
+        return write_received(reply, message) if is_queued else write_outcomes(reply, message)
+
+    def send_by_hand(self, body: bytes) -> ApiResponse:
+        """Take an alert that the owner sends, who needs no secret, and return what came of it.
+
+        Raises `StoreUnavailable`.
+        """
+        began = time.perf_counter()
+        message = self._parse(body)
+        timings = {"parse": round((time.perf_counter() - began) * 1000, 3)}
+        is_dry = self._is_test(message)
+        reply = self._submit(message, body, ((BY_HAND,), True), timings, is_dry=is_dry)
+        self._await(reply, began, is_queued=is_dry)
+        return write_preview(reply, message) if is_dry else write_outcomes(reply, message)
+
+    def _submit(
+        self,
+        message: Message,
+        body: bytes,
+        checked: tuple[tuple[str, ...], bool],
+        timings: dict[str, float],
+        *,
+        is_dry: bool,
+    ) -> PendingReply:
+        """Hand a body to the desk. `checked`: the gate's warnings, and whether a credential stood in it."""
         delivery = Delivery(
             entries=message.alerts,
             strategies=message.strategies,
@@ -109,20 +144,11 @@ class AlertApi:
             received_at=self.desk.clock(),
             is_array=message.is_array,
             is_dry=is_dry,
-            is_authenticated=is_authenticated,
-            warnings=warnings,
-            timings={
-                "parse": round((parsed - began) * 1000, 3),
-                "gate": round((time.perf_counter() - parsed) * 1000, 3),
-            },
+            is_authenticated=checked[1],
+            warnings=checked[0],
+            timings=timings,
         )
-        reply = self.desk.submit(delivery)
-        self._await(reply, began, is_queued=is_queued or is_dry)
-        if is_dry:
-            preview = write_preview(reply, message)
-            # A browser would write any other status to its console; `valid` says what it is.
-            return replace(preview, http=200) if self.owner.is_trying(caller) else preview
-        return write_received(reply, message) if is_queued else write_outcomes(reply, message)
+        return self.desk.submit(delivery)
 
     def _is_test(self, message: Message) -> bool:
         tests = [isinstance(each, Alert) and each.test for each in message.alerts]

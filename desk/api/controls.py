@@ -106,6 +106,10 @@ class Controls:
         command = self._command("mode", {"strategy": strategy, "mode": options["mode"]})
         return ApiResponse(200, to_json({"success": True, "message": command.said}))
 
+    def cancel(self, client_id: str) -> ApiResponse:
+        """End one order that an alert asked for, by hand."""
+        return self._order_command("cancel", {"client_id": client_id})
+
     def resolve(self, client_id: str, options: Mapping[str, Any]) -> ApiResponse:
         """Settle an unknown order by hand."""
         if options.get("outcome") not in ("filled", "absent"):
@@ -113,7 +117,11 @@ class Controls:
             raise HttpRefusal(422, "UNREADABLE", text)
         known = {name: _read_number(name, options.get(name)) for name in ("quantity", "price")}
         told = {**known, "outcome": options["outcome"], "client_id": client_id}
-        command = self._command("resolve", told)
+        return self._order_command("resolve", told)
+
+    def _order_command(self, name: str, options: Mapping[str, Any]) -> ApiResponse:
+        """Answer a command on one order: what was done, or why it was not. Raises `HttpRefusal`."""
+        command = self._command(name, options)
         if command.refused:
             raise HttpRefusal(422, command.refused.code, command.refused.message)
         return ApiResponse(200, to_json({"success": True, "message": command.said}))

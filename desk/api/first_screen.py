@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from desk.api.accounts import show_accounts
+from desk.api.limits import list_limits
 from desk.api.pages import list_open, show_history, write_positions
 from desk.config.trading_day import start_of_day
 from desk.engine.loop import Desk
@@ -86,6 +87,8 @@ def write_worth(desk: Desk) -> list[dict[str, Any]]:
         row.setdefault("equity", write_optional(_find_equity(desk, row, valued)))
         row["today"] = _sum_up_day(desk, name, day, valued, paper=paper)
         row["day_began_at"] = iso(day)
+        openings = desk.state.openings.get((name, paper), {})
+        row["limits"] = list_limits(desk.settings, name, openings, valued, row["today"], day, now)
         row["open_positions"] = sum(1 for book in books if book.totals.size)
     return rows
 

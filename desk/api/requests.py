@@ -122,11 +122,8 @@ def read_options(environ: Environ, known: set[str]) -> dict[str, Any]:
     has_body = environ.get("CONTENT_LENGTH") not in (None, "", "0")
     has_body = has_body or "HTTP_TRANSFER_ENCODING" in environ
     body = read_body(environ) if has_body else b"{}"
-    # A page of another site can send a form or a text by itself, and JSON only where it is allowed to.
-    kind = (environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
-    if has_body and kind != "application/json":
-        text = "A control's body is JSON: send the header Content-Type: application/json with it."
-        raise HttpRefusal(415, "UNREADABLE", text)
+    if has_body:
+        require_json(environ)
     try:
         shape = json.loads(body.decode(), parse_float=Decimal, object_pairs_hook=_read_once)
     except (ValueError, RecursionError):
@@ -141,6 +138,17 @@ def read_options(environ: Environ, known: set[str]) -> dict[str, Any]:
     if not all(isinstance(each, str) and each.isprintable() for each in given):
         raise HttpRefusal(422, "UNREADABLE", "Names are texts in quotes.")
     return options
+
+
+def require_json(environ: Environ) -> None:
+    """Refuse a control whose body does not say that it is JSON.
+
+    A page of another site can send a form or a text by itself, and JSON only where it is allowed to.
+    """
+    kind = (environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        text = "A control's body is JSON: send the header Content-Type: application/json with it."
+        raise HttpRefusal(415, "UNREADABLE", text)
 
 
 def read_limit(text: str) -> int:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from desk.api import pages
 from desk.api.alert_api import AlertApi
 from desk.api.performance import read_choice, show_performance, write_csv
-from desk.api.requests import ApiResponse, Environ, read_caller, read_limit, read_options
+from desk.api.requests import (
+    ApiResponse,
+    Environ,
+    read_body,
+    read_caller,
+    read_limit,
+    read_options,
+    require_json,
+)
 from desk.formats import to_json
 
 Parts = Mapping[str, str]
@@ -63,9 +71,30 @@ def _set_mode(api: AlertApi, asked: Asked) -> ApiResponse:
     return api.controls.set_mode(asked.parts["name"], read_options(asked.environ, {"mode"}))
 
 
+def _send(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_admin(read_caller(asked.environ))
+    require_json(asked.environ)
+    return api.send_by_hand(read_body(asked.environ))
+
+
+def _cancel(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_admin(read_caller(asked.environ))
+    read_options(asked.environ, set())
+    return api.controls.cancel(asked.parts["client_order_id"])
+
+
+def _resolve(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.require_admin(read_caller(asked.environ))
+    options = read_options(asked.environ, {"outcome", "quantity", "price"})
+    return api.controls.resolve(asked.parts["client_order_id"], options)
+
+
 ROUTES = (
     Route("GET", "/strategies", _strategies),
     Route("GET", "/positions", _positions),
     Route("GET", "/performance", _performance),
     Route("POST", "/strategies/<name>/mode", _set_mode),
+    Route("POST", "/send", _send),
+    Route("POST", "/orders/<client_order_id>/cancel", _cancel),
+    Route("POST", "/orders/<client_order_id>/resolve", _resolve),
 )

@@ -21,7 +21,7 @@ from desk.engine.execute import execute_plan
 from desk.engine.halts import halt, resume, set_mode
 from desk.orders.apply import settle_by_hand
 from desk.orders.evolve import evolve
-from desk.orders.order import ENTRY, REDUCE, AlertRef
+from desk.orders.order import ENTRY, EXIT, REDUCE, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.state.tables import Key
 
@@ -33,7 +33,7 @@ class Command:
     """One thing an operator asked for, and who waits for it."""
 
     name: str
-    """halt, resume, flatten, mode or resolve."""
+    """halt, resume, flatten, mode, cancel or resolve."""
     options: Mapping[str, Any]
     reply: PendingReply
     said: str = ""
@@ -61,8 +61,9 @@ def run_command(context: EngineContext, command: Command, now: int) -> None:
     elif command.name == "mode":
         name, mode = str(command.options["strategy"]), str(command.options["mode"])
         command.said = set_mode(context, name, mode, now)
-    elif command.name == "resolve":
-        outcome = _resolve(context, command.options, now)
+    elif command.name in ("cancel", "resolve"):
+        carry_out = _cancel if command.name == "cancel" else _resolve
+        outcome = carry_out(context, command.options, now)
         if isinstance(outcome, Denial):
             command.refused = outcome
         else:
@@ -115,6 +116,36 @@ def _is_named(context: EngineContext, symbol: str | None, book: PositionBook) ->
         names.add(context.symbol_key(map_symbol(account, asked)))
     shown = {book.instrument.symbol, *(position.symbol for position in book.positions.values())}
     return bool(names & {each for name in shown for each in (name, context.symbol_key(name))})
+
+
+def _find_order(context: EngineContext, client_id: str) -> tuple[PositionBook, Order] | None:
+    for book in context.state.open_books():
+        if (order := book.orders.get(client_id)) is not None and order.is_open:
+            return book, order
+    return None
+
+
+def _cancel(context: EngineContext, options: Mapping[str, Any], now: int) -> str | Denial:
+    """End one working order that an alert asked for; a stop or a target stays, as under rules 6.3."""
+    cid = str(options["client_id"])
+    found = _find_order(context, cid)
+    if found is None:
+        return Denial("NOTHING_TO_CANCEL", f"{cid} is not working. GET /positions shows what is.")
+    book, order = found
+    what = f"{order.side} {order.quantity} {book.instrument.symbol}"
+    context.at = (book.account, book.paper, book.instrument.symbol)
+    if order.kind == ENTRY:
+        book = book.with_order(evolve(order, end_status="cancelled", next_action_at=None))
+    elif order.kind == EXIT and order.order_type != "market":
+        book = book.with_position(evolve(book.position(order.strategy), exit=None))
+    else:
+        holds = f"what {order.strategy} holds, so it stays"
+        text = f"{cid} leaves or protects {holds}. Close the position to end it."
+        return Denial("UNSUPPORTED", text)
+    execute_plan(context, book, now)
+    text = f"{cid} to {what} of {order.strategy} is being cancelled."
+    context.state.notify("cancelled", f"{text} (by the operator)", now, order.cause.alert_id)
+    return text
 
 
 def _resolve(context: EngineContext, options: Mapping[str, Any], now: int) -> str | Denial:

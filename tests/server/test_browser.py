@@ -97,6 +97,62 @@ def test_halt_and_close_say_what_they_do_first(page, server):
     page.locator("[data-position]").wait_for(state="detached")
 
 
+def test_a_strategy_is_demoted_and_promoted_by_hand(browser, tmp_path):
+    """The dialog says what a change of mode does; the row says since when it counts."""
+    config = "performance: {window: 20}\ndefault_account: sim\naccounts: {sim: {broker: paper}}\n"
+    (tmp_path / "config.yaml").write_text(config)
+    with running(tmp_path, environ=GUARDED) as server:
+        for action in ("buy", "close"):
+            send(server, strategy="swing", action=action)
+        page = log_in(browser, f"http://127.0.0.1:{server.port}/#/strategies")
+        row = page.locator("[data-strategy=swing]")
+        for word, mode, told in (
+            ("Demote", "paper", "on paper"),
+            ("Promote", "live", "own account"),
+        ):
+            row.get_by_role("button", name=f"{word} swing").click()
+            assert told in page.locator("dialog").inner_text()
+            page.locator("dialog").get_by_role("button", name=word).click()
+            page.locator("dialog").wait_for(state="detached")
+            row.locator(".word", has_text=mode).wait_for()
+        assert page.problems == []
+        page.context.close()
+
+
+def test_an_order_is_cancelled_and_a_test_order_sent_by_hand(page, server):
+    """Each names account and effect first; what came of it stands in the history."""
+    send(server, order_type="limit", limit_price=90)
+    page.get_by_role("link", name="Accounts").click()
+    page.locator("[data-account=paper_simulator]").get_by_role("button", name="Cancel").click()
+    assert "buy 1 BTCUSDT" in page.locator("dialog").inner_text()
+    page.locator("dialog").get_by_role("button", name="Cancel order").click()
+    page.locator("dialog").wait_for(state="detached")
+    assert "being cancelled" in page.locator("#said").inner_text()
+    page.get_by_role("button", name="Test order on paper_simulator").click()
+    assert "no real money" in page.locator("dialog").inner_text()
+    page.fill("dialog [name=price]", "100")
+    page.locator("dialog").get_by_role("button", name="Send").click()
+    page.locator("dialog").wait_for(state="detached")
+    assert "Bought 0.001 BTCUSDT" in page.locator("#said").inner_text()
+    page.get_by_role("link", name="Overview").click()
+    page.locator("[data-position=BTCUSDT]", has_text="0.001").wait_for()
+
+
+def test_a_strategy_shows_its_curve_with_the_numbers(page, server):
+    """Paper and live apart; the view has an address of its own."""
+    for price in (100, 130):
+        send(server, strategy="swing", action="buy" if price == 100 else "close", price=price)
+    page.get_by_role("link", name="Strategies").click()
+    page.locator("[data-strategy=swing]").get_by_role("link", name="swing").click()
+    curve = page.get_by_role("img", name="Equity curve of swing")
+    curve.wait_for()
+    assert curve.locator("path").count() == 1
+    days = page.locator("[data-view=strategy] table").last
+    assert "paper" in days.inner_text()
+    page.reload()
+    curve.wait_for()
+
+
 def test_the_composer_writes_what_the_receiver_understands(page):
     """In each form, with a stop and a target; a level that is none gives no message."""
     page.get_by_role("link", name="Composer").click()

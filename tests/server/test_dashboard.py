@@ -240,6 +240,50 @@ def test_the_page_tries_a_message_without_knowing_the_secret(receiver, browser):
     assert receiver.get("/history")["count"] == 0
 
 
+def test_the_owner_sends_an_alert_by_hand(receiver, browser):
+    """It trades as one of TradingView's does, and its story says whose it was; a test trades nothing."""
+    body = json.dumps({"action": "buy", "symbol": "BTCUSDT", "quantity": 1, "price": 100})
+    answer = browser.post("/send", data=body, headers=OWN).get_json()
+    assert answer["status"] == "filled"
+    assert answer["warnings"][0] == "The owner sent this by hand."
+    assert receiver.held() == {("default", "BTCUSDT"): 1}
+    again = browser.post("/send", data=body, headers=OWN).get_json()
+    assert (again["duplicate"], again["alert_id"]) == (True, answer["alert_id"])
+    dry = browser.post("/send", data=body[:-1] + ', "test": true}', headers=OWN).get_json()
+    assert dry["valid"] is True
+    unread = browser.post("/send", data=b"{", headers=OWN)
+    assert (unread.status_code, unread.get_json()["code"]) == (400, "UNREADABLE")
+    assert receiver.held() == {("default", "BTCUSDT"): 1}
+
+
+@pytest.mark.parametrize("path", ["/send", "/orders/x/cancel"])
+def test_nobody_else_sends_or_cancels_by_hand(receiver, browser, path):
+    """Neither a stranger, nor the secret of alerts, nor another site's page in the owner's browser."""
+    body = json.dumps({"action": "buy", "symbol": "BTCUSDT", "quantity": 1, "secret": SECRET})
+    kind = {"Content-Type": "application/json"}
+    stranger = receiver.app.test_client()
+    assert stranger.post(path, data=body, headers=OWN).status_code == 401
+    evil = {**kind, "Origin": "http://evil.example"}
+    assert browser.post(path, data=body, headers=evil).status_code == 403
+    form = {"Origin": HERE, "Content-Type": "text/plain"}
+    assert browser.post(path, data=body, headers=form).status_code == 403
+    program = {**OWNER, "Content-Type": "text/plain"}
+    assert stranger.post(path, data=body, headers=program).status_code == 415
+    assert receiver.get("/history")["count"] == 0
+
+
+def test_a_working_entry_is_cancelled_by_hand(receiver, browser):
+    """By the name that /positions shows; a second time there is nothing to cancel."""
+    receiver.buy(order_type="limit", limit_price=90)
+    [row] = receiver.get("/positions")["positions"]
+    [order] = row["orders"]
+    path = f"/orders/{order['client_order_id']}/cancel"
+    assert "being cancelled" in browser.post(path, data="{}", headers=OWN).get_json()["message"]
+    await_true(lambda: receiver.get("/history")["alerts"][0]["status"] == "cancelled", 5)
+    again = browser.post(path, data="{}", headers=OWN)
+    assert (again.status_code, again.get_json()["code"]) == (422, "NOTHING_TO_CANCEL")
+
+
 # --- what is sent --------------------------------------------------------------------------------
 
 
@@ -303,6 +347,25 @@ def test_the_first_screen_says_in_one_piece_what_there_is(receiver, browser):
     [problem] = shape["problems"]
     assert problem["kind"] == "halted"
     assert "strategy:trend" in problem["text"]
+
+
+def test_the_limits_of_an_account_say_how_much_is_used(start):
+    """The tighter of two; orders of the day, what is open, what the day has lost; null where none counts."""
+    receiver = start(
+        "risk: {max_exposure: 9000, max_quantity: 5, max_daily_loss: 50}\n"
+        "default_account: sim\n"
+        "accounts: {sim: {broker: paper, fee_bp: 0, risk: {max_exposure: 10000, max_daily_loss: 40}}}\n"
+    )
+    receiver.buy(order_type="limit", limit_price=90)
+    receiver.buy(symbol="ETHUSDT", quantity=2)
+    receiver.send(action="sell", symbol="ETHUSDT", quantity=1, price=93)
+    [row] = receiver.get("/overview")["accounts"]
+    limits = {each["name"]: (each["limit"], each["used"]) for each in row["limits"]}
+    assert limits["max_exposure"] == ("9000", "183")
+    assert limits["max_daily_loss"] == ("40", "14")
+    assert limits["max_orders_per_day"] == ("500", "2")
+    assert limits["max_quantity"] == ("5", None)
+    assert "max_contracts" not in limits
 
 
 def test_everything_that_status_lists_has_a_sentence(receiver):
