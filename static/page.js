@@ -69,7 +69,8 @@ document.getElementById('resume').addEventListener('click', () => {
   });
 });
 document.addEventListener('visibilitychange', () => { if (document.hidden) clearTimeout(timer); else poll(); });
-document.addEventListener('changed', () => { poll(); setTimeout(poll, 700); });
+const refresh = () => { tag = ''; poll(); }; // a control may change what the overview does not show
+document.addEventListener('changed', () => { refresh(); setTimeout(refresh, 700); });
 addEventListener('hashchange', open);
 open();
 poll();
