@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import compare, exchange_orders, growth, order_latency, throughput
+from bench import compare, exchange_orders, growth, order_latency, page, throughput
 from bench.figures import print_table
 
 with tempfile.TemporaryDirectory(prefix="bench-") as place:
@@ -18,5 +18,6 @@ with tempfile.TemporaryDirectory(prefix="bench-") as place:
     figures += order_latency.measure(Path(place) / "orders", rounds=11, count=40)
     figures += exchange_orders.measure()
     figures += growth.measure(Path(place) / "growth", alerts=1_000_000, rounds=11)
+    figures += page.measure(Path(place) / "page", rounds=7, count=2560)
     figures += compare.measure(Path(place) / "compare", count=100_000)
 sys.exit(print_table(figures))

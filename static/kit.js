@@ -89,4 +89,8 @@ export function outcome(word) {
 }
 
 export const money = (text) => h('span', { class: String(text).startsWith('-') ? 'bad' : Number(text) > 0 ? 'good' : '' }, Number(text) > 0 ? `+${text}` : text ?? '–');
-export const time = (iso) => iso ? h('time', { datetime: iso, title: iso }, new Date(iso).toLocaleString([], { dateStyle: 'short', timeStyle: 'medium' })) : '–';
+export function time(iso) {
+  if (!iso) return '–';
+  const at = new Date(iso), isToday = at.toDateString() === new Date().toDateString();
+  return h('time', { datetime: iso, title: iso }, isToday ? at.toLocaleTimeString() : at.toLocaleString([], { dateStyle: 'short', timeStyle: 'medium' }));
+}

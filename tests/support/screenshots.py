@@ -16,6 +16,14 @@ ALERTS = (
     {"action": "buy", "symbol": "BTCUSDT", "quantity": "0.1", "price": 45000, "stop_loss": 44000},
     {"action": "buy", "symbol": "ETHUSDT", "quantity": 1, "price": 3000, "take_profit": 3200},
     {"action": "close", "symbol": "ETHUSDT", "price": 3050},
+    {
+        "action": "buy",
+        "symbol": "XRPUSDT",
+        "quantity": 500,
+        "order_type": "limit",
+        "limit_price": 2,
+        "price": 2.1,
+    },
     {"action": "sell", "symbol": "SOLUSDT", "quantity": 5, "price": 150},
 )
 
@@ -37,6 +45,10 @@ def take(folder: Path) -> None:
                     page.locator(f"[data-view={view}]").wait_for()
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=folder / f"{view}-{size}.png", full_page=True)
+                page.get_by_role("link", name="Strategies", exact=True).click()
+                page.get_by_role("link", name="my-strategy").click()
+                page.get_by_role("img").wait_for()
+                page.screenshot(path=folder / f"strategy-{size}.png", full_page=True)
 
 
 if __name__ == "__main__":
