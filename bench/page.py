@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import importlib.util
 import json
 import shutil
 import statistics
@@ -23,10 +24,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-try:
-    from playwright.sync_api import sync_playwright
-except ImportError:  # it is only for development
-    sync_playwright = None
 from bench.figures import Figure, print_table
 from bench.served import CONFIG, CONNECTIONS, SECRET, Server, serve
 from bench.throughput import Side
@@ -86,10 +83,11 @@ def measure_first_screen(server: Server, rounds: int) -> Figure:
     """Return how long a browser takes from asking for the page until it can be used."""
     name, target = "first screen, 1,000 alerts and 50 positions", f"<= {FIRST_MS:.0f} ms"
     path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None or sync_playwright is None:
+    if path is None or importlib.util.find_spec("playwright") is None:
         return Figure(name, "not measured (needs Chromium and Playwright)", target)
     took: list[float] = []
-    with sync_playwright() as playwright:
+    sync = importlib.import_module("playwright.sync_api")  # it is there for development alone
+    with sync.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.port}/")
