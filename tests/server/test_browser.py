@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.server.test_proxies import nginx, under_a_path
 from tests.support.browser import browsers, log_in
 from tests.support.exports import TIMED_OUT, Fired, write_log
 from tests.support.running import GUARDED, SECRET, running
@@ -208,6 +209,26 @@ def test_nobody_is_kept_out_of_a_view(page, server):
             page.locator(f"[data-view={view.lower()}]").wait_for()
             found = axe.Axe().run(page).response["violations"]
             assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def test_the_page_works_under_a_path_behind_https(browser, server, tmp_path):
+    """Through the shipped nginx: its files, its questions, its controls and the composer's address."""
+    with nginx(tmp_path, server.port, change=under_a_path) as proxy:
+        base = f"https://localhost:{proxy.https}/desk"
+        page = log_in(browser, f"{base}/")
+        answer = send(server)
+        page.locator(f"[data-alert={answer['alert_id']}]").click()
+        page.locator(f"[data-story={answer['alert_id']}] [data-part=explain]").wait_for()
+        page.get_by_role("button", name="HALT").click()
+        page.locator("dialog").get_by_role("button", name="HALT").click()
+        page.locator("dialog").wait_for(state="detached")
+        page.get_by_role("link", name="Composer").click()
+        assert page.locator("[data-out=url]").inner_text() == f"{base}/webhook"
+        page.get_by_role("button", name="Log out").click()
+        page.locator("input[name=token]").wait_for()
+        assert page.url.startswith(f"{base}/")
+        assert page.problems == []
+        page.context.close()
 
 
 def test_a_hidden_page_asks_nothing(page):

@@ -84,17 +84,19 @@ def run(command, proxy, environ=None):
 
 
 @contextmanager
-def nginx(folder, port, connections=64):
-    """Run nginx with what is shipped; only places and ports are others."""
+def nginx(folder, port, connections=64, change=lambda text: text):
+    """Run nginx with what is shipped; only places and ports are others, and what `change` makes of it."""
     if not NGINX:
         pytest.skip("nginx is not installed (Debian: apt-get install nginx)")
     proxy = Proxy(find_port(), find_port(), folder)
-    text = read_shipped("deploy/nginx.conf").replace("your-domain.com", "localhost")
+    text = change(read_shipped("deploy/nginx.conf")).replace("your-domain.com", "localhost")
     text = re.sub(r"\n *listen \[::\].*", "", text)
     text = text.replace("listen 80;", f"listen 127.0.0.1:{proxy.plain};")
     text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{proxy.https} ssl;")
     text = re.sub(r"/etc/letsencrypt/\S+\.pem", str(CERTIFICATE), text)
-    text = text.replace("/var/log/nginx", str(folder)).replace(":8080", f":{port}")
+    text = text.replace("/var/log/nginx", str(folder)).replace(
+        "127.0.0.1:8080", f"127.0.0.1:{port}"
+    )
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -219,6 +221,33 @@ def test_nginx_that_runs_out_of_connections_logs_no_secret(tmp_path, server):
             held.sendall(b"GET / HTTP/1.1\r\nHost: local")  # half a request holds its connection
         assert 500 in seen, seen  # there was one for the client and none for the receiver
         assert SECRET not in found.logs()
+
+
+def under_a_path(text):
+    """Change the lines of nginx.conf that deploy/README.md shows."""
+    [block] = re.findall(r"```nginx\n(.+?)```", read_shipped("deploy/README.md"), re.DOTALL)
+    for line in block.strip("\n").split("\n"):
+        name = line.strip(" {").rsplit(" ", 1)[0]
+        last = [*re.finditer(rf"(?m)^ +{name} .*$", text)][-1]
+        text = text[: last.start()] + line + text[last.end() :]
+    return text
+
+
+def test_under_a_path_of_its_own_everything_has_it(tmp_path, server):
+    """Hints, the form, its cookie and the way home; alerts come in there, and nowhere else."""
+    with nginx(tmp_path, server.port, change=under_a_path) as found:
+        body = json.dumps({**BUY, "secret": SECRET, "strategy": "under-a-path"})
+        assert found.ask("/desk/webhook", body)[0] == 200
+        assert found.ask("/webhook", body)[0] == 404
+        hint = json.loads(found.ask("/desk/history")[1])["message"]
+        assert f"https://localhost:{found.https}/desk/history" in hint
+        assert b'"/desk/static/page.css"' in found.ask("/desk/login")[1]
+
+
+def test_no_client_gives_a_page_a_prefix(proxy):
+    """What it claims is replaced by the proxy, as its address is."""
+    claimed = {"X-Forwarded-Prefix": "/evil"}
+    assert b"/evil" not in proxy.ask("/login", headers=claimed)[1]
 
 
 def test_the_owner_reads_through_a_proxy(proxy):

@@ -26,7 +26,8 @@ def browsers() -> Iterator[Any]:
 
 def log_in(browser: Any, base: str, *, width: int = 1280, height: int = 800) -> Any:
     """Return a page that has logged in; it collects what its console complains of in `problems`."""
-    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    viewport = {"width": width, "height": height}
+    page = browser.new_context(viewport=viewport, ignore_https_errors=True).new_page()
     page.problems = []
     page.on("pageerror", lambda error: page.problems.append(str(error)))
     page.on(
