@@ -6,124 +6,25 @@ file and changes no setting, and it never quotes a value that could be a secret.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
-
 from brokers.protocol import VenueFacts
+from desk.config.problems import Location, Problems, dotted
+from desk.config.secret_checks import find_weakness, list_secrets
 from desk.config.settings import (
     Account,
-    Logging,
     Options,
-    Performance,
-    Risk,
-    RiskEverywhere,
-    Secret,
     Settings,
     Strategy,
-    Webhook,
     is_loopback,
 )
 
-MIN_SECRET_LENGTH = 16
-SHOWN_FROM = 8
-"""A shorter secret (nothing is at stake then) may be a part of a name by chance."""
 LIVE_LIMITS = {"max_notional": 1000, "max_position": 2000, "max_daily_loss": 200}
 """What a live account must set, with a number to show how it is written."""
-BLOCKS: Mapping[str, type[BaseModel]] = {
-    "webhook": Webhook,
-    "risk": RiskEverywhere,
-    "logging": Logging,
-    "accounts": Account,
-    "strategies": Strategy,
-}
-"""The settings that hold settings; of accounts and strategies there are many."""
-ADMIN = ("ADMIN_TOKEN",)
-Location = tuple[str, ...]
-
-_EXAMPLE = re.compile(
-    r"(your|change|example|replace|insert|enter|secret|password|abc|test)[a-z_ -]*[0-9]*"
-)
-"""What manuals print and people copy: `your_secure_secret_key_here`, `changeme...`."""
-
-
-class Problems:
-    """Collect what is wrong, once per place, under the name the user knows the place by."""
-
-    def __init__(self, file: str) -> None:
-        self.lines: list[str] = []
-        self.origins: dict[Location, str] = {}
-        """What the user calls a setting that is not written in the file like that: `.env: PORT`."""
-        self._file = file
-        self._paths: set[Location] = set()
-
-    def say_instead(self, path: Location, written: Location) -> None:
-        """Report `path` under the name that stands in the file."""
-        self.origins[path] = f"{self._file}: {_dotted(written)}"
-
-    def add(self, path: Location, text: str) -> None:
-        """Report `text` about the setting at `path`, unless something is reported there already."""
-        if any(path[:length] in self._paths for length in range(1, len(path) + 1)):
-            return
-        self._paths.add(path)
-        where = self.origins.get(path) or ": ".join(filter(None, (self._file, _dotted(path))))
-        self.lines.append(f"{where}: {text}")
-
-
-def describe_mistake(detail: Mapping[str, Any], path: Location) -> str:
-    """Say in the user's words what pydantic found at `path`."""
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return _unknown(path)
-    if kind == "told":
-        return str(detail["msg"])
-    write_number = {
-        "bool_type": "true or false",
-        "string_type": "a text",
-        "literal_error": str(detail.get("ctx", {}).get("expected")).replace("'", ""),
-    }
-    expected = f"expected {write_number[kind]}" if kind in write_number else str(detail["msg"])
-    return expected + _found(path, detail["input"])
-
-
-def _found(path: Location, value: object) -> str:
-    """Quote what was found, unless it may hold a secret."""
-    if path[-1] in ("secret", "state"):
-        return ""
-    if isinstance(value, str):
-        shown = repr(value[:40])[1:-1].replace('"', "'")
-        return f', found "{shown}"'
-    named: Mapping[type, str] = {dict: "a block", list: "a list", type(None): "nothing"}
-    return f", found {named.get(type(value), str(value).lower()[:40])}"
-
-
-def _unknown(path: Location) -> str:
-    """Name the setting that an unknown one was probably meant to be."""
-    in_performance = "performance" in (path[0], *path[2:3]) and len(path) > 1
-    model = Performance if in_performance else BLOCKS[path[0]] if len(path) > 1 else Options
-    if path[2:3] == ("risk",) and len(path) > 3:
-        model = Risk
-    known = [*model.model_fields, *(("exchange",) if model is Strategy else ())]
-    near = difflib.get_close_matches(path[-1].lower(), known, 1, 0.6)
-    if near:
-        return f"is not a setting; did you mean {near[0]}?"
-    for block, other in BLOCKS.items():
-        if path[-1] in other.model_fields:
-            is_one = block in ("webhook", "logging", "risk")
-            place = f"{block}.{path[-1]}" if is_one else f"each of {block}"
-            return f"is not a setting here; it belongs to {place}"
-    return f"is not a setting; known here: {', '.join(known)}"
-
-
-def _dotted(path: Location) -> str:
-    return ".".join(part[:64] if part.isprintable() else ascii(part[:64]) for part in path)
 
 
 def check_accounts(options: Options, brokers: Collection[str], problems: Problems) -> None:
@@ -310,54 +211,6 @@ def _check_direction(
         problems.add((*path, "direction"), said)
 
 
-def check_secrets(settings: Settings, problems: Problems) -> None:
-    """Refuse a secret that can be guessed as soon as something is at stake, and one in a name always."""
-    for kind, names in (("strategies", settings.strategies), ("accounts", settings.accounts)):
-        for number, name in enumerate(names, 1):
-            if any(len(each) >= SHOWN_FROM and each in name for each in settings.known_secrets):
-                said = f"the name of number {number} holds a secret, and names are shown: rename it"
-                problems.add((kind, f"number {number}"), said)
-    exposed = _exposure(settings)
-    if not exposed:
-        return
-    for path, secret, remedy in _secrets(settings):
-        if fault := _weakness(secret):
-            said = f"{fault}, but {exposed}: {remedy.format(secrets.token_urlsafe(24))}"
-            problems.add(path, said)
-
-
-def _exposure(settings: Settings) -> str:
-    """Say what is at stake: money, or a port that others can reach. Empty: nothing is."""
-    if settings.live_accounts:
-        return f"account {settings.live_accounts[0]} is live"
-    host = settings.webhook.host
-    return "" if is_loopback(host) else f"the server listens beyond this machine (host {host})"
-
-
-def _secrets(settings: Settings) -> Iterator[tuple[Location, Secret | None, str]]:
-    """Yield each secret with its place and what to do about it."""
-    remedy = "put this line into .env: {}={{}}"
-    name = "TRADINGVIEW_WEBHOOK_SECRET"
-    yield ("webhook", "secret"), settings.webhook.secret, remedy.format(name)
-    for strategy, its in settings.strategies.items():
-        if its.secret:
-            yield ("strategies", strategy, "secret"), its.secret, 'write secret: "{}"'
-    if settings.admin_token:
-        yield ADMIN, settings.admin_token, remedy.format("ADMIN_TOKEN")
-
-
-def _weakness(secret: Secret | None) -> str:
-    """Say why a secret can be guessed; empty when it cannot."""
-    text = secret.get_secret_value() if secret else ""
-    if not text:
-        return "is empty"
-    if len(text) < MIN_SECRET_LENGTH:
-        return f"is shorter than {MIN_SECRET_LENGTH} characters"
-    if _EXAMPLE.fullmatch(text.lower()) or len(set(text)) < 6:
-        return "is an example or easily guessed"
-    return ""
-
-
 def list_venue_notes(options: Options, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
     """Return what the venues forbid of those accounts that send orders there."""
     return tuple(
@@ -377,10 +230,10 @@ def warnings(settings: Settings) -> list[str]:
         for file in settings.secret_files
         if os.name == "posix" and file.stat().st_mode & stat.S_IROTH
     ]
-    for path, secret, _ in _secrets(settings):
-        if secret and (fault := _weakness(secret)):
+    for path, secret, _ in list_secrets(settings):
+        if secret and (fault := find_weakness(secret)):
             allowed = "allowed only while nothing is live and only this machine can connect"
-            found.append(f"{_dotted(path)} {fault}: {allowed}")
+            found.append(f"{dotted(path)} {fault}: {allowed}")
     for name, account in settings.accounts.items():
         if account.live and settings.trading != "live":
             said = "has live: true and trades on paper, because trading is paper: set trading: live"

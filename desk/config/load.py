@@ -7,7 +7,6 @@ the start; no secret is ever part of a problem, a description or a warning.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -19,25 +18,26 @@ from pydantic import ValidationError
 from brokers.protocol import VenueFacts
 from desk.config import yaml_text
 from desk.config.checks import (
-    ADMIN,
-    BLOCKS,
-    SHOWN_FROM,
-    Location,
-    Problems,
     check_account_keys,
     check_accounts,
     check_live,
     check_markets,
     check_sandboxes,
-    check_secrets,
     check_strategies,
-    describe_mistake,
     list_venue_notes,
     name_variable,
     warnings,
 )
-from desk.config.env_file import BROKEN, find_misspelt, read_env_file
+from desk.config.environment import (
+    find_unread,
+    keys_of,
+    lay_over,
+    read_admin_token,
+    read_environment,
+)
 from desk.config.presets import apply_presets
+from desk.config.problems import BLOCKS, Location, Problems, describe_mistake
+from desk.config.secret_checks import SHOWN_FROM, check_secrets
 from desk.config.settings import (
     Account,
     Logging,
@@ -66,23 +66,6 @@ __all__ = [
     "load",
     "warnings",
 ]
-
-
-_VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "HOST": ("webhook", "host"),
-    "PORT": ("webhook", "port"),
-    "TRADINGVIEW_WEBHOOK_SECRET": ("webhook", "secret"),
-    "LOG_LEVEL": ("logging", "level"),
-    "DATABASE_URL": ("state",),
-    "PRICES": ("prices",),
-}
-
-
-_ELSEWHERE = ("CONFIG", "DEBUG", "ABANDON_LIVE")
-"""Variables that are read in another way."""
-
-
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class SettingsError(Exception):
@@ -117,8 +100,8 @@ def load(
     blocks = (raw["webhook"], *raw["strategies"].values())
     holds_secret = any(block.get("secret") for block in blocks)
     dotenv = file.parent / ".env"
-    variables = _read_environment(dotenv, environ, problems)
-    _apply(raw, variables, overrides, problems)
+    variables = read_environment(dotenv, environ, problems)
+    lay_over(raw, variables, overrides, problems)
     declared = tuple(raw["accounts"])
     apply_presets(raw["accounts"])
     _fill_in(raw["accounts"], brokers)
@@ -132,9 +115,9 @@ def load(
     settings = Settings.model_construct(
         **{name: getattr(options, name) for name in Options.model_fields},
         file=file,
-        admin_token=_read_admin_token(variables, problems),
+        admin_token=read_admin_token(variables, problems),
         secret_files=((file,) if holds_secret else ()) + ((dotenv,) if dotenv.is_file() else ()),
-        unread=_find_unread(variables, options, brokers),
+        unread=find_unread(variables, options, brokers),
         venue_notes=list_venue_notes(options, brokers),
     )
     check_secrets(settings, problems)
@@ -226,91 +209,6 @@ def _join_synonyms(strategy: dict[str, Any], path: Location, problems: Problems)
         problems.add((*path, "exchange"), "means the same as account and says otherwise: keep one")
 
 
-def _read_environment(
-    dotenv: Path, environ: Mapping[str, str], problems: Problems
-) -> Mapping[str, tuple[str, str]]:
-    """Return each variable that is set with the place it comes from; the real environment wins."""
-    found: dict[str, tuple[str, str]] = {}
-    try:
-        if dotenv.is_file():
-            values, broken = read_env_file(dotenv)
-            found = {name: (value, ".env") for name, value in values.items()}
-            for line in broken:
-                problems.origins[".env", str(line)] = f".env: line {line}"
-                problems.add((".env", str(line)), BROKEN)
-    except (OSError, UnicodeDecodeError):
-        problems.origins[(".env",)] = ".env"
-        problems.add((".env",), "cannot be read: save it as UTF-8 and check its permissions")
-    return found | {name: (value, "environment") for name, value in environ.items() if value}
-
-
-def _apply(
-    raw: dict[str, Any],
-    variables: Mapping[str, tuple[str, str]],
-    overrides: Mapping[str, object],
-    problems: Problems,
-) -> None:
-    """Lay the environment over the file and the command line over both."""
-    if variables.get("DEBUG", ("", ""))[0].lower() in _YES:
-        variables = {"LOG_LEVEL": ("DEBUG", variables["DEBUG"][1]), **variables}
-    laid: list[tuple[Location, object, str]] = [
-        (path, variables[name][0], f"{variables[name][1]}: {name}")
-        for name, path in _VARIABLES.items()
-        if name in variables
-    ]
-    laid += [
-        (("webhook", name), value, f"command line: --{name}")
-        for name, value in overrides.items()
-        if value is not None
-    ]
-    for path, value, origin in laid:
-        block = raw[path[0]] if len(path) == 2 else raw
-        is_port = path[-1] == "port" and re.fullmatch("[0-9]{1,5}", str(value))
-        block[path[-1]] = int(str(value)) if is_port else value
-        problems.origins[path] = origin
-
-
-def _read_admin_token(
-    variables: Mapping[str, tuple[str, str]], problems: Problems
-) -> Secret | None:
-    """Return the token for the controls; None means that nobody may use them."""
-    value, origin = variables.get("ADMIN_TOKEN", ("", ""))
-    problems.origins[ADMIN] = f"{origin}: ADMIN_TOKEN"
-    if value != value.strip() or not value.isprintable():
-        problems.add(ADMIN, "expected a text without spaces around it")
-    return Secret(value) if value else None
-
-
-def _find_unread(
-    variables: Mapping[str, tuple[str, str]],
-    options: Options,
-    brokers: Mapping[str, VenueFacts],
-) -> tuple[str, ...]:
-    """Return a sentence for each variable that was probably meant for us and is not read.
-
-    Of the environment only names that look like our secrets are told: the rest belongs to other programs.
-    """
-    keys = {name for each in brokers.values() for name in (*each.needs, *each.optional)}
-    keys |= {
-        name_variable(account, name)
-        for account, each in options.accounts.items()
-        for name in _keys_of(each, brokers)
-    }
-    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
-    known = {*_VARIABLES, *secret, *_ELSEWHERE}
-    found = []
-    for place, like in ((".env", known), ("environment", secret)):
-        names = [name for name, (_, origin) in variables.items() if origin == place]
-        for name, near in find_misspelt(names, like):
-            found.append(f"{place}: {name} is not read; did you mean {near}?")
-    if variables.get("DEBUG", ("", ""))[0].lower() not in ("", *_YES, *_NO):
-        text = (
-            "DEBUG is neither true nor false, so it is ignored: write DEBUG=true or LOG_LEVEL=DEBUG"
-        )
-        found.append(f"{variables['DEBUG'][1]}: {text}")
-    return tuple(found)
-
-
 def _validate(raw: dict[str, Any], problems: Problems) -> Options:
     """Check every value by itself; one that is wrong gives way to its default meanwhile."""
     while True:
@@ -345,12 +243,6 @@ def _find_missing(
     return tuple(name for name in facts.needs if name not in values)
 
 
-def _keys_of(account: Account, brokers: Mapping[str, VenueFacts]) -> tuple[str, ...]:
-    """Return the names of what an account may log in with."""
-    facts = brokers.get(account.broker)
-    return (*facts.needs, *facts.optional) if facts else ()
-
-
 def _find_credentials(
     options: Options,
     brokers: Mapping[str, VenueFacts],
@@ -364,7 +256,7 @@ def _find_credentials(
     found: dict[str, Account] = {}
     for account, each in options.accounts.items():
         values: dict[str, str] = {}
-        for name in _keys_of(each, brokers):
+        for name in keys_of(each, brokers):
             own = name_variable(account, name)
             value, origin = variables.get(own) or variables.get(name) or ("", "")
             if value != value.strip() or not value.isprintable():
