@@ -72,13 +72,13 @@ from desk.formats import to_json
 from desk.process.banner import write_banner
 from desk.process.clock import steady_seconds
 from desk.process.port import CannotListen, check_port
+from desk.process.version import VERSION
 from desk.state.backup import CannotBackUp, back_up
 from desk.state.rehearsal import find_fault as try_start
 from desk.state.store import StoreUnavailable
 from desk.venue.prices import AskPrice
 from parsers import glance, mask_flat, parse
 
-VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
 EXIT_LOCKED = 3
 """The settings are right and something here stands in the way of a start."""
@@ -104,7 +104,8 @@ def create_app(
         _give_up(error)
     gate = Gate(settings, steady_seconds)
     read = functools.partial(parse, known=settings.known_secrets)
-    return _build(AlertApi(settings, running.desk, gate, read, glance), real, running.stop)
+    api = AlertApi(settings, running.desk, gate, read, glance, mask_flat)
+    return _build(api, real, running.stop)
 
 
 def connect_brokers(
@@ -249,7 +250,7 @@ def _add_control_routes(app: Flask, api: AlertApi) -> None:
         request.max_content_length = MAX_UPLOAD
         sent = request.files.getlist("file")
         files = ((each.filename or "", each.read()) for each in sent)
-        return _send(api.compare(files if sent else None, request.form.get("zone"), mask_flat))
+        return _send(api.compare(files if sent else None, request.form.get("zone")))
 
 
 def _add_page_routes(app: Flask, api: AlertApi) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import compare, exchange_orders, growth, order_latency, page, throughput
+from bench import assistant, compare, exchange_orders, growth, order_latency, page, throughput
 from bench.figures import print_table
 
 with tempfile.TemporaryDirectory(prefix="bench-") as place:
@@ -19,5 +19,6 @@ with tempfile.TemporaryDirectory(prefix="bench-") as place:
     figures += exchange_orders.measure()
     figures += growth.measure(Path(place) / "growth", alerts=1_000_000, rounds=11)
     figures += page.measure(Path(place) / "page", rounds=7, count=2560)
+    figures += assistant.measure(Path(place) / "assistant", alerts=1_000_000, rounds=9)
     figures += compare.measure(Path(place) / "compare", count=100_000)
 sys.exit(print_table(figures))

@@ -95,22 +95,10 @@ export function alerts(_, query) {
   };
 }
 
-const MEANS = {
-  pending: 'It is being carried out.', unknown: 'Nobody knows yet whether its order exists: the venue is asked until it says so, and nothing is sent twice.',
-  unreached: 'The venue could not be reached, so nothing was ordered.', filled: 'It traded.', partly_filled: 'A part of it traded.', accepted: 'It was taken; its order works.',
-  cancelled: 'Its order was cancelled before it filled.', expired: 'It came too late to trade.', nothing_to_do: 'There was nothing to do, so nothing was ordered.',
-  absent: 'Its order never came to be at the venue.', refused: 'The venue refused its order.', denied: 'It was not traded: a rule here stood against it.',
-};
 const ORDER = ['Sent', 'Outcome', 'Account', 'What', 'Limit', 'Stop', 'Filled', 'Average', 'Answer'];
 const part = (name, title, ...inside) => h('section', { 'data-part': name, 'aria-label': title }, h('h2', {}, title), inside);
 const pairs = (shape) => h('dl', {}, Object.entries(shape ?? {}).filter(([, value]) => value != null).map(([name, value]) =>
   h('div', {}, h('dt', { class: 'dim' }, name.replaceAll('_', ' ')), h('dd', {}, typeof value === 'object' ? Object.entries(value).map((each) => each.join(' ')).join(', ') : value))));
-
-function explain(row) {
-  const what = [row.action ?? 'something', row.symbol, row.strategy && `for ${row.strategy}`].filter(Boolean).join(' ');
-  const code = row.code ? ` The reason has the code ${row.code}.` : '', ends = (row.closed ?? []).map((each) => ` ${each.message}`).join('');
-  return `The alert arrived and asked to ${what}. ${MEANS[row.status] ?? ''} ${row.message ?? ''}${code}${ends}`;
-}
 
 export function story(id) {
   const node = h('section', { 'data-view': 'story' }, h('h1', {}, 'Alert'), h('p', {}, 'Loading…'));
@@ -141,7 +129,7 @@ export function story(id) {
       const refused = (row.orders ?? []).filter((each) => !each.client_order_id);
       node.replaceChildren(h('p', {}, h('a', { href: '#/alerts' }, 'Back to the list')), h('article', { 'data-story': id },
         h('h1', {}, `${row.action ?? 'Alert'} ${row.symbol ?? ''}`, ' ', outcome(row.status)), h('p', {}, time(row.received_at), ` · ${row.alert_id}`),
-        part('explain', 'In a sentence', h('p', {}, explain(row)), (row.warnings ?? []).map((each) => h('p', { class: 'warn' }, each))),
+        part('explain', 'In a sentence', h('p', {}, row.explain), (row.warnings ?? []).map((each) => h('p', { class: 'warn' }, each))),
         h('div', { class: 'row' }, h('button', { onclick: () => copy(row) }, 'Copy as curl'), h('button', { onclick: () => replay(row).catch((error) => show(error.message)) }, 'Replay on paper')), result,
         part('body', 'What TradingView sent', h('pre', {}, row.body)),
         part('understood', 'What was understood', row.alert ? pairs({ ...row.alert, ...row.notes, comment: row.comment }) : 'It could not be read as an alert.'),

@@ -48,6 +48,7 @@ class AlertApi:
         gate: Gate,
         parse: Callable[[bytes], Message],
         glance: Callable[[bytes], list[str]],
+        mask: MaskText,
     ) -> None:
         self.settings = settings
         self.desk = desk
@@ -55,6 +56,7 @@ class AlertApi:
         self._gate = gate
         self._parse = parse
         self._glance = glance
+        self._mask = mask
         self._reply_within = float(settings.webhook.reply_within_seconds)
         self._waiting = 0
         self.controls = Controls(settings, desk, self._await_command)
@@ -113,15 +115,15 @@ class AlertApi:
             return replace(preview, http=200) if self.owner.is_trying(caller) else preview
         return write_received(reply, message) if is_queued else write_outcomes(reply, message)
 
-    def send_by_hand(self, body: bytes) -> ApiResponse:
+    def send_by_hand(self, body: bytes, *, is_dry: bool = False) -> ApiResponse:
         """Take an alert that the owner sends, who needs no secret, and return what came of it.
 
-        Raises `StoreUnavailable`.
+        `is_dry`: only what would come of it. Raises `StoreUnavailable`.
         """
         began = time.perf_counter()
         message = self._parse(body)
         timings = {"parse": round((time.perf_counter() - began) * 1000, 3)}
-        is_dry = self._is_test(message)
+        is_dry = self._is_test(message) or is_dry
         reply = self._submit(message, body, ((BY_HAND,), True), timings, is_dry=is_dry)
         self._await(reply, began, is_queued=is_dry)
         return write_preview(reply, message) if is_dry else write_outcomes(reply, message)
@@ -256,16 +258,14 @@ class AlertApi:
     def _await_command(self, reply: PendingReply, is_queued: bool) -> None:
         self._await(reply, time.perf_counter(), is_queued=is_queued)
 
-    def compare(
-        self, files: Iterable[tuple[str, bytes]] | None, zone: str | None, mask: MaskText
-    ) -> ApiResponse:
+    def compare(self, files: Iterable[tuple[str, bytes]] | None, zone: str | None) -> ApiResponse:
         """Answer how TradingView's exports and the record differ. Raises `HttpRefusal`."""
         if files is None:
             text = "Send the exported files as fields named file, and the field zone where it is needed."
             raise HttpRefusal(422, "FILE_UNREADABLE", text)
         dedupe_ms = self.settings.webhook.dedupe_seconds * 1000
         reading = self.desk.store.reader
-        return answer_comparison(reading, files, zone, self._parse, mask, dedupe_ms)
+        return answer_comparison(reading, files, zone, self._parse, self._mask, dedupe_ms)
 
 
 def _halts_everything(message: Message) -> bool:

@@ -77,6 +77,7 @@ class Gate:
         self._global = _keys(webhook.secret)
         self._own = {name: _keys(each.secret) for name, each in settings.strategies.items()}
         self._admin = _keys(settings.admin_token)
+        self._assistant = _keys(settings.mcp.token)
         self._proxies = tuple(map(ipaddress.ip_network, webhook.trusted_proxies))
         self._allowed = _networks(webhook.allowed_ips)
         self._is_development = settings.is_development
@@ -239,6 +240,11 @@ class Gate:
         """
         offered = _read_token(authorization)
         return offered is not None and self._is_secret(offered, self._admin)
+
+    def is_assistant(self, authorization: str | None) -> bool:
+        """Tell whether an Authorization header holds the token of assistants, as Bearer."""
+        offered = None if is_basic(authorization) else _read_token(authorization)
+        return offered is not None and self._is_secret(offered, self._assistant)
 
     def is_guess(self, authorization: str | None) -> bool:
         """Tell whether a header offers a token at all: an empty one is nobody's guess."""

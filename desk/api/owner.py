@@ -19,6 +19,8 @@ FOREIGN_PAGE = (
     "Controls are not taken from another site's page, nor from a browser that does not say whose page "
     'asks. From a terminal: curl -H "Authorization: Bearer $ADMIN_TOKEN" …'
 )
+NO_ASSISTANT = "This is off. Set MCP_TOKEN in .env to a long text of its own, and restart."
+ADMIN, ASSISTANT = "ADMIN_TOKEN", "MCP_TOKEN"
 TRIED_AT = "/webhook/validate"
 FORWARDED = ("proto", "host", "port")
 log = logging.getLogger("server")
@@ -95,6 +97,26 @@ class Owner:
         """Whether our own page, with a session, tries a message: it knows no secret to put into it."""
         return caller.path == TRIED_AT and self.has_session(caller) and self._is_page_itself(caller)
 
+    def require_assistant(self, caller: Caller) -> None:
+        """Let in the assistant that shows MCP_TOKEN, from a program or a page of this address.
+
+        Raises `HttpRefusal`: 404 without such a token, 403 to another site's page, 421 without a host that is
+        ours to answer for, 401, and 429 after many guesses.
+        """
+        if self._settings.mcp.token is None:
+            raise HttpRefusal(404, "NOT_FOUND", NO_ASSISTANT)
+        if not self.find_origin(caller):
+            raise HttpRefusal(421, "UNREADABLE", "The request names no host.")
+        if self._is_foreign(caller):
+            raise HttpRefusal(403, "UNAUTHORIZED", FOREIGN_PAGE)
+        offered = caller.headers.get("authorization")
+        if not self._gate.is_assistant(offered):
+            if offered is not None:
+                self._count_guess(caller, ASSISTANT)
+            raise HttpRefusal(
+                401, "UNAUTHORIZED", "Send the header Authorization: Bearer MCP_TOKEN."
+            )
+
     # --- logging in and out ----------------------------------------------------------------------
 
     def log_in(self, caller: Caller, token: str) -> str | None:
@@ -118,7 +140,7 @@ class Owner:
         self._sessions.end(read_name(caller.headers.get("cookie")))
         return write_cookie("", self.find_origin(caller), self.find_prefix(caller))
 
-    def _count_guess(self, caller: Caller) -> None:
+    def _count_guess(self, caller: Caller, offered: str = ADMIN) -> None:
         address = self._address(caller)
         wait = self._gate.count_guess(address)
         if self._gate.must_tell(address):
@@ -126,7 +148,7 @@ class Owner:
         if wait is not None:
             text = f"Too many wrong tokens from this address. Try again in {wait} s."
             raise self._turn_away(address, HttpRefusal(429, "RATE_LIMITED", text, wait))
-        log.warning("turned_away", extra={"address": address, "text": "a wrong ADMIN_TOKEN"})
+        log.warning("turned_away", extra={"address": address, "text": f"a wrong {offered}"})
 
     # --- where a request comes from --------------------------------------------------------------
 

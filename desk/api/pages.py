@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from desk.alerts.answers import OUTCOMES, say_closed, write_alert
+from desk.alerts.explain import explain
 from desk.alerts.record import STORY
 from desk.api.performance import write_totals
 from desk.api.positions import write_manual, write_position, write_trade
@@ -164,6 +165,7 @@ def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
         return None
     story = STORY.validate_json(row.record)
     shape: dict[str, Any] = json.loads(row.answer)
+    ended = [{**write_trade(trade), "message": say_closed(trade)} for trade in closed]
     return {
         **shape,
         "received_at": iso(row.received_at),
@@ -198,7 +200,8 @@ def show_alert(desk: Desk, alert_id: str) -> dict[str, Any] | None:
             }
             for account, paper, instrument, order in orders
         ],
-        "closed": [{**write_trade(trade), "message": say_closed(trade)} for trade in closed],
+        "closed": ended,
+        "explain": explain({**shape, "closed": ended}),
         "milliseconds": story.timings,
     }
 

@@ -100,7 +100,7 @@ def read_caller(environ: Environ) -> Caller:
     return Caller(peer, host, environ["PATH_INFO"], is_reading, EnvironHeaders(environ))
 
 
-def read_body(environ: Environ) -> bytes:
+def read_body(environ: Environ, most: int = MAX_BODY) -> bytes:
     """Return the whole body. Without a length gunicorn would silently cut it at the limit."""
     text = environ.get("CONTENT_LENGTH") or ""
     is_chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -108,8 +108,9 @@ def read_body(environ: Environ) -> bytes:
         said = "Send the alert with a Content-Length." if is_chunked else NO_BODY
         raise HttpRefusal(411, "LENGTH_REQUIRED", said)
     length = int(text[:12])
-    if length > MAX_BODY:
-        raise HttpRefusal(413, "TOO_LARGE", TOO_LARGE)
+    if length > most:
+        text = TOO_LARGE if most == MAX_BODY else f"A request here may have {most} bytes."
+        raise HttpRefusal(413, "TOO_LARGE", text)
     body: bytes = environ["wsgi.input"].read(length)
     if len(body) != length:  # the sender hung up: qty=1 may have been qty=1000
         raise HttpRefusal(400, "UNREADABLE", "The body ended before its Content-Length.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from desk.api import pages
 from desk.api.alert_api import AlertApi
+from desk.api.assistant import MOST_FROM_ASSISTANT, Assistant
 from desk.api.performance import read_choice, show_performance, write_csv
 from desk.api.requests import (
     ApiResponse,
@@ -89,12 +90,20 @@ def _resolve(api: AlertApi, asked: Asked) -> ApiResponse:
     return api.controls.resolve(asked.parts["client_order_id"], options)
 
 
+def _mcp(api: AlertApi, asked: Asked) -> ApiResponse:
+    caller = read_caller(asked.environ)
+    api.owner.require_assistant(caller)
+    reply = Assistant(api).answer(caller, read_body(asked.environ, MOST_FROM_ASSISTANT))
+    return ApiResponse(reply.http, "" if reply.shape is None else to_json(reply.shape))
+
+
 ROUTES = (
     Route("GET", "/strategies", _strategies),
     Route("GET", "/positions", _positions),
     Route("GET", "/performance", _performance),
     Route("POST", "/strategies/<name>/mode", _set_mode),
     Route("POST", "/send", _send),
+    Route("POST", "/mcp", _mcp),
     Route("POST", "/orders/<client_order_id>/cancel", _cancel),
     Route("POST", "/orders/<client_order_id>/resolve", _resolve),
 )

@@ -21,6 +21,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "LOG_LEVEL": ("logging", "level"),
     "DATABASE_URL": ("state",),
     "PRICES": ("prices",),
+    "MCP_TOKEN": ("mcp", "token"),
 }
 
 
@@ -99,7 +100,7 @@ def find_unread(
         for account, each in options.accounts.items()
         for name in keys_of(each, brokers)
     }
-    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN"} | keys
+    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "MCP_TOKEN"} | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
     found = []
     for place, like in ((".env", known), ("environment", secret)):

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from desk.config.settings import (
     Account,
     Logging,
+    Mcp,
     Options,
     Performance,
     Risk,
@@ -26,6 +27,7 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
     "webhook": Webhook,
     "risk": RiskEverywhere,
     "logging": Logging,
+    "mcp": Mcp,
     "accounts": Account,
     "strategies": Strategy,
 }
@@ -74,7 +76,7 @@ def describe_mistake(detail: Mapping[str, Any], path: Location) -> str:
 
 def _found(path: Location, value: object) -> str:
     """Quote what was found, unless it may hold a secret."""
-    if path[-1] in ("secret", "state"):
+    if path[-1] in ("secret", "state", "token"):
         return ""
     if isinstance(value, str):
         shown = repr(value[:40])[1:-1].replace('"', "'")
@@ -95,7 +97,7 @@ def _unknown(path: Location) -> str:
         return f"is not a setting; did you mean {near[0]}?"
     for block, other in BLOCKS.items():
         if path[-1] in other.model_fields:
-            is_one = block in ("webhook", "logging", "risk")
+            is_one = block in ("webhook", "logging", "mcp", "risk")
             place = f"{block}.{path[-1]}" if is_one else f"each of {block}"
             return f"is not a setting here; it belongs to {place}"
     return f"is not a setting; known here: {', '.join(known)}"

@@ -253,6 +253,13 @@ class Logging(_Settings):
     keep: Annotated[int, whole(0, 1000)] = 5
 
 
+class Mcp(_Settings):
+    """What an assistant may do at `POST /mcp`, once it has a token of its own."""
+
+    token: MaybeSecret = None
+    may_halt: bool = False
+
+
 class Options(_Settings):
     """Everything config.yaml can say."""
 
@@ -267,6 +274,7 @@ class Options(_Settings):
     performance: Annotated[Performance, block] | None = None
     state: Annotated[str, text(STATE, is_state)] = "sqlite:///state.db"
     logging: Logging = Logging()
+    mcp: Annotated[Mcp, block] = Mcp()
 
 
 class Settings(Options):
@@ -308,7 +316,7 @@ class Settings(Options):
     @property
     def known_secrets(self) -> tuple[str, ...]:
         """Return every secret there is, to keep them out of what is shown."""
-        found = [self.webhook.secret, self.admin_token]
+        found = [self.webhook.secret, self.admin_token, self.mcp.token]
         found += [each.secret for each in self.strategies.values()]
         texts = [each.get_secret_value() for each in found if each]
         for account in self.accounts.values():

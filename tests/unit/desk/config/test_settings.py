@@ -369,7 +369,7 @@ KEYS = [
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
      ("admin_token: is not a setting; known here: webhook, trading, prices, default_account, "
-     "default_quantity, accounts, strategies, risk, performance, state, logging")),
+     "default_quantity, accounts, strategies, risk, performance, state, logging, mcp")),
 ]  # fmt: skip
 
 AGAINST_EACH_OTHER = [
@@ -850,7 +850,8 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
-    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
+    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "MCP_TOKEN", "HOST", "PORT"]
+    ours += ["LOG_LEVEL", "PRICES"]
     elsewhere = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
     elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
     elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
