@@ -1,7 +1,7 @@
 # The tasks of this project. `make run` and `make test` need Python 3.11 or newer and make, nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format docs screenshots bench drill clean token
+.PHONY: help run test check lint audit lock format docs screenshots bench drill clean token
 SHELL := /bin/sh
 
 # `make run PYTHON=/opt/python3.12/bin/python3` chooses another interpreter for .venv.
@@ -16,7 +16,9 @@ help:  ## Say what can be made.
 	@echo 'make run      start on paper; ARGS="--port 3333" is passed on'
 	@echo 'make test     run the tests; ARGS="-k duplicate" is passed on'
 	@echo 'make check    format, lint, types and tests, changing nothing'
-	@echo 'make lint     the same without the tests'
+	@echo 'make lint     the same without the tests and the audit'
+	@echo 'make audit    ask for known holes in the packages of requirements.lock'
+	@echo 'make lock     write requirements.lock anew: every package with version and hash'
 	@echo 'make format   format, and mend what can be mended'
 	@echo 'make docs     build the pages as a site in site/; a dead link makes it fail'
 	@echo 'make screenshots  take a picture of every view of the page; needs Chromium'
@@ -33,13 +35,22 @@ WORKERS = -n auto --dist worksteal
 test: $(VENV)/dev.stamp
 	@$(PY) -m pytest -q $(WORKERS) $(ARGS)
 
-check: lint
+check: lint audit
 	@$(PY) -m pytest -q $(WORKERS) $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+
+# It says so of each package that the registry in use knows nothing about.
+audit: $(VENV)/dev.stamp
+	@$(PY) -m pip_audit -r requirements.lock --disable-pip --progress-spinner off
+
+lock: $(VENV)/dev.stamp
+	@PIP_CONFIG_FILE=/dev/null $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 \
+	    --generate-hashes --upgrade --quiet --no-header -o requirements.lock
+	@echo 'requirements.lock is written.'
 
 format: $(VENV)/dev.stamp
 	@$(PY) -m ruff check --fix .

@@ -80,6 +80,8 @@ from desk.venue.prices import AskPrice
 from parsers import glance, mask_flat, parse
 
 HERE = Path(__file__).resolve().parent
+FILES = HERE if (HERE / "gunicorn.conf.py").is_file() else HERE / "desk" / "files"
+"""Where the page's files and gunicorn's settings lie: beside the program, or in an installed package."""
 EXIT_LOCKED = 3
 """The settings are right and something here stands in the way of a start."""
 HTTP_ERRORS = {413: ("TOO_LARGE", TOO_LARGE)}
@@ -167,7 +169,7 @@ def _give_up(error: Exception) -> NoReturn:
 
 
 def _build(api: AlertApi, real: Mapping[str, Broker], stop_desk: Callable[[], None]) -> Flask:
-    app = Flask(__name__)
+    app = Flask(__name__, root_path=str(FILES))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.stop_desk = stop_desk  # type: ignore[attr-defined]
     _add_reading_routes(app, api)
@@ -436,7 +438,7 @@ def _serve(settings: Settings) -> None:
         print_banner(settings)
         create_app(settings).run(settings.webhook.host, settings.webhook.port, threaded=True)
         return
-    sys.argv = ["gunicorn", "--config", str(HERE / "gunicorn.conf.py")]
+    sys.argv = ["gunicorn", "--config", str(FILES / "gunicorn.conf.py")]
     WSGIApplication("%(prog)s").run()
 
 

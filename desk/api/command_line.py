@@ -21,6 +21,7 @@ from desk.compare.comparison import ZoneNeeded
 from desk.compare.own import MaskText
 from desk.compare.tables import FileUnreadable
 from desk.config.settings import Settings
+from desk.process.version import VERSION
 from desk.state.store import Glimpse, StoreDamaged, StoreUnavailable
 from parsers.alert import Message
 
@@ -35,6 +36,7 @@ class CannotCompare(Exception):
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options of the program. Ends it with code 2 where they do not fit together."""
     parser = argparse.ArgumentParser(description="Turn TradingView alerts into orders.")
+    parser.add_argument("--version", action="version", version=f"tradingview-receiver {VERSION}")
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default 8080)")
     parser.add_argument("--config", help="settings file (default config.yaml beside the program)")

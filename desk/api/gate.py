@@ -28,6 +28,9 @@ REFUSAL = (
 )
 """The one answer to whoever may not speak."""
 
+OLD_SECRET = "This alert still has the old secret: put the new one into its message."
+"""What the story of such an alert says, so that those that are left are found."""
+
 TELL_AT_FAILURES = 50
 """So many refused credentials from one address within an hour are worth telling the user once."""
 
@@ -74,7 +77,8 @@ class Gate:
     ) -> None:
         webhook = settings.webhook
         self._compare = compare
-        self._global = _keys(webhook.secret)
+        self._old = _keys(webhook.old_secret)
+        self._global = (*_keys(webhook.secret), *self._old)
         self._own = {name: _keys(each.secret) for name, each in settings.strategies.items()}
         self._admin = _keys(settings.admin_token)
         self._assistant = _keys(settings.mcp.token)
@@ -188,7 +192,16 @@ class Gate:
         warning = None
         if is_valid and wrong:
             warning = f"A second credential, in {wrong[0]}, is not ours; the valid one counted."
+        elif is_valid and self._is_old(body, [*url_secrets, *body_secrets], signature):
+            warning = OLD_SECRET
         return AuthResult(is_valid, is_valid, warning)
+
+    def _is_old(self, body: bytes, offered: Sequence[str], signature: str | None) -> bool:
+        """Tell whether a valid alert still has the secret that is to be given up."""
+        if not self._old:
+            return False
+        is_told = any(self._is_secret(text, self._old) for text in offered)
+        return is_told or (bool(signature) and self._is_signature(signature or "", body, self._old))
 
     def count_unauthenticated(self, address: str, *, failed: bool = False) -> int | None:
         """Count an alert that did not prove who it is from; return the seconds to wait, if any.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from brokers.protocol import VenueFacts
@@ -224,30 +224,32 @@ def list_venue_notes(options: Options, brokers: Mapping[str, VenueFacts]) -> tup
 
 def warnings(settings: Settings) -> list[str]:
     """Return what is allowed and unwise, a sentence each, in words that name the remedy."""
-    found = [*settings.unread, *settings.venue_notes]
-    found += [
-        f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
-        for file in settings.secret_files
-        if os.name == "posix" and file.stat().st_mode & stat.S_IROTH
-    ]
-    for path, secret, _ in list_secrets(settings):
-        if secret and (fault := find_weakness(secret)):
-            allowed = "allowed only while nothing is live and only this machine can connect"
-            found.append(f"{dotted(path)} {fault}: {allowed}")
+    found = [*settings.unread, *settings.venue_notes, *_warn_of_secrets(settings)]
     for name, account in settings.accounts.items():
-        if account.live and settings.trading != "live":
-            said = "has live: true and trades on paper, because trading is paper: set trading: live"
-            found.append(f"accounts.{name} {said}")
-    for name, account in settings.accounts.items():
-        if account.sandbox and account.missing:
-            said = (
-                f"cannot log in: its alerts are refused. Set {', '.join(account.missing)} in .env"
-            )
-            found.append(f"accounts.{name} {said}")
-        if account.base_url and not _is_private(account.base_url):
-            found.append(f"accounts.{name}.base_url sends its keys unencrypted: use https")
+        found += [f"accounts.{name}{text}" for text in _warn_of_account(settings, account)]
     if settings.trading == "live" and not settings.live_accounts:
         found.append("trading is live and no account is: set live: true on the account that may")
     if any(entry.endswith("/0") for entry in settings.webhook.trusted_proxies):
         found.append("webhook.trusted_proxies trusts everybody: any caller can forge its address")
     return found
+
+
+def _warn_of_secrets(settings: Settings) -> Iterator[str]:
+    for file in settings.secret_files:
+        if os.name == "posix" and file.stat().st_mode & stat.S_IROTH:
+            yield f"{file.name} holds secrets and every user can read it: chmod 600 {file}"
+    for path, secret, _ in list_secrets(settings):
+        if secret and (fault := find_weakness(secret)):
+            allowed = "allowed only while nothing is live and only this machine can connect"
+            yield f"{dotted(path)} {fault}: {allowed}"
+    if settings.webhook.old_secret:
+        yield "webhook.old_secret is still taken: take it out once no alert warns that it has it"
+
+
+def _warn_of_account(settings: Settings, account: Account) -> Iterator[str]:
+    if account.live and settings.trading != "live":
+        yield " has live: true and trades on paper, because trading is paper: set trading: live"
+    if account.sandbox and account.missing:
+        yield f" cannot log in: its alerts are refused. Set {', '.join(account.missing)} in .env"
+    if account.base_url and not _is_private(account.base_url):
+        yield ".base_url sends its keys unencrypted: use https"

@@ -18,6 +18,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "HOST": ("webhook", "host"),
     "PORT": ("webhook", "port"),
     "TRADINGVIEW_WEBHOOK_SECRET": ("webhook", "secret"),
+    "TRADINGVIEW_WEBHOOK_SECRET_OLD": ("webhook", "old_secret"),
     "LOG_LEVEL": ("logging", "level"),
     "DATABASE_URL": ("state",),
     "PRICES": ("prices",),
@@ -100,7 +101,12 @@ def find_unread(
         for account, each in options.accounts.items()
         for name in keys_of(each, brokers)
     }
-    secret = {"TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "MCP_TOKEN"} | keys
+    secret = {
+        "TRADINGVIEW_WEBHOOK_SECRET",
+        "TRADINGVIEW_WEBHOOK_SECRET_OLD",
+        "ADMIN_TOKEN",
+        "MCP_TOKEN",
+    } | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
     found = []
     for place, like in ((".env", known), ("environment", secret)):

@@ -26,6 +26,9 @@ def check_secrets(settings: Settings, problems: Problems) -> None:
             if any(len(each) >= SHOWN_FROM and each in name for each in settings.known_secrets):
                 said = f"the name of number {number} holds a secret, and names are shown: rename it"
                 problems.add((kind, f"number {number}"), said)
+    if settings.webhook.old_secret and not settings.webhook.secret:
+        said = "is the secret before the present one, and there is none: set that too"
+        problems.add(("webhook", "old_secret"), said)
     exposed = _exposure(settings)
     if not exposed:
         return
@@ -48,6 +51,8 @@ def list_secrets(settings: Settings) -> Iterator[tuple[Location, Secret | None, 
     remedy = "put this line into .env: {}={{}}"
     name = "TRADINGVIEW_WEBHOOK_SECRET"
     yield ("webhook", "secret"), settings.webhook.secret, remedy.format(name)
+    if settings.webhook.old_secret:
+        yield ("webhook", "old_secret"), settings.webhook.old_secret, "take it out"
     for strategy, its in settings.strategies.items():
         if its.secret:
             yield ("strategies", strategy, "secret"), its.secret, 'write secret: "{}"'

@@ -83,6 +83,7 @@ class Webhook(_Settings):
     host: Annotated[str, text("an address or a host name", is_host)] = "127.0.0.1"
     port: Annotated[int, whole(0, 65535)] = 8080
     secret: MaybeSecret = None
+    old_secret: MaybeSecret = None
     rate_limit: Annotated[str, text("a rate like 10/minute", is_rate)] = "10/minute"
     allowed_ips: Annotated[tuple[str, ...], networks("tradingview")] = ()
     trusted_proxies: Annotated[tuple[str, ...], networks()] = ("127.0.0.1", "::1")
@@ -316,7 +317,7 @@ class Settings(Options):
     @property
     def known_secrets(self) -> tuple[str, ...]:
         """Return every secret there is, to keep them out of what is shown."""
-        found = [self.webhook.secret, self.admin_token, self.mcp.token]
+        found = [self.webhook.secret, self.webhook.old_secret, self.admin_token, self.mcp.token]
         found += [each.secret for each in self.strategies.values()]
         texts = [each.get_secret_value() for each in found if each]
         for account in self.accounts.values():

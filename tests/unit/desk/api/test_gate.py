@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.api import gate
-from desk.api.gate import TELL_AT_FAILURES, TRADINGVIEW, AuthResult, Gate
+from desk.api.gate import OLD_SECRET, TELL_AT_FAILURES, TRADINGVIEW, AuthResult, Gate
 from desk.config.load import Settings, load
 from desk.engine.rates import Rates
 from tests.support.fakes import make_facts
@@ -219,6 +219,22 @@ def test_a_list_of_guesses_is_no_credential(tmp_path: Path, clock: Clock) -> Non
     """One request carries at most a few guesses, even when the right one is among them."""
     guesses = [*(f"guess {number}" for number in range(500)), GLOBAL]
     assert not check(Gate(secured(tmp_path), clock), body=guesses).allowed
+
+
+def test_while_the_secret_is_changed_both_are_taken_and_the_old_one_is_told(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """In the message, in the URL and as signature; a third is refused."""
+    old = "the-secret-of-last-year-8"
+    gate = Gate(settings(tmp_path, f"webhook: {{secret: {GLOBAL}, old_secret: {old}}}"), clock)
+    for secret, warning in ((GLOBAL, None), (old, OLD_SECRET)):
+        for found in (
+            gate.check_credentials(BODY, (), None, (secret,), None),
+            gate.check_credentials(BODY, (secret,), None, (), "swing"),
+            gate.check_credentials(BODY, (), sign(secret), (), None),
+        ):
+            assert (found.allowed, found.is_authenticated, found.warning) == (True, True, warning)
+    assert not gate.check_credentials(BODY, (), None, ("neither-of-the-two-1",), None).allowed
 
 
 def test_without_a_secret_everybody_may_speak_and_nobody_is_authenticated(

@@ -365,6 +365,8 @@ KEYS = [
     ("port: 8080", "port: is not a setting here; it belongs to webhook.port"),
     ("accounts: {paper_simulator: {broker: paper}, v: {broker: binance, market: equity, shorts: true}}",
      "accounts.v.shorts: is for the paper broker: what can be sold short at a venue the venue says"),
+    ("webhook: {old_secret: the-secret-of-last-year-8}",
+     "webhook.old_secret: is the secret before the present one, and there is none: set that too"),
     ("webhook: {leverage: 3}",
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
@@ -850,8 +852,8 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     """Each name there changes a setting, and copying the file unchanged changes nothing."""
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
-    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "ADMIN_TOKEN", "MCP_TOKEN", "HOST", "PORT"]
-    ours += ["LOG_LEVEL", "PRICES"]
+    ours = ["TRADINGVIEW_WEBHOOK_SECRET", "TRADINGVIEW_WEBHOOK_SECRET_OLD", "ADMIN_TOKEN"]
+    ours += ["MCP_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     elsewhere = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
     elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
     elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
@@ -864,6 +866,8 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG", "PRICES": "alerts"}
     for name in names[: -len(elsewhere)]:
         environ = {name: values.get(name, GOOD)}
+        if name.endswith("_OLD"):
+            environ["TRADINGVIEW_WEBHOOK_SECRET"] = GOOD
         assert describe(read(tmp_path, text, environ, dotenv="", needs=NEEDS)) != plain
     needs = {"binance": (*NEEDS["binance"], *elsewhere)}
     known = describe(read(tmp_path, text, dotenv="", needs=needs))
