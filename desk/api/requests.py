@@ -136,8 +136,8 @@ def read_options(environ: Environ, known: set[str]) -> dict[str, Any]:
     options = {name: value for name, value in shape.items() if value is not None}
     plain = ("confirm", "quantity", "price")
     given = [value for name, value in options.items() if name not in plain]
-    if not all(isinstance(each, str) and each.isprintable() for each in given):
-        raise HttpRefusal(422, "UNREADABLE", "Names are texts in quotes.")
+    if not all(isinstance(each, str) and each.strip() and each.isprintable() for each in given):
+        raise HttpRefusal(422, "UNREADABLE", "Names are texts in quotes, and not empty.")
     return options
 
 

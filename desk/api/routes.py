@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from desk.api import pages
 from desk.api.alert_api import AlertApi
 from desk.api.assistant import MOST_FROM_ASSISTANT, Assistant
+from desk.api.openapi import write_openapi
 from desk.api.performance import read_choice, show_performance, write_csv
 from desk.api.requests import (
     ApiResponse,
@@ -22,6 +23,7 @@ from desk.api.requests import (
     require_json,
 )
 from desk.formats import to_json
+from desk.process.version import VERSION
 
 Parts = Mapping[str, str]
 """What stands in the query, or in the places of a path."""
@@ -97,6 +99,10 @@ def _mcp(api: AlertApi, asked: Asked) -> ApiResponse:
     return ApiResponse(reply.http, "" if reply.shape is None else to_json(reply.shape))
 
 
+def _openapi(_api: AlertApi, _asked: Asked) -> ApiResponse:
+    return ApiResponse(200, to_json(write_openapi(VERSION)))
+
+
 ROUTES = (
     Route("GET", "/strategies", _strategies),
     Route("GET", "/positions", _positions),
@@ -104,6 +110,7 @@ ROUTES = (
     Route("POST", "/strategies/<name>/mode", _set_mode),
     Route("POST", "/send", _send),
     Route("POST", "/mcp", _mcp),
+    Route("GET", "/openapi.json", _openapi),
     Route("POST", "/orders/<client_order_id>/cancel", _cancel),
     Route("POST", "/orders/<client_order_id>/resolve", _resolve),
 )
