@@ -22,6 +22,7 @@ from desk.state.tables import (
     forget_old,
 )
 
+MINUTE_MS = 60_000
 RULES = tuple(each.name for each in fields(Rules))
 
 
@@ -32,7 +33,6 @@ class Counters(Tables):
         super().__init__()
         self.settings = settings
         self._lookups = lookups
-        self._trades = 0
         levels = settings.risk_levels()
         counts = ("max_orders_per_minute", "max_orders_per_day", "max_repeats")
         self.counts_orders = any(getattr(each, name) for each in levels for name in counts)
@@ -136,11 +136,18 @@ class Counters(Tables):
         self.count_result(row.account, row.paper, counted)
 
     def count_result(self, account: str, paper: bool, counted: CountedTrade) -> None:
-        """Count what is earned or lost for good towards the same result."""
+        """Count what is earned or lost for good towards the same result.
+
+        A day begins with a minute, so what belongs together within one is one sum: a strategy that trades all
+        day takes no more memory than its minutes.
+        """
         known = self.closed.setdefault((account, paper), {})
         forget_old(known, counted.at)
-        self._trades += 1
-        self.put(known, self._trades, counted)
+        key = (counted.at // MINUTE_MS, counted.strategy, counted.instrument, counted.quote)
+        before = known.get(key)
+        if before is not None:
+            counted = replace(before, result=before.result + counted.result)
+        self.put(known, key, counted)
 
     def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""

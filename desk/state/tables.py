@@ -76,11 +76,16 @@ class Opening:
     side: str
 
 
+SumKey = tuple[int, str, str, str]
+"""The minute in which something was closed, the strategy, the instrument, and the coin."""
+
+
 @dataclass(frozen=True, slots=True)
 class CountedTrade:
-    """A trade that was closed, as the limit on the day's loss counts it."""
+    """What was closed of an instrument within a minute, as the limit on the day's loss counts it."""
 
     at: int
+    """When the first of it was closed."""
     strategy: str
     instrument: str
     quote: str
@@ -155,7 +160,7 @@ class Tables(Transaction):
         self.history: OrderedDict[str, HistoryRow] = OrderedDict()
         self.openings: dict[tuple[str, bool], dict[str, Opening]] = {}
         """The opening orders of the last day and a bit, by account and paper, the oldest first."""
-        self.closed: dict[tuple[str, bool], dict[int, CountedTrade]] = {}
+        self.closed: dict[tuple[str, bool], dict[SumKey, CountedTrade]] = {}
         """The trades closed within the same time."""
         self.figures: dict[FiguresKey, Figures] = {}
         """Figures of closed trades that were counted lately; the store has them all."""
