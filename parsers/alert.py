@@ -65,6 +65,27 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeProfit:
+    """One of several targets: where it stands and how much of the position it takes.
+
+    Without `quantity` and `percent` (of the position) it takes what the others leave.
+    """
+
+    level: Level
+    quantity: Decimal | None = None
+    percent: Decimal | None = None
+
+
+def name_levels(
+    stop_loss: Level | None, take_profit: Level | None, take_profits: tuple[TakeProfit, ...]
+) -> tuple[tuple[str, Level], ...]:
+    """Return the levels that there are, each with its name; several targets are numbered from 1."""
+    named = [("stop_loss", stop_loss), ("take_profit", take_profit)]
+    named += [(f"take_profit {n}", each.level) for n, each in enumerate(take_profits, 1)]
+    return tuple((name, level) for name, level in named if level is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One instruction, as it was read. Absent is None; nothing is defaulted and nothing is guessed.
 
@@ -85,6 +106,12 @@ class Alert:
     stop_price: Decimal | None = None
     """The trigger of a stop or stop-limit order, never the stop loss."""
     take_profit: Level | None = None
+    take_profits: tuple[TakeProfit, ...] = ()
+    """Several targets, each for its part of the position; then `take_profit` is None."""
+    move_stop: str | None = None
+    """What becomes of the stop after a target: break_even or previous_target."""
+    breakeven_offset: Level | None = None
+    """How far on the side of profit a break-even stop stands from the average entry."""
     stop_loss: Level | None = None
     market_position: str | None = None
     """The stated side after the order: long, short or flat."""
@@ -113,6 +140,11 @@ class Alert:
     warnings: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     """Everything else that was in the alert, kept as text: exchange, interval, bar data, unknown keys."""
+
+    @property
+    def named_levels(self) -> tuple[tuple[str, Level], ...]:
+        """Stop loss and targets, each with the name it has in the alert."""
+        return name_levels(self.stop_loss, self.take_profit, self.take_profits)
 
     @property
     def only_reduces(self) -> bool:

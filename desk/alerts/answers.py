@@ -16,7 +16,7 @@ from desk.formats import iso, write_number, write_optional
 from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import ENTRY, STOP_LOSS, TAKE_PROFIT, Order
 from desk.orders.rounding import place_level
-from parsers.alert import Alert, Level
+from parsers.alert import Alert, Level, TakeProfit
 
 OUTCOMES = (
     "pending",
@@ -122,6 +122,8 @@ def write_alert(alert: Alert, account: str | None) -> dict[str, Any]:
         "limit_price": write_optional(alert.limit_price),
         "stop_price": write_optional(alert.stop_price),
         "take_profit": _level(alert.take_profit),
+        "take_profits": [_take_profit(each) for each in alert.take_profits] or None,
+        "move_stop": alert.move_stop,
         "stop_loss": _level(alert.stop_loss),
         "market_position": alert.market_position,
         "position_size": write_optional(alert.position_size),
@@ -185,6 +187,11 @@ def _order_line(part: Part, order: Order) -> dict[str, Any]:
         "filled_quantity": write_number(order.filled),
         "average_price": write_optional(order.average_price),
         "take_profit": write_optional(_placed(order, order.take_profit, TAKE_PROFIT, part.tick)),
+        "take_profits": [
+            write_optional(_placed(order, each.level, TAKE_PROFIT, part.tick))
+            for each in order.take_profits
+        ]
+        or None,
         "stop_loss": write_optional(_placed(order, order.stop_loss, STOP_LOSS, part.tick)),
         "fees": fees or None,
         "code": order.code if order.code != "TRIGGERED" else None,
@@ -205,6 +212,7 @@ def _denial_line(part: Part, denial: Denial) -> dict[str, Any]:
         "filled_quantity": "0",
         "average_price": None,
         "take_profit": None,
+        "take_profits": None,
         "stop_loss": None,
         "fees": None,
         "code": denial.code,
@@ -240,6 +248,17 @@ def _part_status(part: Part, orders: list[Order]) -> str:
     if part.has_pending_exit:
         return "pending"
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"
+
+
+def _take_profit(each: TakeProfit) -> dict[str, Any]:
+    """Return one of several targets as an alert may say it."""
+    level = _level(each.level)
+    said = dict(level) if isinstance(level, dict) else {"price": level}
+    if each.quantity is not None:
+        said["quantity"] = write_number(each.quantity)
+    if each.percent is not None:
+        said["percent_of_position"] = write_number(each.percent)
+    return said
 
 
 def _level(level: Level | None) -> str | dict[str, str] | None:

@@ -11,7 +11,9 @@ from desk.orders.journal import ClosedTradeRow
 from desk.orders.legs import is_protected
 from desk.orders.order import Order
 from desk.orders.position_book import PositionBook
+from desk.orders.rounding import floor_to
 from desk.orders.strategy_position import StrategyPosition
+from desk.orders.targets import divide
 
 
 def write_position(
@@ -34,7 +36,9 @@ def write_position(
         "realized_pnl": write_number(ledger.realized),
         "open_pnl": write_number(ledger.open_profit(price, value)) if price is not None else None,
         "stop_loss": write_optional(position.stop_loss.price if position.stop_loss else None),
-        "take_profit": write_optional(position.take_profit.price if position.take_profit else None),
+        "take_profit": write_optional(_next_target(position)),
+        "take_profits": _targets(book, position),
+        "move_stop": position.move_stop,
         "protected": is_protected(book, position),
         "roll_day": _day(book.instrument.roll_day),
         "last_day": _day(book.instrument.last_day),
@@ -51,6 +55,29 @@ def write_position(
     }
 
 
+def _next_target(position: StrategyPosition) -> Decimal | None:
+    """Return the price of the target that is to be reached next; None where there is none."""
+    if position.take_profit is not None:
+        return position.take_profit.price
+    return next((each.price for each in position.targets if not each.is_done), None)
+
+
+def _targets(book: PositionBook, position: StrategyPosition) -> list[dict[str, Any]] | None:
+    """Return several targets with what each still takes; None where there are not several."""
+    if not position.targets:
+        return None
+    held = floor_to(abs(position.quantity), book.instrument.step)
+    parts = divide(position, held, book.instrument)
+    return [
+        {
+            "price": write_number(each.price),
+            "quantity": write_number(parts[each.part][0]) if each.part in parts else "0",
+            "done": each.is_done,
+        }
+        for each in position.targets
+    ]
+
+
 def _day(day: date | None) -> str | None:
     """Return a day of a contract's calendar; None where it has none."""
     return None if day is None else day.isoformat()
@@ -58,7 +85,7 @@ def _day(day: date | None) -> str | None:
 
 def _name_trigger(book: PositionBook, position: StrategyPosition, *, is_fed: bool) -> str | None:
     """Return whose prices trigger the stop and target of a position; None where it has none."""
-    if position.quantity == 0 or not (position.stop_loss or position.take_profit):
+    if position.quantity == 0 or not position.is_guarded:
         return None
     if not book.paper:
         return "venue"
@@ -67,7 +94,8 @@ def _name_trigger(book: PositionBook, position: StrategyPosition, *, is_fed: boo
 
 def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
     """Return what a venue holds beyond the positions: nobody's of ours."""
-    nothing = ("average_price", "realized_pnl", "open_pnl", "stop_loss", "take_profit", "protected")
+    nothing = ("average_price", "realized_pnl", "open_pnl", "stop_loss", "take_profit")
+    targets = ("take_profits", "move_stop", "protected")
     days = ("roll_day", "last_day")
     return {
         "account": account,
@@ -76,7 +104,7 @@ def write_manual(account: str, name: str, quantity: Decimal) -> dict[str, Any]:
         "strategy": "manual",
         "paper": False,
         "quantity": write_number(quantity),
-        **dict.fromkeys((*nothing, *days)),
+        **dict.fromkeys((*nothing, *targets, *days)),
         "triggered_by": None,
         "lots": [],
         "orders": [],

@@ -46,7 +46,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         "Done": "success:yes message:text",
         "Order": "account:text paper:yes instrument:text? client_order_id:text? broker_order_id:text? "
         "status:status side:text? quantity:decimal? filled_quantity:decimal average_price:decimal? "
-        "take_profit:any stop_loss:any fees:map? code:text? message:text?",
+        "take_profit:any take_profits:any stop_loss:any fees:map? code:text? message:text?",
         "Outcome": OUTCOME,
         "Outcomes": "success:yes results:[Outcome]",
         "Received": "status:text alert_id:text message:text",
@@ -70,7 +70,8 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         "limit_price:decimal? stop_price:decimal? status:status",
         "Position": "account:text symbol:text instrument:text strategy:text paper:yes quantity:decimal "
         "average_price:decimal? realized_pnl:decimal? open_pnl:decimal? stop_loss:decimal? "
-        "take_profit:decimal? protected:yes? roll_day:day? last_day:day? triggered_by:text? lots:[Lot] "
+        "take_profit:decimal? take_profits:any move_stop:text? "
+        "protected:yes? roll_day:day? last_day:day? triggered_by:text? lots:[Lot] "
         "orders:[WorkingOrder]",
         "Trade": TRADE,
         "EndedTrade": f"{TRADE} message:text",

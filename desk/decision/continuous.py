@@ -30,6 +30,10 @@ def count_from_price(alert: Alert, side: str, last: Decimal | None) -> Alert:
         alert,
         stop_loss=_as_distance(alert.stop_loss, base, below=up),
         take_profit=_as_distance(alert.take_profit, base, below=not up),
+        take_profits=tuple(
+            replace(each, level=_as_distance(each.level, base, below=not up) or each.level)
+            for each in alert.take_profits
+        ),
     )
 
 
@@ -54,8 +58,7 @@ def list_chart_reasons(
                 f"or a stop of its own needs the contract. Send {name}, or an order at the market."
             ),
         )
-    levels = {"stop_loss": alert.stop_loss, "take_profit": alert.take_profit}
-    prices = {n: level.price for n, level in levels.items() if level and level.price is not None}
+    prices = {n: level.price for n, level in alert.named_levels if level.price is not None}
     base = reference_price(alert)
     if prices and base is None and context.price is None:
         yield (

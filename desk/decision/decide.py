@@ -111,7 +111,7 @@ def _decide(
         is_resting = (
             split.reduces > 0 and position.exit is not None and position.exit.cause is cause
         )
-        if is_resting and EXIT not in wanted_legs(book, position):
+        if is_resting and (EXIT, 0) not in wanted_legs(book, position):
             decision = evolve(decision, warnings=(*decision.warnings, NO_ROOM))
     decision = evolve(decision, book=book.with_position(position), reduces=split.reduces)
     if split.opens != 0 and context.opens_here and not is_rest(split, book):

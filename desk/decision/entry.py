@@ -23,7 +23,8 @@ from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY, NO_ORDER, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import find_distance, fits, nearest_to
-from parsers.alert import Alert, Level
+from desk.orders.targets import find_percents
+from parsers.alert import Alert, Level, TakeProfit
 
 ZERO = Decimal(0)
 
@@ -55,12 +56,13 @@ def build_entry(
         stop_price=stop,
         stop_loss=alert.stop_loss,
         take_profit=alert.take_profit,
+        take_profits=_divide(alert, split, book, context),
+        move_stop=alert.move_stop,
         quote_quantity=cash,
         created_at=context.times.now,
         time_to_live_ms=_lifetime(alert, order_type, context),
         submit_by=context.times.submit_by,
-        unpriced=context.price is None
-        and has_levels(limit, stop, alert.stop_loss, alert.take_profit),
+        unpriced=context.price is None and has_levels(limit, stop, alert.named_levels),
     )
     if context.sync:
         way = 1 if order.side == "buy" else -1
@@ -74,6 +76,36 @@ def build_entry(
     if context.denied:
         return order, replace(context.denied, side=split.side, quantity=order.quantity)
     return order, _judge(book, order, context)
+
+
+def _divide(
+    alert: Alert, split: OrderSplit, book: PositionBook, context: DecisionContext
+) -> tuple[TakeProfit, ...]:
+    """Return an alert's targets, each with its percent of the position; none where they cannot be."""
+    size = _size_after(split, book, context)
+    try:
+        return find_percents(alert.take_profits, size, context.multiplier) if size else ()
+    except ValueError:
+        return ()  # `_reasons` says why
+
+
+def _size_after(split: OrderSplit, book: PositionBook, context: DecisionContext) -> Decimal:
+    """Return how large the position will be once the entry has filled, without the fee in kind."""
+    bought = fits(split.opens, book.instrument) if split.opens else ZERO
+    held = book.position(context.strategy).projected_quantity * (1 if split.side == "buy" else -1)
+    return bought * (1 - book.instrument.fee_in_kind) + max(ZERO, held)
+
+
+def _target_reasons(
+    book: PositionBook, alert: Alert, split: OrderSplit, context: DecisionContext
+) -> Iterator[tuple[str, str]]:
+    """Yield why the targets of an alert cannot divide its position."""
+    size = _size_after(split, book, context)
+    try:
+        if alert.take_profits and size:
+            find_percents(alert.take_profits, size, context.multiplier)
+    except ValueError as error:
+        yield "UNSUPPORTED", f"take_profits: {error}, {write_number(size)}. Correct their sizes."
 
 
 def _judge(book: PositionBook, order: Order, context: DecisionContext) -> Denial | None:
@@ -150,6 +182,7 @@ def _reasons(
         smallest = max(book.instrument.step, book.instrument.min_quantity)
         text = f"{write_number(split.opens)} {symbol} is below the smallest order, {write_number(smallest)}."
         yield "QUANTITY_TOO_SMALL", text
+    yield from _target_reasons(book, alert, split, context)
     yield from _coin_reasons(book, order, context)
     yield from _price_reasons(book, alert, order, context)
 
@@ -182,9 +215,9 @@ def _not_understood(alert: Alert, book: PositionBook, context: DecisionContext) 
         return f"{'; '.join(alert.unsupported)}. Change or remove it, and send again."
     if alert.bare_size and not book.instrument.counts_units:  # rules 16.3
         return f"{alert.bare_size}: coins or money? Send quantity, or quantity_type cash for money."
-    levels = (("stop_loss", alert.stop_loss), ("take_profit", alert.take_profit))
+    levels = alert.named_levels
     for name, level in levels if book.instrument.tick is None else ():
-        if level is not None and level.ticks is not None:
+        if level.ticks is not None:
             said = (
                 f"{name} counts ticks, and the tick of {book.instrument.symbol} is not known here"
             )
@@ -263,7 +296,7 @@ def _owner(book: PositionBook, context: DecisionContext) -> str | None:
 
 
 def _far_level(order: Order, book: PositionBook, price: Decimal) -> str | None:
-    levels = (order.limit_price, order.stop_price, order.stop_loss, order.take_profit)
+    levels = (order.limit_price, order.stop_price, order.named_levels)
     return find_far_level(*levels, known=price, instrument=book.instrument)
 
 
@@ -283,11 +316,12 @@ def _wrong_levels(
     """Say what is wrong with the levels of an entry, judged from the price it will fill at."""
     base = order.limit_price or order.stop_price or last
     up = order.side == "buy"
-    stop = _level_price(alert.stop_loss, base, tick, not up)
-    target = _level_price(alert.take_profit, base, tick, up)
-    for name, price, above in (("stop_loss", stop, not up), ("take_profit", target, up)):
-        if price is None:
-            continue
+    found: list[tuple[str, Decimal, bool]] = []
+    for name, level in alert.named_levels:
+        above = up is not (name == "stop_loss")
+        if (price := _level_price(level, base, tick, above)) is not None:
+            found.append((name, price, above))
+    for name, price, above in found:
         if price <= 0:
             return f"{name} is zero or below. Leave it out or give a price."
         if base is not None and (price <= base if above else price >= base):
@@ -296,19 +330,23 @@ def _wrong_levels(
                 f"{name} {write_number(price)} must be {where} the price {write_number(base)} "
                 f"for a {order.side}."
             )
-    if stop is not None and target is not None and (stop >= target if up else stop <= target):
-        return (
-            f"stop_loss {write_number(stop)} and take_profit {write_number(target)} are on the wrong sides "
-            f"of a {order.side}."
-        )
+    stops = [price for name, price, _ in found if name == "stop_loss"]
+    targets = [(name, price) for name, price, _ in found if name != "stop_loss"]
+    for stop in stops:
+        for name, target in targets:
+            if stop >= target if up else stop <= target:
+                return (
+                    f"stop_loss {write_number(stop)} and {name} {write_number(target)} are on the "
+                    f"wrong sides of a {order.side}."
+                )
     return None
 
 
 def _level_price(
-    level: Level | None, base: Decimal | None, tick: Decimal | None, above: bool
+    level: Level, base: Decimal | None, tick: Decimal | None, above: bool
 ) -> Decimal | None:
-    if level is None or level.price is not None:
-        return level.price if level else None
+    if level.price is not None:
+        return level.price
     if not (level.amount or level.percent or level.ticks):
         return ZERO
     if base is None:

@@ -39,14 +39,15 @@ def list_warnings(
         warnings += [f"ignored on an order that only reduces: {text}" for text in unsaid]
     if alert.bare_size and split.reduces > 0 and not book.instrument.counts_units:
         warnings.append(f"{alert.bare_size} was taken as units of what is held")
-    both = alert.stop_loss is not None and alert.take_profit is not None
+    name = "take_profits are" if alert.take_profits else "take_profit is"
+    both = alert.stop_loss is not None and len(alert.named_levels) > 1
     if (
         both
         and split.opens != 0
         and "locks_balance" in book.capabilities
         and "oco" not in book.capabilities
     ):
-        warnings.append("take_profit is not placed: this account cannot work it beside a stop")
+        warnings.append(f"{name} not placed: this account cannot work it beside a stop")
     if (split.opens != 0 or split.reduces > 0) and order_levels(alert) == (None, None):
         warnings += _warn_of_age(context, book)
     warnings += _warn_of_chart(alert, split, context, book)
@@ -112,7 +113,7 @@ def _warn_of_prices(alert: Alert, context: DecisionContext, book: PositionBook) 
         yield context.doubt
     if context.price is None:
         return
-    levels = (*order_levels(alert), alert.stop_loss, alert.take_profit)
+    levels = (*order_levels(alert), alert.named_levels)
     if far := find_far_level(*levels, known=context.price, instrument=book.instrument):
         yield far
 

@@ -267,8 +267,7 @@ def _is_heard(alert: Alert, matters: list[_Matter], cause: AlertRef) -> bool:
 
 def _warn_of_levels(record: Record, alert: Alert, book: PositionBook) -> None:
     """Warn of a stop or target on paper that no live price can trigger."""
-    names = {"stop_loss": alert.stop_loss, "take_profit": alert.take_profit}
-    levels = " and ".join(name for name, level in names.items() if level is not None)
+    levels = " and ".join(dict.fromkeys(name.split()[0] for name, _ in alert.named_levels))
     if levels:
         text = (
             f"{levels} on paper: only prices that alerts bring for {book.instrument.symbol} can trigger "

@@ -292,7 +292,7 @@ def find_quotes(
         agrees = quote is not None and alert.price is not None and is_same(alert.price, quote.price)
         others = list_open_symbols(context, book) if book and "values" in need else ()
         return {**dict.fromkeys(others, 0), symbol: 0 if agrees or context.is_dry else record.seq}
-    levels = (alert.limit_price, alert.stop_price, alert.stop_loss, alert.take_profit)
+    levels = (alert.limit_price, alert.stop_price, alert.named_levels)
     compares = alert.price is not None or has_levels(*levels)
     return {symbol: 0} if compares else {}
 

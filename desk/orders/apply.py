@@ -29,7 +29,7 @@ from desk.orders.steps import (
     Submit,
     SubmitOco,
 )
-from desk.orders.strategy_position import StrategyPosition
+from desk.orders.strategy_position import NO_GUARD, StrategyPosition
 
 ZERO = Decimal(0)
 
@@ -189,8 +189,8 @@ def settle(book: PositionBook, strategy: str, now: int) -> PositionBook:
         if position.exit and book.entries_before(strategy, position.exit.cause)
         else None
     )
-    if is_dust and (position.stop_loss or position.take_profit or position.exit is not rest):
-        position = evolve(position, stop_loss=None, take_profit=None, exit=rest).reset_retries(
+    if is_dust and (position.is_guarded or position.exit is not rest):
+        position = evolve(position, **NO_GUARD, exit=rest).reset_retries(
             STOP_LOSS, TAKE_PROFIT, EXIT
         )
     if position.reduce_to is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from desk.orders.evolve import evolve
-from desk.orders.legs import LEGS, reducing_order, wanted_legs
+from desk.orders.legs import reducing_order, wanted_legs
 from desk.orders.order import STOP_LOSS, TAKE_PROFIT, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import floor_to, place_level
@@ -24,7 +24,7 @@ def attach_legs(book: PositionBook, position: StrategyPosition, order: Order) ->
     They protect from the moment it has filled, also while this program does not run. What fills before all
     of it has, the desk protects as ever.
     """
-    if "bracket" not in book.capabilities or position.quantity != 0:
+    if "bracket" not in book.capabilities or position.quantity != 0 or order.take_profits:
         return order
     others = any(other is not order for other in book.open_orders(order.strategy))
     price = _price_of_legs(order, book.capabilities)
@@ -39,14 +39,16 @@ def attach_legs(book: PositionBook, position: StrategyPosition, order: Order) ->
         ledger=evolve(position.ledger, quantity=sign * size),
         stop_loss=stop and place_level(stop, price, order.side, STOP_LOSS, tick),
         take_profit=target and place_level(target, price, order.side, TAKE_PROFIT, tick),
+        targets=(),
         exit=None,
     )
     wants = wanted_legs(book, held)
-    asked = {k for k, level in ((STOP_LOSS, stop), (TAKE_PROFIT, target)) if level is not None}
+    levels = ((STOP_LOSS, stop), (TAKE_PROFIT, target))
+    asked = {(kind, 0) for kind, level in levels if level is not None}
     if size < book.instrument.smallest or set(wants) != asked:
         return order
     cause, now = order.cause, order.created_at
-    legs = (reducing_order(book, held, k, cause, wants[k], now) for k in LEGS if k in wants)
+    legs = (reducing_order(book, held, leg, cause, want, now) for leg, want in wants.items())
     named = tuple(evolve(leg, parent_id=order.client_id) for leg in legs)
     return evolve(order, legs=named)
 

@@ -6,7 +6,7 @@ arithmetic; where prices are kept and who is told is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -76,17 +76,16 @@ def reference_price(alert: Alert) -> Decimal | None:
 
 
 def has_levels(
-    limit: Decimal | None, stop: Decimal | None, loss: Level | None, profit: Level | None
+    limit: Decimal | None, stop: Decimal | None, levels: Iterable[tuple[str, Level]]
 ) -> bool:
     """Tell whether anything of an order is a price of its own, to be compared with the market."""
-    return any(True for _ in _list_levels(limit, stop, loss, profit))
+    return any(True for _ in _list_prices(limit, stop, levels))
 
 
 def find_far_level(
     limit: Decimal | None,
     stop: Decimal | None,
-    loss: Level | None,
-    profit: Level | None,
+    levels: Iterable[tuple[str, Level]],
     *,
     known: Decimal,
     instrument: Instrument,
@@ -95,23 +94,21 @@ def find_far_level(
 
     A level of zero or below is none of these: that it is wrong is said elsewhere.
     """
-    for name, level in _list_levels(limit, stop, loss, profit):
+    for name, level in _list_prices(limit, stop, levels):
         if level > 0 and is_far(level, known):
             return _explain(name, level, known, instrument)
     return None
 
 
-def _list_levels(
-    limit: Decimal | None, stop: Decimal | None, loss: Level | None, profit: Level | None
+def _list_prices(
+    limit: Decimal | None, stop: Decimal | None, levels: Iterable[tuple[str, Level]]
 ) -> Iterator[tuple[str, Decimal]]:
     named = [("limit_price", limit), ("stop_price", stop)]
-    if loss is not None:
-        named += [("stop_loss", loss.price), ("stop_loss.limit_price", loss.limit_price)]
-    if profit is not None:
-        named += [("take_profit", profit.price)]
-    for name, level in named:
-        if level is not None:
-            yield name, level
+    for name, level in levels:
+        named += [(name, level.price), (f"{name}.limit_price", level.limit_price)]
+    for name, price in named:
+        if price is not None:
+            yield name, price
 
 
 def _explain(name: str, level: Decimal, known: Decimal, instrument: Instrument) -> str:

@@ -15,11 +15,13 @@ from desk.formats import iso, write_number
 from desk.orders.evolve import evolve
 from desk.orders.journal import ClosedTradeRow, FillRow, LotsRow, Row
 from desk.orders.ledger import ClosedTrade, Execution, LotLedger, Lots, book_fill
+from desk.orders.moving_stop import move_after_target, tighten_stop
 from desk.orders.order import ENTRY, EXIT, REDUCE, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.rounding import place_level
 from desk.orders.stopped_out import note_stop
 from desk.orders.strategy_position import RestingExit, SignalHistory, StrategyPosition
+from desk.orders.targets import begin_targets, follow, take_part
 
 ZERO = Decimal(0)
 _EVENTS = {STOP_LOSS: "stop_filled", TAKE_PROFIT: "target_filled"}
@@ -109,8 +111,10 @@ def _take_away(
         approximate=True,
         in_base=book.counts_in_base,
     )
-    ledger, trade = book_fill(position.ledger, execution)
-    changed = book.with_position(evolve(position, ledger=ledger, serial=position.serial + 1))
+    before = position.ledger
+    ledger, trade = book_fill(before, execution)
+    left = follow(evolve(position, ledger=ledger, serial=position.serial + 1), before.quantity)
+    changed = book.with_position(left)
     return _write_down(changed, position, ledger, fill, trade, "venue")
 
 
@@ -165,6 +169,7 @@ def _book_fill(book: PositionBook, client_id: str, fill: Fill) -> PositionBook:
         changed = _closed_late(changed, order, before.quantity)
     else:
         changed = _reduced(changed, order, execution, before.quantity)
+        changed = _divided(changed, order, book, before.quantity)
         changed = note_stop(position, changed, order, fill.at)
     if ledger.quantity == 0 or trade:
         changed = changed.reset_retries(REDUCE)
@@ -240,6 +245,8 @@ def _say_fill(book: PositionBook, order: Order, fill: Fill) -> str:
     if order.kind not in _EVENTS:
         return f"{order.strategy} {what}."
     name = order.kind.replace("_", " ")
+    if order.part:
+        name += f" {order.part}"
     return f"The {name} of {order.strategy} {what}, {iso(fill.at)}."
 
 
@@ -265,17 +272,40 @@ def _entered(
     if order.legs:  # a venue that attaches them counts from the entry's own price
         average = order.limit_price or average
     tick, side = book.instrument.tick, order.side
-    if order.stop_loss is not None:
-        stop = place_level(order.stop_loss, average, side, STOP_LOSS, tick)
-        position = evolve(position, stop_loss=stop, protection_cause=order.cause).reset_retries(
-            STOP_LOSS
-        )
+    is_same = position.protection_cause.alert_id == order.cause.alert_id
+    if order.take_profits:
+        position = begin_targets(position, order, before, average, tick)
+        position = evolve(position, protection_cause=order.cause).reset_retries(TAKE_PROFIT)
+    else:
+        position = follow(position, before)
     if order.take_profit is not None:
         target = place_level(order.take_profit, average, side, TAKE_PROFIT, tick)
-        position = evolve(position, take_profit=target, protection_cause=order.cause).reset_retries(
-            TAKE_PROFIT
-        )
-    return position
+        position = evolve(
+            position, take_profit=target, targets=(), move_stop=None, protection_cause=order.cause
+        ).reset_retries(TAKE_PROFIT)
+    if order.stop_loss is None:
+        return position
+    stop = place_level(order.stop_loss, average, side, STOP_LOSS, tick)
+    if is_same and position.is_stop_moved:
+        return tighten_stop(position, stop.price)
+    return evolve(
+        position, stop_loss=stop, is_stop_moved=False, protection_cause=order.cause
+    ).reset_retries(STOP_LOSS)
+
+
+def _divided(
+    position: StrategyPosition, order: Order, book: PositionBook, before: Decimal
+) -> StrategyPosition:
+    """Let the parts of several targets follow a fill that reduced the position."""
+    if not position.targets:
+        return position
+    if order.kind == TAKE_PROFIT and order.part:
+        taken = abs(before) - abs(position.quantity)
+        position = take_part(position, order.part, taken, book.instrument)
+        return move_after_target(position, order.part, book.instrument.tick)
+    if order.cause.guard == TAKE_PROFIT:
+        return position  # the part of a target that could not stand: it is done, the others are as before
+    return follow(position, before)
 
 
 def _closed_late(position: StrategyPosition, order: Order, before: Decimal) -> StrategyPosition:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from parsers.alert import Level
+from parsers.alert import Level, TakeProfit, name_levels
 
 ZERO = Decimal(0)
 
@@ -68,6 +68,11 @@ class Order:
     stop_price: Decimal | None = None
     stop_loss: Level | None = None
     take_profit: Level | None = None
+    take_profits: tuple[TakeProfit, ...] = ()
+    """Several targets of an entry, each with its percent of the position."""
+    move_stop: str | None = None
+    part: int = 0
+    """Of a stop or target that stands for one part of a position: the number of that part."""
     legs: tuple[Order, ...] = ()
     """A stop and a target that the venue works by itself once this entry has filled."""
     has_borne: bool = False
@@ -107,6 +112,11 @@ class Order:
     """Whether no price was known by which its levels could be judged: that is made up for (rules 4.4)."""
     code: str | None = None
     message: str | None = None
+
+    @property
+    def named_levels(self) -> tuple[tuple[str, Level], ...]:
+        """Stop loss and targets that an entry brings, each with its name."""
+        return name_levels(self.stop_loss, self.take_profit, self.take_profits)
 
     @property
     def is_open(self) -> bool:

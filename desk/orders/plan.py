@@ -14,7 +14,18 @@ from desk.formats import write_number
 from desk.orders.attached import attach_legs
 from desk.orders.evolve import evolve
 from desk.orders.journal import say_unreached
-from desk.orders.legs import LEGS, Leg, reduces, reducing_order, stands, wanted_legs
+from desk.orders.legs import (
+    LEGS,
+    Leg,
+    LegName,
+    LegPair,
+    leg_of,
+    linked_pairs,
+    reduces,
+    reducing_order,
+    stands,
+    wanted_legs,
+)
 from desk.orders.order import ENTRY, EXIT, REDUCE, STOP_LOSS, TAKE_PROFIT, AlertRef, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.resizing import change_leg, is_outdated
@@ -100,7 +111,7 @@ def _leave(book: PositionBook, position: StrategyPosition, now: int) -> Step | N
             return None
     return Submit(
         reducing_order(
-            book, position, EXIT, position.exit_cause, (needed, "market", None, None), now
+            book, position, (EXIT, 0), position.exit_cause, (needed, "market", None, None), now
         )
     )
 
@@ -191,7 +202,7 @@ def _is_wanted(book: PositionBook, order: Order) -> bool:
         not order.is_resting
     ):  # an exit at the market that still works: until nothing is left to leave
         return position.has_pending_exit
-    want = wanted_legs(book, position).get(order.kind)
+    want = wanted_legs(book, position).get(leg_of(order))
     return want is not None and stands(order, want) and reduces(order, position)
 
 
@@ -204,44 +215,53 @@ def _is_newest(book: PositionBook, order: Order) -> bool:
     """Whether no other leg of its kind stands that was placed when this one could not be seen."""
     others = book.open_orders(order.strategy, order.kind)
     return not any(
-        each.is_resting and each.status == "accepted" and each.attempt > order.attempt
+        each.is_resting
+        and each.status == "accepted"
+        and each.part == order.part
+        and each.attempt > order.attempt
         for each in others
     )
 
 
 def _protect(book: PositionBook, position: StrategyPosition, now: int) -> Step | None:
     """Place the legs that are wished for and do not stand, linked where the venue links them."""
-    if not (position.stop_loss or position.take_profit or position.exit):
+    if not (position.is_guarded or position.exit):
         return None
     wants = wanted_legs(book, position)
     if any(not order.is_resting for order in book.open_orders(position.strategy, EXIT)):
-        wants.pop(EXIT, None)  # what leaves at the market is not offered twice
+        wants.pop((EXIT, 0), None)  # what leaves at the market is not offered twice
     standing = {
-        o.kind: o
+        leg_of(o): o
         for o in book.open_orders(position.strategy, *LEGS)
         if o.is_resting and not o.is_unseen and not is_outdated(book, o)
     }
-    pair = [kind for kind in (STOP_LOSS, TAKE_PROFIT, EXIT) if kind in wants][:2]
-    if "oco" in book.capabilities and len(pair) == 2 and pair[0] == STOP_LOSS:
-        missing = [kind for kind in pair if kind not in standing]
-        may_link = _may_link(position, pair[1], now)
-        if len(missing) == 2 and EXIT not in standing and may_link:
-            return _place_pair(book, position, (pair[0], pair[1]), wants, now)
-        if (
-            missing and "locks_balance" in book.capabilities
-        ):  # one alone locks all that the other needs
-            alone = next(iter(standing.values()), None)
+    for pair in linked_pairs(wants) if "oco" in book.capabilities else ():
+        missing = [leg for leg in pair if leg not in standing]
+        may_link = _may_link(position, pair[1][0], now)
+        if len(missing) == 2 and (EXIT, 0) not in standing and may_link:
+            return _place_pair(book, position, pair, wants, now)
+        if missing and "locks_balance" in book.capabilities:
+            # One alone locks all that the other needs.
+            alone = _stands_alone(standing, pair, wants)
             if alone is not None and (may_link or alone.kind != STOP_LOSS):
                 may_end = alone.status == "accepted" and _is_due(alone, now)
                 return Cancel(alone.client_id, "cancelled") if may_end else None
-            wants = {STOP_LOSS: wants[STOP_LOSS]}
-    for kind, want in wants.items():
-        if kind in standing or now < position.retry_state(kind).retry_at:
+            wants.pop(pair[1])
+    for leg, want in wants.items():
+        kind = leg[0]
+        if leg in standing or now < position.retry_state(kind).retry_at:
             continue
         if kind == EXIT and book.open_orders(position.strategy, EXIT):
             continue
-        return Submit(reducing_order(book, position, kind, _cause(position, kind), want, now))
+        return Submit(reducing_order(book, position, leg, _cause(position, kind), want, now))
     return None
+
+
+def _stands_alone(
+    standing: dict[LegName, Order], pair: LegPair, wants: dict[LegName, Leg]
+) -> Order | None:
+    """Return what locks the coins of a pair: one leg of it, or one that is not wished for any more."""
+    return next((order for leg, order in standing.items() if leg in pair or leg not in wants), None)
 
 
 def _may_link(position: StrategyPosition, other: str, now: int) -> bool:
@@ -254,16 +274,16 @@ def _may_link(position: StrategyPosition, other: str, now: int) -> bool:
 def _place_pair(
     book: PositionBook,
     position: StrategyPosition,
-    pair: tuple[str, str],
-    wants: dict[str, Leg],
+    pair: LegPair,
+    wants: dict[LegName, Leg],
     now: int,
 ) -> SubmitOco | None:
     """Place a stop and what is linked to it when the stop may be tried: a target's pause never delays it."""
-    if now < position.retry_state(pair[0]).retry_at:
+    if now < position.retry_state(STOP_LOSS).retry_at:
         return None
     stop, other = (
-        reducing_order(book, position, kind, _cause(position, kind), wants[kind], now)
-        for kind in pair
+        reducing_order(book, position, leg, _cause(position, leg[0]), wants[leg], now)
+        for leg in pair
     )
     return SubmitOco((stop, other))
 

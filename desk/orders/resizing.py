@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from brokers.protocol import OrderReport
 from desk.orders.evolve import evolve
-from desk.orders.legs import reduces, stands, wanted_legs
+from desk.orders.legs import leg_of, reduces, stands, wanted_legs
 from desk.orders.order import STOP_LOSS, TAKE_PROFIT, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.steps import Amend, Cancel
@@ -23,7 +23,7 @@ def change_leg(book: PositionBook, order: Order) -> Amend | Cancel | None:
     None: it stays until the one that replaces it stands.
     """
     position = book.position(order.strategy)
-    want = wanted_legs(book, position).get(order.kind)
+    want = wanted_legs(book, position).get(leg_of(order))
     if want is None or not reduces(order, position):
         return Cancel(order.client_id, "cancelled")
     levels = (order.order_type, order.limit_price, order.stop_price)
@@ -42,7 +42,7 @@ def is_outdated(book: PositionBook, order: Order) -> bool:
     if order.amended_from is not None or not _may_overlap(book.capabilities):
         return False
     position = book.position(order.strategy)
-    want = wanted_legs(book, position).get(order.kind)
+    want = wanted_legs(book, position).get(leg_of(order))
     is_wrong = want is not None and not stands(order, want)
     return is_wrong and reduces(order, position) and not position.retry_state(order.kind).failures
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from desk.orders.evolve import evolve
 from desk.orders.ledger import LotLedger
@@ -30,6 +31,23 @@ class ProtectiveLevel:
 
     price: Decimal
     limit_price: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """One of several targets: its number from 1, where it stands, what of the position it still takes.
+
+    `quantity` is exact; what of it can be ordered follows from all targets together. It is zero once done.
+    """
+
+    part: int
+    price: Decimal
+    quantity: Decimal
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its part was taken."""
+        return self.quantity == 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,16 @@ class SignalHistory:
     short: int = 0
 
 
+NO_GUARD: Mapping[str, Any] = {
+    "stop_loss": None,
+    "take_profit": None,
+    "targets": (),
+    "move_stop": None,
+    "is_stop_moved": False,
+}
+"""What a position has that nothing protects."""
+
+
 FLAT, NO_RETRIES, NO_SIGNALS = LotLedger(), RetryState(), SignalHistory()
 
 
@@ -127,6 +155,12 @@ class StrategyPosition:
     exit: RestingExit | None = None
     stop_loss: ProtectiveLevel | None = None
     take_profit: ProtectiveLevel | None = None
+    targets: tuple[Target, ...] = ()
+    """Several targets instead of `take_profit`, each for its part."""
+    move_stop: str | None = None
+    """Where the stop goes after a target: break_even or previous_target."""
+    is_stop_moved: bool = False
+    """Whether the desk or `breakeven` moved the stop: later fills of its entry no longer loosen it."""
     protection_cause: AlertRef = NO_ALERT
     retries: Mapping[str, RetryState] = field(default_factory=dict)
     """How the wishes fare that have failed: keep, exit, stop_loss, take_profit."""
@@ -154,7 +188,12 @@ class StrategyPosition:
     @property
     def has_targets(self) -> bool:
         """Whether anything is still wanted of this position."""
-        return bool(self.reduce_to is not None or self.exit or self.stop_loss or self.take_profit)
+        return bool(self.reduce_to is not None or self.exit or self.is_guarded)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a stop or a target is wished for."""
+        return bool(self.stop_loss or self.take_profit or self.targets)
 
     @property
     def is_restless(self) -> bool:

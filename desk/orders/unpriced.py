@@ -20,7 +20,7 @@ def judge_levels(book: PositionBook, price: Decimal, now: int) -> PositionBook:
     for order in book.open_orders(None, ENTRY):
         if not order.unpriced:
             continue
-        levels = (order.limit_price, order.stop_price, order.stop_loss, order.take_profit)
+        levels = (order.limit_price, order.stop_price, order.named_levels)
         far = find_far_level(*levels, known=price, instrument=book.instrument)
         if far is None:
             book = book.with_order(evolve(order, unpriced=False))

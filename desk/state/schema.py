@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-VERSION = 5
+VERSION = 6
 SCHEMA = """
 CREATE TABLE alerts (
     seq INTEGER PRIMARY KEY, alert_id TEXT NOT NULL UNIQUE, received_at BIGINT NOT NULL,

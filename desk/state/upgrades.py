@@ -145,10 +145,15 @@ def _figures_in_rows(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO meta (name, value) VALUES ('uncounted', 'trades')")
 
 
+def _several_targets(db: sqlite3.Connection) -> None:
+    """Change nothing: a position may have several targets, which the version before would lose."""
+
+
 STEPS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     1: _lots_in_rows,
     2: _standard_terms,
     3: _funding_in_rows,
     4: _figures_in_rows,
+    5: _several_targets,
 }
 """What brings a version to the next one."""

@@ -156,7 +156,7 @@ class Referee:
         """Check that a stop which is replaced is cancelled only once the new one stands."""
         position = book.position(order.strategy)
         is_guarded = "reduce_only" in book.capabilities and "oco" not in book.capabilities
-        wants = wanted_legs(book, position).get(STOP_LOSS)
+        wants = wanted_legs(book, position).get((STOP_LOSS, 0))
         if order.kind != STOP_LOSS or wants is None or not is_guarded or position.has_pending_exit:
             return
         if position.retry_state(STOP_LOSS).failures:

@@ -607,5 +607,5 @@ def test_far_and_near_have_exact_bounds() -> None:
 def test_relative_levels_are_never_far() -> None:
     """A distance that is written as one is none of this rule's business."""
     mnq = Instrument("MNQ1!", "futures")
-    levels = (None, None, Level(amount=D(50)), Level(percent=D(1)))
-    assert find_far_level(*levels, known=D(21450), instrument=mnq) is None
+    levels = (("stop_loss", Level(amount=D(50))), ("take_profit", Level(percent=D(1))))
+    assert find_far_level(None, None, levels, known=D(21450), instrument=mnq) is None

@@ -274,6 +274,18 @@ def test_a_state_that_knew_no_funding_gets_its_table(tmp_path):
     again.close()
 
 
+def test_a_state_that_knew_one_target_is_read_on(tmp_path):
+    """Version 5 says the same of a position with one; a build that knows one no longer reads this state."""
+    store = Store(tmp_path / "state.db")
+    store._db.execute("INSERT INTO cash VALUES ('a', '5')")
+    store._db.execute("UPDATE meta SET value = '5' WHERE name = 'version'")
+    store.close()
+    again = Store(tmp_path / "state.db")
+    [version] = again._db.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
+    assert (version, again.load_facts("cash")) == ("6", [("a", "5")])
+    again.close()
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
