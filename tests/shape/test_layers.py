@@ -16,7 +16,8 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 OURS = ("desk", "parsers", "brokers", "webhook_server", "tests", "bench")
 ROOMS = (
-    *("webhook_server", "desk.api", "desk.engine", "desk.venue", "desk.state", "desk.alerts"),
+    *("webhook_server", "desk.api", "desk.engine", "desk.notify", "desk.outbox"),
+    *("desk.venue", "desk.state", "desk.alerts"),
     *(
         "desk.decision",
         "desk.compare",
@@ -43,7 +44,7 @@ PURE_MODULES = sorted(
     {name for name in MODULES for room in PURE_ROOMS if name == room or name.startswith(f"{room}.")}
     - READ_AS_STREAM
     | {"brokers.paper", "brokers.protocol", "brokers.simulated"}
-    | {"desk.formats", "desk.config.trading_day"}
+    | {"desk.formats", "desk.config.trading_day", "desk.outbox.pace", "desk.notify.wording"}
 )
 """What turns values into values."""
 IMPURE = {
