@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-ACTIONS = ("buy", "sell", "close", "close_long", "close_short", "cancel", "halt")
+ACTIONS = ("buy", "sell", "close", "close_long", "close_short", "breakeven", "cancel", "halt")
 """What an alert may ask for. `exit` and `flat` are read as `close`, `long` and `short` as buy and sell."""
 
 QUANTITY_TYPES = (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from parsers.action_hints import settle_flags, settle_hints, settle_order_type
 from parsers.raw_fields import Claims, refuse_unknown
 from parsers.refusals import refuse, refuse_state
+from parsers.targets import settle_advanced, settle_numbered
 from parsers.unknown_keys import names, normalise
 
 from .values import Number, find_emptiness, fold, is_off, read_flag, show
@@ -368,6 +369,9 @@ RULES: tuple[tuple[str, Callable[[Claims], None]], ...] = (
     ("amount", _settle_amount),
     ("notional", _settle_notional),
     ("trigger_price", _settle_trigger),
+    ("advanced", settle_advanced),
+    ("numbered_target", settle_numbered),
+    ("numbered_size", settle_numbered),
     ("percent_take_profit", _settle_levels),
     ("percent_stop_loss", _settle_levels),
     ("take_profit", _settle_levels),

@@ -19,6 +19,7 @@ from parsers.unknown_keys import names, normalise
 from .alert import Alert, ParseError
 from .levels import read_prices, read_protection, sort_seen_prices
 from .positions import read_positions
+from .targets import read_move_stop, read_offset, read_targets
 from .values import (
     find_emptiness,
     fold,
@@ -58,8 +59,14 @@ def build(claims: Claims) -> Alert:
     is_size_known = quantity is not None and not claims.is_unit_unclear
     if claims.amounts and not is_size_known and not is_flat:
         raise refuse(f"How much? {'; '.join(claims.amounts)}.", "quantity")
+    if action == "breakeven":
+        for key, value in claims.take("order_type"):  # TradersPost says stop: that is what it moves
+            claims.note(key, value)
     sort_seen_prices(claims, reduces=reduces)
     prices = read_prices(claims, reduces=reduces)
+    offset = read_offset(claims, action)
+    take_profits = read_targets(claims, reduces=reduces)
+    moves = read_move_stop(claims, has_targets=bool(take_profits), reduces=reduces)
     take_profit = read_protection(claims, "take_profit", reduces=reduces)
     stop_loss = read_protection(claims, "stop_loss", reduces=reduces)
     circumstances = read_circumstances(claims, action, symbol, positions.side)
@@ -77,6 +84,9 @@ def build(claims: Claims) -> Alert:
         limit_price=prices.limit_price,
         stop_price=prices.stop_price,
         take_profit=take_profit,
+        take_profits=take_profits,
+        move_stop=moves,
+        breakeven_offset=offset,
         stop_loss=stop_loss,
         market_position=positions.side,
         position_size=positions.size,

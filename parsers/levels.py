@@ -195,7 +195,7 @@ def read_protection(claims: Claims, concept: str, *, reduces: bool) -> Level | N
 
     def read(value: object) -> Level | None:
         if isinstance(value, dict):
-            return _read_level(claims, label, value)
+            return read_level(claims, label, value)
         if isinstance(value, str) and value.strip().endswith("%"):
             percent = value.strip().removesuffix("%").strip()
             raise ValueError(f'{show(value)} is a percentage: send {{"percent": {percent}}}.')
@@ -212,9 +212,9 @@ def _distances(level: Level) -> tuple[Decimal | None, Decimal | None, Decimal | 
     return level.percent, level.amount, level.ticks
 
 
-def _read_level(claims: Claims, label: str, members: dict[str, object]) -> Level | None:
+def read_level(claims: Claims, label: str, members: dict[str, object]) -> Level | None:
     """Return the level that an object states; a foreign member makes all of it unsupported."""
-    table = _TAKE_PROFIT if label == "take_profit" else _STOP_LOSS
+    table = _STOP_LOSS if label == "stop_loss" else _TAKE_PROFIT
     found: dict[str, Decimal] = {}
     stop_type, is_foreign = "", False
     for key, value in members.items():

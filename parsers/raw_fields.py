@@ -106,7 +106,7 @@ NESTED: dict[str, tuple[dict[str, str], str]] = {
 }
 """Objects whose members mean what they would mean outside."""
 
-_NOT_OBJECTS = names("take_profit stop_loss")
+_NOT_OBJECTS = names("take_profit stop_loss numbered_target breakeven_offset")
 _AMOUNTS = names("quantity size amount notional percent")
 
 
@@ -122,6 +122,7 @@ def sort(pairs: Pairs, claims: Claims, path: str = "", local: dict[str, str] | N
         if isinstance(value, dict) and concept not in _NOT_OBJECTS and kind != "secret":
             _sort_object(name, folded, value, claims, kind)
         elif kind == "field":
+            _collect_secrets(value, claims)
             claims.fields.setdefault(concept, []).append((name, value))
         elif kind == "note":
             _sort_note(name, value, claims)

@@ -32,6 +32,7 @@ _ACTIONS = {
     "close_long": "closelong exitlong longexit longclose selltoclose stc",
     "close_short": "closeshort exitshort shortexit shortclose buytoclose buytocover cover",
     "cancel": "cancel cancelorder cancelorders cancelall cancelallorders",
+    "breakeven": "breakeven movetobreakeven stoptobreakeven",
     "halt": "halt",
     "partial": "closepartial partialclose",
     "open": "open enter entry",
@@ -184,7 +185,7 @@ def read_action(value: object) -> tuple[str, str]:
     if action is None:
         raise ParseError(
             f"action {show(value)} is not supported: use buy, sell, close, close_long, "
-            "close_short, cancel or halt.",
+            "close_short, breakeven, cancel or halt.",
             field="action",
             code="UNSUPPORTED",
             status=422,

@@ -623,7 +623,7 @@ CASES = (
         "denied",
         code="UNSUPPORTED",
         orders=(("buy", "0.05", "denied", "UNSUPPORTED"),),
-        says="leverage 10: not supported; risk_percent 0.5: not supported; tp1 45200",
+        says="leverage 10: not supported; risk_percent 0.5: not supported",
     ),
     Case(
         "109 legkvla: buy EUR/USD, stop and target as offsets",

@@ -9,7 +9,7 @@ import pytest
 
 from parsers import aliases, dialects, parse
 from parsers import raw_fields as claims
-from parsers.alert import Alert, Level, ParseError
+from parsers.alert import Alert, Level, ParseError, TakeProfit
 
 BUY = {"action": "buy", "symbol": "BTCUSDT"}
 CLOSE = {"action": "close", "symbol": "BTCUSDT"}
@@ -28,6 +28,11 @@ def refuse(body) -> ParseError:
     (error,) = parse(raw if isinstance(raw, bytes) else raw.encode()).alerts
     assert isinstance(error, ParseError), error
     return error
+
+
+def at(price: int, **size: Decimal) -> TakeProfit:
+    """Return one of several targets, at a price."""
+    return TakeProfit(Level(price=Decimal(price)), **size)
 
 
 # What each concept is proven by: what stands beside the key, its value, what the alert then says.
@@ -74,6 +79,37 @@ PROOFS = {
     "stop_price": (BUY | {"order_type": "stop"}, 5, {"stop_price": Decimal(5)}),
     "take_profit": (BUY, 7, {"take_profit": Level(price=Decimal(7))}),
     "take_profit_price": (BUY, 7, {"take_profit": Level(price=Decimal(7))}),
+    "take_profits": (
+        BUY,
+        [{"price": 7, "quantity": 1}, {"percent": 2}],
+        {"take_profits": (at(7, quantity=Decimal(1)), TakeProfit(Level(percent=Decimal(2))))},
+    ),
+    "numbered_target": (BUY, 7, {"take_profits": (at(7),)}),
+    "numbered_size": (
+        BUY | {f"tp{n}": 7 for n in range(1, 10)},
+        1,
+        {"take_profit": None, "unsupported": ()},
+    ),
+    "advanced": (
+        BUY,
+        [
+            {"quantity": 1, "tp": 7, "sl": 3, "trail": 0},
+            {"quantity": 2, "percentage_tp": 4, "sl": 3},
+        ],
+        {
+            "take_profits": (
+                at(7, quantity=Decimal(1)),
+                TakeProfit(Level(percent=Decimal(4)), quantity=Decimal(2)),
+            ),
+            "stop_loss": Level(price=Decimal(3)),
+        },
+    ),
+    "move_stop": (BUY | {"take_profits": [7, 8]}, "break_even", {"move_stop": "break_even"}),
+    "breakeven_offset": (
+        {"action": "breakeven", "symbol": "X"},
+        5,
+        {"action": "breakeven", "breakeven_offset": Level(amount=Decimal(5))},
+    ),
     "stop_loss": (BUY, 3, {"stop_loss": Level(price=Decimal(3))}),
     "stop_loss_price": (BUY, 3, {"stop_loss": Level(price=Decimal(3))}),
     "market_position": (BUY, "bullish", {"market_position": "long"}),
@@ -206,7 +242,7 @@ def test_an_unknown_amount_refuses_the_whole_order(key):
 @pytest.mark.parametrize(
     "key",
     [
-        *("tp1", "takeProfits", "tp_pips", "trailing", "trailPercent", "leverage", "riskPercent"),
+        *("tp_pips", "trailing", "trailPercent", "leverage", "riskPercent"),
         *("optionType", "profitTarget", "stop", "target", "limit", "reduce_only", "closePosition"),
         *("breakeven", "pyramiding", "reverse", "short SL", "mode", "paper", "expiresAt", "q"),
         *("extendedHours", "subaccount", "sl-offset", "trigger", "\u043a\u043e\u043b"),
@@ -348,7 +384,7 @@ def test_an_action_may_be_said_in_two_words(said, action):
     assert read({"symbol": "X"} | said).action == action
 
 
-@pytest.mark.parametrize("word", ["add", "reverse", "breakeven", "ping", "kill", "update_sl"])
+@pytest.mark.parametrize("word", ["add", "reverse", "ping", "kill", "update_sl"])
 def test_an_action_we_do_not_have_is_refused_by_name(word):
     """It was read, and is not supported."""
     error = refuse({"action": word, "symbol": "X"})

@@ -99,7 +99,6 @@ INSTRUCTIONS = (
         "take1",
         "take_proft",
         "tprofit",
-        "takeprofits",
         "pt",
         "tsl",
         "ttp",
