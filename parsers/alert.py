@@ -147,6 +147,11 @@ class Alert:
         return name_levels(self.stop_loss, self.take_profit, self.take_profits)
 
     @property
+    def moves_only(self) -> bool:
+        """Whether the alert changes what protects a position, and trades nothing itself."""
+        return self.action == "breakeven"
+
+    @property
     def only_reduces(self) -> bool:
         """Whether nothing in this alert can open a position."""
         return (

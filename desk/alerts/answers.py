@@ -44,6 +44,9 @@ SUCCESS = frozenset({"filled", "partly_filled", "accepted", "nothing_to_do"})
 NOTHING_TO_CLOSE = "NOTHING_TO_CLOSE"
 
 
+NOTHING_TO_MOVE = "NOTHING_TO_MOVE"
+
+
 _CLOSED_BY = {
     "alert": "an alert",
     "flatten": "POST /flatten",
@@ -151,12 +154,14 @@ def _leave_out_empty(outcomes: list[AccountOutcome]) -> list[AccountOutcome]:
     E.g. `CLOSE MES1!` where only MESZ2026 is held.
     """
     busy = {
-        (part.account, part.paper) for part, orders in outcomes if orders or part.has_pending_exit
+        (part.account, part.paper)
+        for part, orders in outcomes
+        if orders or part.has_pending_exit or part.has_moved
     }
     return [
         (part, orders)
         for part, orders in outcomes
-        if part.code != NOTHING_TO_CLOSE
+        if part.code not in (NOTHING_TO_CLOSE, NOTHING_TO_MOVE)
         or orders
         or part.cancels
         or part.has_pending_exit
@@ -247,6 +252,8 @@ def _part_status(part: Part, orders: list[Order]) -> str:
         return last.status
     if part.has_pending_exit:
         return "pending"
+    if part.has_moved:
+        return "accepted"
     return "cancelled" if part.cancels and not part.code else "nothing_to_do"
 
 

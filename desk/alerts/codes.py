@@ -14,6 +14,7 @@ CODES: dict[str, str] = {
     "NO_TARGET": "The strategy syncs to a stated position and the alert states none. Add position_size.",
     "NOTHING_TO_CLOSE": "The strategy holds nothing here that the alert could reduce. Nothing was sent.",
     "NOTHING_TO_CANCEL": "No order of the strategy was working here. Nothing was sent.",
+    "NOTHING_TO_MOVE": "No stop was moved: nothing is held, or the stop stands there or nearer to profit.",
     "AT_TARGET": "The strategy already holds the stated position. Nothing was sent.",
     "QUANTITY_TOO_SMALL": "The quantity is below the instrument's smallest order. Raise it.",
     "STOP_SIDE": "The stop or target is zero or on the wrong side of the price. Check both levels.",

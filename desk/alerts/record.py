@@ -33,6 +33,8 @@ class Part:
     message: str | None = None
     has_pending_exit: bool = False
     """Whether an exit this alert asked for is still to be sent."""
+    has_moved: bool = False
+    """Whether it changed what protects the position, and nothing else."""
 
 
 @dataclass(slots=True)

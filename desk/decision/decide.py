@@ -14,6 +14,7 @@ from decimal import Decimal
 from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.entry import build_entry
+from desk.decision.moving import move_to_break_even
 from desk.decision.remarks import NO_ROOM, is_rest, list_warnings, say_nothing, warn_of_stop
 from desk.decision.split import differs_from_stated, is_near, order_levels, split_at_zero
 from desk.decision.staleness import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
@@ -51,6 +52,8 @@ class Decision:
     message: str | None = None
     warnings: tuple[str, ...] = ()
     cancels: int = 0
+    has_moved: bool = False
+    """Whether only what protects the position was changed."""
     rejects: bool = False
     """The alert as a whole came too late: nothing was changed."""
 
@@ -91,6 +94,8 @@ def _decide(
 ) -> Decision:
     if late := too_late(book, alert, cause, context, split):
         return Decision(book, denials=(late,), rejects=True)
+    if alert.moves_only:
+        return _move(book, alert, cause, context)
     book, cancels = _cancel_working(book, alert, split, cause, context)
     if split.denial:
         return Decision(book, denials=(split.denial,), cancels=cancels)
@@ -141,11 +146,24 @@ def _open(
     return evolve(decision, book=book, opening=order, warnings=warnings)
 
 
+def _move(book: PositionBook, alert: Alert, cause: AlertRef, context: DecisionContext) -> Decision:
+    """Move the stop of what is held, or say why it stays."""
+    position, denial, code, text = move_to_break_even(book, alert, cause, context)
+    if denial:
+        return Decision(book, denials=(denial,))
+    has_moved = position is not book.position(context.strategy)
+    moved = book.with_position(position) if has_moved else book
+    warnings = tuple(
+        f"ignored on an order that opens nothing: {text}" for text in alert.unsupported
+    )
+    return Decision(moved, code=code, message=text, has_moved=has_moved, warnings=warnings)
+
+
 def too_late(
     book: PositionBook, alert: Alert, cause: AlertRef, context: DecisionContext, split: OrderSplit
 ) -> Denial | None:
     """Refuse an alert that a later one has overtaken, or that is too old and only opens."""
-    if alert.action == "cancel" or split.denial:
+    if alert.action == "cancel" or alert.moves_only or split.denial:
         return None
     position = book.position(context.strategy)
     if context.sync and _is_against_itself(alert, split):
@@ -320,7 +338,7 @@ def is_heard(
     split = split or split_at_zero(alert, book.position(context.strategy), book, context)
     if too_late(book, alert, cause, context, split):
         return False
-    if alert.action == "cancel" or split.reduces > 0:
+    if alert.action == "cancel" or alert.moves_only or split.reduces > 0:
         return True
     if split.denial:
         return False

@@ -155,7 +155,7 @@ def split_at_zero(
 def _cut_share(
     alert: Alert, held: Decimal, book: PositionBook, context: DecisionContext
 ) -> OrderSplit:
-    if alert.action == "cancel":
+    if alert.action == "cancel" or alert.moves_only:
         return OrderSplit("buy", held=held)
     if context.sync:
         return _split_to_target(alert, held, book, context)

@@ -310,6 +310,7 @@ def _decide(
         code=decision.code,
         message=decision.message,
         has_pending_exit=decision.has_pending_exit(cause),
+        has_moved=decision.has_moved,
     )
     record.story.parts.append(part)
     record.story.warnings += [w for w in decision.warnings if w not in record.story.warnings]

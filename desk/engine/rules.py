@@ -283,10 +283,14 @@ def find_quotes(
     account = context.state.settings.accounts[route.account]
     own = context.symbol_key(map_symbol(account, alert.symbol))
     names = names_of(context, book, own) if book else frozenset({own})
+    symbol = book.instrument.symbol if book else own
+    if (
+        alert.moves_only
+    ):  # on which side of the price a stop would stand is judged by the price of now
+        return {symbol: 0 if context.is_dry else record.seq}
     need = find_need(context, record.strategy, route.account, names)
     if need is None:
         return {}
-    symbol = book.instrument.symbol if book else own
     if need or alert.quantity_type == "cash":  # money becomes a quantity by the price of now
         quote = context.state.quotes.get((route.account, symbol))
         agrees = quote is not None and alert.price is not None and is_same(alert.price, quote.price)

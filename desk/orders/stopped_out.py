@@ -50,7 +50,7 @@ def note_stop(
 def stopped_for(alert: Alert, position: StrategyPosition) -> Stopped | None:
     """Return what a stop closed that an alert is about to close, whatever it states."""
     found = position.stopped
-    if found is None or alert.action == "cancel":
+    if found is None or alert.action == "cancel" or alert.moves_only:
         return None
     way = _CLOSES.get(alert.action)
     return found if way is None or found.quantity * way > 0 else None

@@ -7,6 +7,7 @@ position. Pure: nothing is sent and no stop is moved here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.protocol import Instrument
@@ -78,7 +79,8 @@ def find_percents(
     if silent or total > HUNDRED - Decimal("1e-9"):  # exact: the last takes what the others leave
         parts[-1] = HUNDRED - sum(parts[:-1], ZERO)
     return tuple(
-        TakeProfit(each.level, percent=part) for each, part in zip(take_profits, parts, strict=True)
+        TakeProfit(each.level, each.quantity and each.quantity * multiplier, part)
+        for each, part in zip(take_profits, parts, strict=True)
     )
 
 
@@ -95,15 +97,36 @@ def begin_targets(
     held = max(ZERO, position.quantity * way)
     added = held if is_first else held - max(ZERO, before * way)
     old = {each.part: each.quantity for each in position.targets} if not is_first else {}
+    asked = order.take_profits
+    if is_first and order.leaves_quantity <= 0:
+        asked = _meet_quantities(asked, held)
     targets = tuple(
         Target(
             part,
             place_level(each.level, price, order.side, TAKE_PROFIT, tick).price,
             old.get(part, ZERO) + added * (each.percent or ZERO) / HUNDRED,
         )
-        for part, each in enumerate(order.take_profits, 1)
+        for part, each in enumerate(asked, 1)
     )
     return evolve(position, targets=targets, take_profit=None, move_stop=order.move_stop)
+
+
+def _meet_quantities(asked: tuple[TakeProfit, ...], held: Decimal) -> tuple[TakeProfit, ...]:
+    """Return targets of which those with a quantity take just that, now that it is known what was bought.
+
+    Before, what the venue would keep as its fee was only expected.
+    """
+    parts = [
+        each.percent or ZERO if each.quantity is None else each.quantity / held * HUNDRED
+        for each in asked
+    ]
+    if sum((each.percent or ZERO for each in asked), ZERO) == HUNDRED:
+        free = [n for n, each in enumerate(asked) if each.quantity is None]
+        last = free[-1] if free else len(parts) - 1
+        parts[last] += HUNDRED - sum(parts, ZERO)
+    if min(parts) < 0:
+        return asked
+    return tuple(replace(each, percent=part) for each, part in zip(asked, parts, strict=True))
 
 
 def follow(position: StrategyPosition, before: Decimal) -> StrategyPosition:
