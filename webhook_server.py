@@ -43,6 +43,7 @@ from desk.api.command_line import (
     CannotCompare,
     check_connections,
     read_arguments,
+    run_notify_test,
     run_query,
 )
 from desk.api.comparison import MAX_UPLOAD
@@ -410,6 +411,8 @@ def _end_early(options: argparse.Namespace, settings: Settings) -> bool:
         print(sum_up(settings, warnings(settings)))
         if options.connect:
             check_connections(settings, connect_brokers(settings))
+    elif options.notify_test:
+        run_notify_test(settings)
     elif options.backup:
         try:
             print(back_up(settings.state_path, Path(options.backup)))

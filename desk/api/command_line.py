@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,6 +22,8 @@ from desk.compare.comparison import ZoneNeeded
 from desk.compare.own import MaskText
 from desk.compare.tables import FileUnreadable
 from desk.config.settings import Settings
+from desk.notify.service import UnknownService
+from desk.notify.start import try_channels
 from desk.process.version import VERSION
 from desk.state.store import Glimpse, StoreDamaged, StoreUnavailable
 from parsers.alert import Message
@@ -67,6 +70,11 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--report",
         action="store_true",
         help="print what each strategy brought today, this week and in all, and exit",
+    )
+    parser.add_argument(
+        "--notify-test",
+        action="store_true",
+        help="send a message to every channel of notify, also beside a running server, and exit",
     )
     parser.add_argument("--json", action="store_true", help="with --compare: print one JSON object")
     options = parser.parse_args(arguments)
@@ -134,6 +142,20 @@ def _read_file(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise CannotCompare(f"{Path(name).name} cannot be read: {error.strerror}.") from None
+
+
+def run_notify_test(settings: Settings) -> None:
+    """Send a message to every channel; exit with code 1 where one did not take it."""
+    try:
+        failed = try_channels(settings)
+    except UnknownService as error:
+        failed = [str(error)]
+    if not settings.notify:
+        failed = ["Nobody is told: there is no notify: in config.yaml and no NOTIFY_URLS in .env."]
+    if failed:
+        print("\n".join(failed), file=sys.stderr)
+        raise SystemExit(1)
+    print(f"Every channel took it: {len(settings.notify)}.")
 
 
 def check_connections(settings: Settings, brokers: Mapping[str, Broker]) -> None:

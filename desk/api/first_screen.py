@@ -32,6 +32,7 @@ SENTENCES = {
     "silent_accounts": "{account} does not answer: {reason}.",
     "blocked": "{symbol} on {account} opens nothing: {reason}.",
     "expiry_near": "{symbol} on {account}: the contract that {strategy} holds ends on {last_day}.",
+    "failing_channels": "{channel} gets no messages: {reason}. They are kept and sent later.",
     "not_recording": "Nothing can be recorded, so no alert is taken: {reason}.",
 }
 """What is said of each thing that is wrong, by its name in `open` of /status."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from desk.orders.journal import ClosedTradeRow
 from desk.orders.order import ENTRY, Order
 from desk.orders.position_book import PositionBook
 from desk.orders.strategy_position import StrategyPosition
+from desk.outbox.outbox import Outbox
 from desk.performance.judge import PAPER, Standing
 from desk.state.reader import Reader
 from desk.state.store import StoreUnavailable
@@ -105,7 +106,16 @@ def list_open(desk: Desk) -> dict[str, list[dict[str, Any]]]:
     if desk.failure:
         trouble = {"reason": desk.failure, "since": iso(desk.failing_since)}
         found["not_recording"].append(trouble)
+    found["failing_channels"] = list(_list_failing(desk.channels))
     return found
+
+
+def _list_failing(channels: Sequence[Outbox]) -> Iterator[dict[str, Any]]:
+    """Yield who gets no messages at the moment, by service and host alone."""
+    for channel in channels:
+        if trouble := channel.trouble:
+            why = {"reason": trouble.reason, "since": iso(trouble.since)}
+            yield {"channel": channel.name, **why, "dropped": channel.dropped}
 
 
 def _add_ends(

@@ -55,7 +55,7 @@ SHAPES: Mapping[str, str] = MappingProxyType(
         "Alive": "status:text message:text timestamp:number rate_limit_status:text",
         "Status": "status:text version:text started_at:time uptime:count mode:mode counts:object open:Open",
         "Open": "unknown_orders:any owed_exits:any bare_shares:any unprotected_positions:any halted:any "
-        "silent_accounts:any blocked:any not_recording:any expiry_near:any",
+        "silent_accounts:any blocked:any not_recording:any expiry_near:any failing_channels:any",
         "AlertRow": f"{ROW} latency_ms:number?",
         "History": "count:count alerts:[AlertRow]",
         "Story": f"{ROW} http:count body:text alert:object? notes:object decisions:[Decision] "

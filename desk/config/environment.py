@@ -23,6 +23,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "DATABASE_URL": ("state",),
     "PRICES": ("prices",),
     "MCP_TOKEN": ("mcp", "token"),
+    "NOTIFY_URLS": ("notify",),
 }
 
 
@@ -106,6 +107,7 @@ def find_unread(
         "TRADINGVIEW_WEBHOOK_SECRET_OLD",
         "ADMIN_TOKEN",
         "MCP_TOKEN",
+        "NOTIFY_URLS",
     } | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
     found = []

@@ -98,7 +98,7 @@ def load(
     problems = Problems(str(file) if file.is_dir() else file.name)
     raw = _read_file(file, problems, must_exist=named is not None)
     blocks = (raw["webhook"], *raw["strategies"].values())
-    holds_secret = any(block.get("secret") for block in blocks)
+    holds_secret = any(block.get("secret") for block in blocks) or bool(raw.get("notify"))
     dotenv = file.parent / ".env"
     variables = read_environment(dotenv, environ, problems)
     lay_over(raw, variables, overrides, problems)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from desk.config.channels import Channels
 from desk.config.presets import PRESETS, is_preset
 from desk.config.value_types import (
     BASE_URL,
@@ -276,6 +277,7 @@ class Options(_Settings):
     state: Annotated[str, text(STATE, is_state)] = "sqlite:///state.db"
     logging: Logging = Logging()
     mcp: Annotated[Mcp, block] = Mcp()
+    notify: Channels = ()
 
 
 class Settings(Options):
@@ -319,6 +321,7 @@ class Settings(Options):
         """Return every secret there is, to keep them out of what is shown."""
         found = [self.webhook.secret, self.webhook.old_secret, self.admin_token, self.mcp.token]
         found += [each.secret for each in self.strategies.values()]
+        found += [each.url for each in self.notify]
         texts = [each.get_secret_value() for each in found if each]
         for account in self.accounts.values():
             texts += [each for each in account.credentials.values() if len(each) >= MASKED_FROM]

@@ -42,6 +42,8 @@ def _lines(name: str, block: Any, depth: int) -> Iterator[str]:
             n for n in type(value).model_fields if not is_partial or n in value.model_fields_set
         ]
         value = {key: getattr(value, key) for key in names}
+    if name == "notify" and value:
+        value = {str(at): each for at, each in enumerate(value, 1)}
     key = "  " * depth + (name if re.fullmatch(r"[A-Za-z_][\w .-]*", name) else json.dumps(name))
     if isinstance(value, Mapping) and value:
         yield f"{key}:"

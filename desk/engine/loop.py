@@ -39,6 +39,7 @@ from desk.engine.report import (
 from desk.engine.schedule import Schedule
 from desk.orders.plan import wakes_at
 from desk.orders.shift import shift
+from desk.outbox.outbox import Outbox
 from desk.process.clock import ClockSteps, wall_clock
 from desk.state.forgetting import forget_prices
 from desk.state.memory import Simulate, State
@@ -116,6 +117,8 @@ class Desk:
         )
         self._clocks = (self._due, self._readers, self._feed, self._events.clockwork)
         self._forgot_at = 0
+        self.channels: Sequence[Outbox] = ()
+        """Who is told of what is recorded, each at its own pace."""
         self._stop_by = 0.0
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
 
@@ -124,6 +127,7 @@ class Desk:
     def start(self) -> None:
         """Load what is recorded, plan every book anew, and begin."""
         self.load()
+        self.state.notify_if_asked("start", "The receiver has started.", self.clock())
         self.turn([])  # what the start itself has to tell is recorded before anybody asks
         self._thread.start()
 
@@ -180,6 +184,8 @@ class Desk:
             self.turn([event for event in events if event is not None])
             is_ending = is_ending or None in events
             if is_ending and (not self._out or time.monotonic() > self._stop_by):
+                self.state.notify_if_asked("stop", "The receiver stops.", self.clock())
+                self.turn([])
                 return
 
     def _pause(self) -> float:
@@ -225,6 +231,8 @@ class Desk:
         if log.isEnabledFor(logging.DEBUG):
             log_orders(journal)
         log_told(told)
+        for channel in self.channels if told else ():
+            channel.wake()
 
     def _commit(
         self, events: Sequence[Event], now: int

@@ -7,7 +7,7 @@ decided here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from desk.alerts.answers import OPEN, http_status, write_alert, write_answer
@@ -55,10 +55,22 @@ def render(state: State, now: int) -> Rendered:
         if record.is_settled and record.story.http == 202 and record.status in QUIET_ENDS:
             text = f"{record.strategy}: {shape['action']} {shape['symbol']}: {shape['message']}"
             state.notify("alert_ended", text, now, record.alert_id)
+        elif record.is_settled and record.status == "denied" and state.settings.notify:
+            state.notify("denial", _say_denied(record, shape), now, record.alert_id)
         answer = AlertAnswer(http, shape, to_json(shape))
         state.batch.alerts[record.seq] = _row(record, answer.text)
         done[record.alert_id] = (record, answer)
     return done
+
+
+def _say_denied(record: Record, shape: Mapping[str, Any]) -> str:
+    """Return whose alert was denied, what it was to do, and why."""
+    parts = dict.fromkeys(
+        f"{part.account}{' (paper)' if part.paper else ''}" for part in record.story.parts
+    )
+    where = f" on {', '.join(parts)}" if parts else ""
+    what = " ".join(str(shape[key]) for key in ("action", "symbol") if shape.get(key))
+    return f"{record.strategy}: {what or 'an alert'}{where}: {shape['message']}"
 
 
 def remember(state: State, rendered: Rendered) -> None:

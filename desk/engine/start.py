@@ -16,6 +16,9 @@ from desk.config.settings import Settings
 from desk.config.summary import config_hash
 from desk.engine.loop import Desk
 from desk.engine.rates import Rates
+from desk.notify.service import UnknownService
+from desk.notify.start import make_channels
+from desk.outbox.outbox import stop_all
 from desk.process.clock import steady_clock, steady_seconds
 from desk.process.files import CannotWrite, blaming
 from desk.process.lock import StateLock, StateLocked
@@ -80,8 +83,9 @@ def start_desk(
         if not may_abandon():
             check_abandoned(settings, store)
         check_venues(settings, store)
+        desk.channels = make_channels(settings, store, desk.clock)
         desk.start()
-    except (StoreDamaged, StoreUnavailable, LiveAbandoned) as error:
+    except (StoreDamaged, StoreUnavailable, LiveAbandoned, UnknownService) as error:
         log_writer.stop()
         store.close()
         lock.release()
@@ -94,9 +98,13 @@ def start_desk(
     mode = "live" if settings.live_accounts else "paper"
     log.info("started version=%s mode=%s config=%s", version, mode, config_hash(settings))
 
+    for channel in desk.channels:
+        channel.start()
+
     def stop() -> None:
         lock.leave()
         desk.stop()
+        stop_all(desk.channels)
         log.info("stopped")
         log_writer.stop()
         lock.release()

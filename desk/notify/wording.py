@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-EVENTS = (
-    *("trade", "stop_filled", "target_filled", "refusal", "denial", "daily_loss", "unknown"),
-    *(
-        "unprotected",
-        "owed_exit",
-        "demotion",
-        "promotion",
-        "halt",
-        "daily_summary",
-        "start",
-        "stop",
-    ),
-    *("venue_silent", "venue_back", "failed_logins", "expiry_near", "no_alerts", "other"),
-)
-"""What can be told, by the names that `events:` takes."""
+from desk.config.channels import EVENTS
+
 _CALLED: Mapping[str, str] = {
     "order_unknown": "unknown",
     "account_silent": "venue_silent",

@@ -6,7 +6,7 @@ is a place in the record: a receiver's `Place` says up to which number it has ta
 - `Outbox(name, source, deliver, place, clock)` is one receiver. `source(after, limit)` returns entries with
   a higher number, oldest first; `source.newest()` the highest number there is. `deliver(entries)` sends them
   as one, and raises `NotDelivered` with a sentence where they must be sent again.
-- `start()` runs it in a thread of its own, `wake()` says that something was recorded, `stop()` ends it.
+- `start()` runs it in a thread of its own, `wake()` says that something was recorded, `end()` ends it.
 - `trouble` says since when and why nothing is taken, `dropped` how many were left out.
 - A kill between a delivery and the note of it sends that one again: at least once, in order.
 """

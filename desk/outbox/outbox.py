@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from desk.outbox.place import Place, Progress
 
 IDLE_MS = 5_000
 """How often the record is looked at when nobody says that there is something."""
+ENDING_SECONDS = 5.0
+"""How long a stop waits for the last messages."""
 log = logging.getLogger("outbox")
 
 
@@ -79,10 +82,13 @@ class Outbox:
         """Say that something was recorded."""
         self._wake.set()
 
-    def stop(self, seconds: float) -> None:
-        """End, at the latest after so long; what was not taken waits for the next start."""
+    def end(self) -> None:
+        """Take what is there once more, and end; what is not taken waits for the next start."""
         self._stopping.set()
         self._wake.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the end, at most so long: a receiver may hang."""
         self._thread.join(seconds)
 
     def step(self) -> int:
@@ -130,3 +136,14 @@ class Outbox:
             # A failing receiver is left alone, whatever is recorded meanwhile.
             waiting = self._stopping if self.trouble else self._wake
             waiting.wait(pause / 1000)
+        if self.trouble is None:
+            self.step()
+
+
+def stop_all(outboxes: Sequence[Outbox], seconds: float = ENDING_SECONDS) -> None:
+    """End all of them, and wait so long in all."""
+    for each in outboxes:
+        each.end()
+    until = time.monotonic() + seconds
+    for each in outboxes:
+        each.join(max(until - time.monotonic(), 0))

@@ -152,3 +152,8 @@ class Counters(Tables):
     def notify(self, event: str, message: str, now: int, alert_id: str | None = None) -> None:
         """Note something the user must hear of."""
         self.batch.notices.append((now, Notice(event, message, alert_id)))
+
+    def notify_if_asked(self, event: str, message: str, now: int) -> None:
+        """Note what is worth a line only where somebody is to be told of anything."""
+        if self.settings.notify:
+            self.notify(event, message, now)

@@ -148,6 +148,16 @@ class Reader:
                 found.append(row)
         return found
 
+    def last_event(self) -> int:
+        """Return the number of the newest event; 0 without any."""
+        return self._db.execute("SELECT COALESCE(MAX(id), 0) FROM events").fetchone()[0]  # type: ignore[no-any-return]
+
+    def load_told(self, after: int, limit: int) -> list[tuple[int, str, str]]:
+        """Return number, event and message of what was told after a number, the oldest first."""
+        return self._db.execute(
+            "SELECT id, event, message FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        ).fetchall()
+
     def find_strategy(self, name: str) -> int | None:
         """Return when a strategy was created by its first alert, or None where it never was."""
         row = self._db.execute(
