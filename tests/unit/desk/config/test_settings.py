@@ -853,7 +853,7 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "TRADINGVIEW_WEBHOOK_SECRET_OLD", "ADMIN_TOKEN"]
-    ours += ["MCP_TOKEN", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
+    ours += ["MCP_TOKEN", "NOTIFY_URLS", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     elsewhere = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
     elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
     elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
