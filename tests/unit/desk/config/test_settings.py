@@ -864,6 +864,7 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     plain = describe(read(tmp_path, text, dotenv="", needs=NEEDS))
     assert describe(read(tmp_path, text, dotenv=example, needs=NEEDS)) == plain
     values = {"HOST": "localhost", "PORT": "1", "LOG_LEVEL": "DEBUG", "PRICES": "alerts"}
+    values["NOTIFY_URLS"] = "ntfy://topic"
     for name in names[: -len(elsewhere)]:
         environ = {name: values.get(name, GOOD)}
         if name.endswith("_OLD"):
