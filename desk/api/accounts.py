@@ -16,6 +16,7 @@ from typing import Any
 from brokers.protocol import Broker, BrokerRefused, Check
 from desk.config.settings import Settings
 from desk.decision.routing import is_paper, map_symbol
+from desk.engine.equity import add_up
 from desk.formats import write_number, write_optional
 from desk.orders.position_book import PositionBook
 from desk.state.counted import worth_of
@@ -79,23 +80,13 @@ def value_account(
     At a venue the worth is what that said last; None where nobody can tell.
     """
     account = settings.accounts[name]
-    cash, open_pnl = account.cash + shown.cash.get(name, Decimal(0)), Decimal(0)
-    worth = worth_of(account, paper=is_simulated)
-    for book in shown.open_books(name):
-        if book.paper is not is_simulated:
-            continue
-        instrument, totals = book.instrument, book.totals
-        if not totals.size:
-            continue
-        price = _last_price(shown, book)
-        converts = instrument.quote in worth or instrument.base in worth
-        if price is None or not price or not converts:
-            return {"equity": None, "open_pnl": None}
-        rate = Decimal(1) if instrument.quote in worth else 1 / price
-        profit = totals.open_profit(price, instrument.point_value) * rate
-        open_pnl += profit
-        is_paid = instrument.kind in ("spot", "equity")
-        cash += totals.net * price * instrument.point_value * rate if is_paid else profit
+    books = [book for book in shown.open_books(name) if book.paper is is_simulated]
+    valued = [(book, _last_price(shown, book)) for book in books]
+    found = add_up(valued, worth_of(account, paper=is_simulated))
+    if found is None:
+        return {"equity": None, "open_pnl": None}
+    added, open_pnl = found
+    cash = account.cash + shown.cash.get(name, Decimal(0)) + added
     told = shown.equities.get(name)
     equity = cash if is_simulated else told.last if told else None
     return {"equity": write_optional(equity), "open_pnl": write_number(open_pnl)}

@@ -196,6 +196,22 @@ def check_strategies(options: Options, accounts: Collection[str], problems: Prob
                 problems.add((*path, "accounts", account), f"there is no such account; {exist}")
         for account in strategy.accounts or (strategy.account or options.default_account,):
             _check_direction(path, strategy, account, options, problems)
+        _check_sizing(path, strategy, problems)
+
+
+def _check_sizing(path: Location, strategy: Strategy, problems: Problems) -> None:
+    """Check that a strategy's own size and levels say one thing each."""
+    sizing = strategy.sizing
+    if sizing is not None and strategy.sync is not None:
+        said = "is not used with sync: position, which trades to what alerts state: take one out"
+        problems.add((*path, "sizing"), said)
+    if sizing is not None and strategy.default_quantity is not None:
+        said = "says how much, and so does default_quantity: keep one of the two"
+        problems.add((*path, "sizing"), said)
+    levels = (("stop_loss", strategy.stop_loss), ("take_profit", strategy.take_profit))
+    for name, level in levels:
+        if level is not None and (level.percent is None) == (level.amount is None):
+            problems.add((*path, name), "write one of percent and amount, e.g. {percent: 2}")
 
 
 def _check_direction(

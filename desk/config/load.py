@@ -68,6 +68,10 @@ __all__ = [
 ]
 
 
+LEVELS = ("sizing", "stop_loss", "take_profit")
+"""The blocks that a strategy alone has."""
+
+
 class SettingsError(Exception):
     """Refuse to start. `problems` holds one line each: where, what is wrong, what to do."""
 
@@ -164,7 +168,7 @@ def _arrange(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     for kind in ("accounts", "strategies"):
         for name, entry in raw[kind].items():
             inner = raw[kind][name] = _block(entry, (kind, name), problems)
-            for block in ("risk", "performance"):
+            for block in ("risk", "performance", *(LEVELS if kind == "strategies" else ())):
                 if inner.get(block) is not None or (block == "risk" and block in inner):
                     inner[block] = _block(inner[block], (kind, name, block), problems)
     if raw.get("performance") is not None:

@@ -13,12 +13,14 @@ from pydantic import BaseModel
 
 from desk.config.settings import (
     Account,
+    DefaultLevel,
     Logging,
     Mcp,
     Options,
     Performance,
     Risk,
     RiskEverywhere,
+    SizingBlock,
     Strategy,
     Webhook,
 )
@@ -33,6 +35,15 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
 }
 """The settings that hold settings; of accounts and strategies there are many."""
 Location = tuple[str, ...]
+
+
+INNER: Mapping[str, type[BaseModel]] = {
+    "risk": Risk,
+    "sizing": SizingBlock,
+    "stop_loss": DefaultLevel,
+    "take_profit": DefaultLevel,
+}
+"""The blocks inside those."""
 
 
 class Problems:
@@ -89,8 +100,8 @@ def _unknown(path: Location) -> str:
     """Name the setting that an unknown one was probably meant to be."""
     in_performance = "performance" in (path[0], *path[2:3]) and len(path) > 1
     model = Performance if in_performance else BLOCKS[path[0]] if len(path) > 1 else Options
-    if path[2:3] == ("risk",) and len(path) > 3:
-        model = Risk
+    if len(path) > 3 and path[2] in INNER:
+        model = INNER[path[2]]
     known = [*model.model_fields, *(("exchange",) if model is Strategy else ())]
     near = difflib.get_close_matches(path[-1].lower(), known, 1, 0.6)
     if near:

@@ -227,6 +227,23 @@ class Account(_Flat):
         return split_day(self.day)
 
 
+class SizingBlock(_Settings):
+    """How much a strategy opens, where its alerts do not say; with `override` whatever they say."""
+
+    quantity: Quantity
+    quantity_type: Literal[
+        "fixed", "cash", "percent_of_equity", "risk_cash", "risk_percent", "percent_of_position"
+    ] = "fixed"
+    override: bool = False
+
+
+class DefaultLevel(_Settings):
+    """How far from its fill a stop or target stands that the alert does not bring: one of the two."""
+
+    percent: Quantity | None = None
+    amount: Quantity | None = None
+
+
 class Strategy(_Flat):
     """What one strategy may do and where.
 
@@ -236,6 +253,10 @@ class Strategy(_Flat):
     account: Name | None = None
     accounts: Annotated[Mapping[str, Quantity], block, frozen] = Field(default_factory=nothing)
     default_quantity: Quantity | None = None
+    sizing: Annotated[SizingBlock, block] | None = None
+    stop_loss: Annotated[DefaultLevel, block] | None = None
+    take_profit: Annotated[DefaultLevel, block] | None = None
+    require_stop: bool = False
     use_market_orders: bool = True
     direction: Literal["long", "short", "both"] | None = None
     pyramid: bool = False

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from desk.decision.denial import Denial
 from desk.decision.risk import DOLLARS, Stakes
-from desk.decision.sizing import NO_SIZE, Size
+from desk.decision.sizing import NO_SIZE, Purse, Size, Sizing
 from desk.decision.staleness import Times
 from desk.orders.strategy_position import Stopped
+from parsers.alert import Level
 
 ZERO = Decimal(0)
 
@@ -22,6 +23,14 @@ class DecisionContext:
     times: Times
     multiplier: Decimal = Decimal(1)
     default_quantity: Decimal | None = None
+    sizing: Sizing | None = None
+    """How much the strategy opens, where its alerts do not say, or whatever they say."""
+    default_stop: Level | None = None
+    default_target: Level | None = None
+    """The levels of what the strategy opens, where the alert brings none."""
+    require_stop: bool = False
+    equity: Decimal | None = None
+    """What the account is worth now; None where that is not known, or nothing goes by it."""
     use_market_orders: bool = True
     direction: str | None = None
     sync: bool = False
@@ -57,6 +66,11 @@ class DecisionContext:
     day_ms: int = 86_400_000
     """How long the account's trading day still lasts."""
 
+    @property
+    def purse(self) -> Purse:
+        """What the account counts in."""
+        return Purse(self.currency, self.worth, self.equity)
+
 
 @dataclass(frozen=True)
 class OrderSplit:
@@ -72,6 +86,8 @@ class OrderSplit:
     asked: Decimal | None = None
     """What the order asks for when it opens from flat."""
     size: Size = NO_SIZE
+    sized: Size | None = None
+    """What the strategy's own sizing came to, where that says how much is opened and not the alert."""
     denial: Denial | None = None
     """Why it cannot even be told what the order asks for: then it takes and opens nothing."""
     counted: Decimal = ZERO

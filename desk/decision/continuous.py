@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from desk.decision.context import DecisionContext
-from desk.decision.split import order_levels
+from desk.decision.opening_size import order_levels
 from desk.formats import write_number
 from desk.orders.believed_prices import is_far, reference_price
 from desk.orders.order import Order

@@ -15,8 +15,9 @@ from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.entry import build_entry
 from desk.decision.moving import move_to_break_even
+from desk.decision.opening_size import order_levels
 from desk.decision.remarks import NO_ROOM, is_rest, list_warnings, say_nothing, warn_of_stop
-from desk.decision.split import differs_from_stated, is_near, order_levels, split_at_zero
+from desk.decision.split import differs_from_stated, is_near, split_at_zero
 from desk.decision.staleness import is_stale_opening, is_stale_reducing, is_stale_target, mark_said
 from desk.formats import write_number
 from desk.orders.evolve import evolve
@@ -54,6 +55,8 @@ class Decision:
     cancels: int = 0
     has_moved: bool = False
     """Whether only what protects the position was changed."""
+    how: str = ""
+    """How money became the size of the opening order, in words; empty where none did."""
     rejects: bool = False
     """The alert as a whole came too late: nothing was changed."""
 
@@ -135,7 +138,12 @@ def _open(
     if denial:
         return evolve(decision, denials=(denial,))
     warnings = decision.warnings
-    if order.quantity != split.opens and split.opens is not None and order.quote_quantity is None:
+    if split.sized is not None and alert.quantity is not None:
+        own, its = write_number(alert.quantity), write_number(order.quantity)
+        warnings += (f"quantity {own} was not used: the sizing of {context.strategy} says {its}",)
+    size = split.sized or split.size
+    is_rounded = order.quantity != split.opens and order.quote_quantity is None
+    if is_rounded and split.opens is not None and not size.how:
         rounded = write_number(order.quantity)
         warnings += (
             f"{write_number(split.opens)} was rounded down to {rounded}, the nearest step",
@@ -143,7 +151,7 @@ def _open(
     if apart := differs_from_stated(alert, split, decision.book, context):
         warnings += (apart,)
     book = decision.book.with_order(order)
-    return evolve(decision, book=book, opening=order, warnings=warnings)
+    return evolve(decision, book=book, opening=order, warnings=warnings, how=size.how)
 
 
 def _move(book: PositionBook, alert: Alert, cause: AlertRef, context: DecisionContext) -> Decision:

@@ -14,32 +14,33 @@ from decimal import Decimal
 from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.continuous import count_from_price, list_chart_reasons
 from desk.decision.denial import Denial
+from desk.decision.opening_size import order_levels
 from desk.decision.risk import Asked, check_limits, count_held
-from desk.decision.split import order_levels
 from desk.decision.staleness import is_stale_opening
 from desk.formats import write_number
 from desk.orders.believed_prices import find_far_level, has_levels, reference_price
 from desk.orders.evolve import evolve
 from desk.orders.order import ENTRY, NO_ORDER, AlertRef, Order
 from desk.orders.position_book import PositionBook
-from desk.orders.rounding import find_distance, fits, nearest_to
+from desk.orders.rounding import find_distance, fits, floor_to, nearest_to
 from desk.orders.targets import find_percents
 from parsers.alert import Alert, Level, TakeProfit
 
-ZERO = Decimal(0)
+ZERO, CRUMB = Decimal(0), Decimal("0.00000001")
 
 
 def build_entry(
     book: PositionBook, alert: Alert, split: OrderSplit, cause: AlertRef, context: DecisionContext
 ) -> tuple[Order, Denial | None]:
     """Return the opening order of an alert as it would be sent, and the first reason against it."""
+    alert = _protect(alert, split, book, context)
     told = alert
     if context.by_distance:
         alert = count_from_price(alert, split.side, context.price)
     order_type, limit, stop = _entry_kind(alert, context, book)
     cash = None
     # What was cut, or is a stated position, is a quantity: the whole amount would buy more than that.
-    is_whole = split.opens == split.asked and not context.sync
+    is_whole = split.opens == split.asked and not context.sync and split.sized is None
     is_money = alert.quantity_type == "cash" and book.instrument.quote in context.worth
     if order_type == "market" and "cash" in book.capabilities and is_whole and is_money:
         cash = (alert.quantity or ZERO) * context.multiplier
@@ -108,6 +109,26 @@ def _target_reasons(
         yield "UNSUPPORTED", f"take_profits: {error}, {write_number(size)}. Correct their sizes."
 
 
+def _protect(
+    alert: Alert, split: OrderSplit, book: PositionBook, context: DecisionContext
+) -> Alert:
+    """Return the alert with the strategy's own levels in place of those it does not bring.
+
+    What adds to a position leaves the levels that stand there.
+    """
+    position = book.position(context.strategy)
+    adds = split.reduces == 0 and position.projected_quantity != 0
+    stop, target = alert.stop_loss, alert.take_profit
+    if stop is None and not (adds and position.stop_loss):
+        stop = context.default_stop
+    has_own = target is not None or bool(alert.take_profits)
+    if not has_own and not (adds and position.take_profit):
+        target = context.default_target
+    if stop is alert.stop_loss and target is alert.take_profit:
+        return alert
+    return replace(alert, stop_loss=stop, take_profit=target)
+
+
 def _judge(book: PositionBook, order: Order, context: DecisionContext) -> Denial | None:
     """Ask the limits of risk, with what this book holds after the cut."""
     if context.stakes is None:
@@ -168,6 +189,9 @@ def _reasons(
         yield "UNSUPPORTED", unclear
     if context.times.expired:
         yield "EXPIRED", context.times.expired
+    adds = split.reduces == 0 and book.position(context.strategy).stop_loss is not None
+    if context.require_stop and alert.stop_loss is None and not adds:
+        yield "STOP_REQUIRED", f"{context.strategy} opens nothing without a stop. Add stop_loss."
     if is_stale_opening(book.position(context.strategy).signals, order.cause, split.side):
         yield "STALE_ORDER", "A later alert has already ended this position."
     yield from _book_reasons(book, context)
@@ -180,7 +204,10 @@ def _reasons(
         yield _no_quantity(split, context)
     elif order.quantity == 0:
         smallest = max(book.instrument.step, book.instrument.min_quantity)
-        text = f"{write_number(split.opens)} {symbol} is below the smallest order, {write_number(smallest)}."
+        asked = write_number(floor_to(split.opens, CRUMB))
+        text = f"{asked} {symbol} is below the smallest order, {write_number(smallest)}."
+        if how := (split.sized or split.size).how:
+            text = f"{text} It is {how}."
         yield "QUANTITY_TOO_SMALL", text
     yield from _target_reasons(book, alert, split, context)
     yield from _coin_reasons(book, order, context)
@@ -273,15 +300,16 @@ def _coin_reasons(
 
 
 def _no_quantity(split: OrderSplit, context: DecisionContext) -> tuple[str, str]:
-    if split.size.code:
-        return split.size.code, split.size.text
-    if split.size.percent is not None:
+    size = split.sized or split.size
+    if size.code:
+        return size.code, size.text
+    if size.percent is not None:
         return (
             "NO_QUANTITY",
             f'Strategy "{context.strategy}" holds nothing here, so a percentage of it is nothing.',
         )
     name = context.strategy
-    text = f'The alert has no quantity and strategy "{name}" has no default_quantity. Add either.'
+    text = f'The alert has no quantity and strategy "{name}" has no default_quantity or sizing. Add one.'
     return "NO_QUANTITY", text
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from desk.decision.context import DecisionContext, OrderSplit
-from desk.decision.split import differs_from_stated, order_levels
+from desk.decision.opening_size import order_levels
+from desk.decision.split import differs_from_stated
 from desk.formats import write_number
 from desk.orders.believed_prices import find_far_level
 from desk.orders.position_book import PositionBook

@@ -13,7 +13,8 @@ from decimal import Decimal
 from brokers.protocol import Instrument
 from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
-from desk.decision.sizing import Size, read_size, reducing_quantity
+from desk.decision.opening_size import counting_price, find_stop, size_by_strategy
+from desk.decision.sizing import MONEY_KINDS, OPENING_KINDS, Size, read_size, reducing_quantity
 from desk.formats import write_number
 from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
@@ -62,6 +63,8 @@ def _open_less(
         return evolve(split, beside=stays)
     is_sized = alert.quantity is not None or context.sync
     opens = max(ZERO, split.opens - taken) if is_sized and split.opens is not None else ZERO
+    if split.sized is not None and split.opens and opens:
+        opens = split.opens  # it was counted from flat, whatever the others gave
     return evolve(split, opens=opens, beside=stays, crosses=not context.sync)
 
 
@@ -134,6 +137,26 @@ def split_at_zero(
     position where it lies in several books, and `stopped` what stops have closed there.
     """
     held = position.projected_quantity if held is None else held
+    split = _split_own(alert, position, book, context, held, stopped)
+    sized = size_by_strategy(alert, split, book, context)
+    if sized is None:
+        return split
+    units = None if sized.units is None else sized.units * context.multiplier
+    if sized.percent is not None:
+        adds = held != 0 and (held > 0) == (split.side == "buy")
+        units = abs(held) * sized.percent / 100 if adds else None
+    return evolve(split, opens=units, sized=sized)
+
+
+def _split_own(
+    alert: Alert,
+    position: StrategyPosition,
+    book: PositionBook,
+    context: DecisionContext,
+    held: Decimal,
+    stopped: Decimal | None,
+) -> OrderSplit:
+    """Return what `alert` takes and opens by its own quantity."""
     split = _cut_share(alert, held, book, context)
     if stopped is None:
         stopped = counted_as_held(alert, position)
@@ -159,9 +182,9 @@ def _cut_share(
         return OrderSplit("buy", held=held)
     if context.sync:
         return _split_to_target(alert, held, book, context)
-    size = read_size(
-        alert, book.instrument, _counting_price(alert, context), context.currency, context.worth
-    )
+    price = counting_price(alert, context)
+    stop = find_stop(alert, price, book, context)
+    size = read_size(alert, book.instrument, price, context.purse, stop)
     side = alert.action
     if alert.only_reduces and side not in ("buy", "sell"):
         side = "sell" if held > 0 else "buy"
@@ -170,8 +193,10 @@ def _cut_share(
         if held == 0 or is_other:
             return OrderSplit(side, held=held, asked=_ask(alert, size, ZERO, context), size=size)
     is_against = held != 0 and (held > 0) == (side == "sell")
+    if is_against and alert.quantity_type in OPENING_KINDS and not alert.only_reduces:
+        return _turn_by_money(alert, OrderSplit(side, held=held, size=size), book, context)
     is_counted = not size.code or alert.market_position == "flat"
-    if not is_counted and (is_against or alert.quantity_type != "cash"):
+    if not is_counted and (is_against or alert.quantity_type not in MONEY_KINDS):
         # rules 16.3: a part of the position that cannot be counted is never taken for all of it.
         denial = Denial(size.code, size.text, side)
         return OrderSplit(side, held=held, size=size, denial=denial)
@@ -184,18 +209,33 @@ def _cut_share(
     if alert.quantity is None or reduces < abs(held) or side != alert.action:
         return split  # rules 3.7: without a quantity it takes the whole share and opens nothing
     opens = max(ZERO, (asked or ZERO) - abs(held))
+    if context.sizing is not None and context.sizing.override and size.units is not None:
+        # What is held was counted by the strategy: only the alert's own units say what goes beyond zero.
+        before = signal_before(alert, side, size.units)
+        opens = opens if before is None else max(ZERO, size.units - before)
     return _allow(evolve(split, opens=opens), alert, book, context)
 
 
-def depends_on_price(alert: Alert, context: DecisionContext) -> bool:
-    """Tell whether what an alert takes and opens goes by what the instrument costs."""
-    return context.sync or alert.quantity_type == "cash"
+def _turn_by_money(
+    alert: Alert, split: OrderSplit, book: PositionBook, context: DecisionContext
+) -> OrderSplit:
+    """Cut an order that says by money how much to open, and meets a position of the other side.
 
-
-def _counting_price(alert: Alert, context: DecisionContext) -> Decimal | None:
-    """Return the price at which an order is counted: the level it carries, else the last one seen."""
-    limit, stop = order_levels(alert)
-    return limit or stop or context.price
+    It takes that whole position only where the alert states the new side; else nobody knows how much of it.
+    """
+    if alert.market_position == ("long" if split.side == "buy" else "short"):
+        asked = None if split.size.units is None else split.size.units * context.multiplier
+        turned = evolve(split, reduces=abs(split.held), opens=asked, asked=asked)
+        allowed = _direction(book, context)
+        if allowed in (alert.market_position, "both"):
+            return turned
+        return evolve(turned, opens=ZERO, note=_direction_note(allowed, book, context))
+    text = (
+        f"{alert.quantity_type} says how much to open, and {context.strategy} holds "
+        f"{write_number(split.held)} {book.instrument.symbol}, the other side: add market_position to turn "
+        "it round, or close it first."
+    )
+    return evolve(split, denial=Denial("UNSUPPORTED", text, split.side))
 
 
 def _ask(alert: Alert, size: Size, held: Decimal, context: DecisionContext) -> Decimal | None:
@@ -328,7 +368,8 @@ def differs_from_stated(
     if alert.position_size is not None:
         target = alert.position_size * context.multiplier
         said = write_number(target)
-        if is_near(target, after, found) or (side == stated and alert.quantity is None):
+        is_own = alert.quantity is None or split.sized is not None or split.size.how != ""
+        if is_near(target, after, found) or (side == stated and is_own):
             return None
     elif side == stated:
         return None
@@ -343,15 +384,3 @@ def stated_target(alert: Alert) -> Decimal | None:
     if alert.action in ("close", "close_long", "close_short") or alert.market_position == "flat":
         return ZERO
     return alert.position_size
-
-
-def order_levels(alert: Alert) -> tuple[Decimal | None, Decimal | None]:
-    """Return limit and trigger price of an order; `price` stands in where its kind brings no level."""
-    limit, stop = alert.limit_price, alert.stop_price
-    if alert.order_type == "limit":
-        return (limit if limit is not None else alert.price), None
-    if alert.order_type == "stop":
-        return None, (stop if stop is not None else alert.price)
-    if alert.order_type == "stop_limit":
-        return limit, stop
-    return None, None

@@ -17,8 +17,9 @@ from desk.alerts.record import Part, Record, Story
 from desk.decision.context import NO_CUT, DecisionContext, OrderSplit
 from desk.decision.decide import Decision, decide, is_heard
 from desk.decision.denial import Denial
+from desk.decision.opening_size import depends_on_price
 from desk.decision.routing import Route, find_routes, trades_on_paper
-from desk.decision.split import cut_together, depends_on_price
+from desk.decision.split import cut_together
 from desk.decision.staleness import Times, fired_by, judge_age
 from desk.engine.context import EngineContext
 from desk.engine.duplicates import Duplicate, claim, find_duplicate, release
@@ -39,7 +40,7 @@ from desk.formats import write_number
 from desk.orders.believed_prices import reference_price
 from desk.orders.evolve import evolve
 from desk.orders.ids import digest, new_alert_id
-from desk.orders.order import AlertRef
+from desk.orders.order import AlertRef, Order
 from desk.orders.position_book import PositionBook
 from parsers.alert import Alert, ParseError
 
@@ -265,9 +266,9 @@ def _is_heard(alert: Alert, matters: list[_Matter], cause: AlertRef) -> bool:
     )
 
 
-def _warn_of_levels(record: Record, alert: Alert, book: PositionBook) -> None:
+def _warn_of_levels(record: Record, order: Order, book: PositionBook) -> None:
     """Warn of a stop or target on paper that no live price can trigger."""
-    levels = " and ".join(dict.fromkeys(name.split()[0] for name, _ in alert.named_levels))
+    levels = " and ".join(dict.fromkeys(name.split()[0] for name, _ in order.named_levels))
     if levels:
         text = (
             f"{levels} on paper: only prices that alerts bring for {book.instrument.symbol} can trigger "
@@ -315,7 +316,7 @@ def _decide(
     record.story.parts.append(part)
     record.story.warnings += [w for w in decision.warnings if w not in record.story.warnings]
     if decision.opening and book.paper and not context.is_fed(book, now):
-        _warn_of_levels(record, alert, book)
+        _warn_of_levels(record, decision.opening, book)
     record.note(now, _explain(part, decision))
     if not changes:
         return
@@ -362,6 +363,8 @@ def _explain(part: Part, decision: Decision) -> str:
     ]
     if part.cancels:
         said.append(f"cancels {part.cancels} working")
+    if decision.how:
+        said.append(f"the size is {decision.how}")
     said += [f"denied {denial.code}: {denial.message}" for denial in decision.denials]
     if decision.code:
         said.append(f"{decision.code}: {decision.message}")

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 from brokers.protocol import HEDGE_MODE, BrokerRefused, Instrument
 from desk.alerts.record import Record
-from desk.config.settings import Account
+from desk.config.settings import Account, DefaultLevel, SizingBlock
 from desk.config.trading_day import end_of_day
 from desk.decision.context import DecisionContext
 from desk.decision.denial import Denial
 from desk.decision.risk import Stakes, find_worth
 from desk.decision.routing import Route, map_symbol, strategy_settings
+from desk.decision.sizing import MONEY_KINDS, Sizing
 from desk.decision.staleness import Times
 from desk.engine.context import EngineContext
+from desk.engine.equity import find_equity
 from desk.engine.exposure import (
     find_need,
     find_spendable,
@@ -31,7 +33,7 @@ from desk.orders.believed_prices import has_levels, is_same
 from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
 from desk.state.tables import Key
-from parsers.alert import Alert
+from parsers.alert import Alert, Level
 
 CONTEXTS_KEPT = 1_000
 NO_TIMES = Times(0, 0, 0)
@@ -224,15 +226,23 @@ def find_context(
     """Return the rules by which an alert is cut at zero of a strategy's share in one book."""
     account = context.state.settings.accounts[route.account]
     is_one = book.paper or account.stablecoins_are_dollars
+    rules = _settled_context(context, who.strategy, route)
     return evolve(
-        _settled_context(context, who.strategy, route),
+        rules,
         times=times,
         by_distance=book.instrument.contract != ""
         and names_any_month(context, account, alert, book.instrument),
         price=find_price(context, alert, book, "", times.now),
         seen_ms=_age_of_price(context, alert, book, "", times.now),
         worth=find_worth(account.currency, dollars_are_one=is_one),
+        equity=find_equity(context, book, times.now) if _needs_equity(alert, rules) else None,
     )
+
+
+def _needs_equity(alert: Alert, rules: DecisionContext) -> bool:
+    """Whether what an alert opens goes by the worth of its account."""
+    kinds = (alert.quantity_type, rules.sizing.kind if rules.sizing else "")
+    return "percent_of_equity" in kinds or "risk_percent" in kinds
 
 
 def find_limits(
@@ -291,7 +301,9 @@ def find_quotes(
     need = find_need(context, record.strategy, route.account, names)
     if need is None:
         return {}
-    if need or alert.quantity_type == "cash":  # money becomes a quantity by the price of now
+    sizing = strategy_settings(context.state.settings, record.strategy).sizing
+    kinds = {alert.quantity_type, sizing.quantity_type if sizing else ""}
+    if need or kinds & MONEY_KINDS:  # money becomes a quantity by the price of now
         quote = context.state.quotes.get((route.account, symbol))
         agrees = quote is not None and alert.price is not None and is_same(alert.price, quote.price)
         others = list_open_symbols(context, book) if book and "values" in need else ()
@@ -326,6 +338,10 @@ def _settled_context(context: EngineContext, name: str, route: Route) -> Decisio
         times=NO_TIMES,
         multiplier=route.multiplier,
         default_quantity=settings.default_quantity if default is None else default,
+        sizing=_read_sizing(strategy.sizing),
+        default_stop=_read_level(strategy.stop_loss),
+        default_target=_read_level(strategy.take_profit),
+        require_stop=strategy.require_stop,
         use_market_orders=strategy.use_market_orders,
         direction=strategy.direction,
         sync=strategy.sync == "position",
@@ -337,6 +353,14 @@ def _settled_context(context: EngineContext, name: str, route: Route) -> Decisio
         limit_ms=settings.webhook.limit_seconds * 1000,
     )
     return rules
+
+
+def _read_sizing(found: SizingBlock | None) -> Sizing | None:
+    return None if found is None else Sizing(found.quantity, found.quantity_type, found.override)
+
+
+def _read_level(found: DefaultLevel | None) -> Level | None:
+    return None if found is None else Level(percent=found.percent, amount=found.amount)
 
 
 def _find_denial(

@@ -259,11 +259,13 @@ def test_a_close_says_of_each_account_what_it_found(start):
     assert "both holds no BTCUSDT on b (paper)" in closed["message"]
 
 
-def test_a_size_that_is_not_traded_names_those_that_are(receiver):
-    """Percent of equity is understood and refused: the answer says what to send instead."""
-    answer = receiver.buy(quantity_type="percent_of_equity").get_json()
-    assert answer["code"] == "UNSUPPORTED"
-    assert "percent_of_equity is not supported: send fixed (units) or cash" in answer["message"]
+def test_a_size_says_in_the_story_how_money_became_a_quantity(receiver):
+    """A percentage of the equity: what it came to, and at what each."""
+    answer = receiver.buy(quantity_type="percent_of_equity", quantity=5).get_json()
+    assert answer["orders"][0]["filled_quantity"] == "50"
+    story = receiver.get(f"/history/{answer['alert_id']}")
+    said = " ".join(each["text"] for each in story["decisions"])
+    assert "the size is 5000 USD at 100 USD each" in said
 
 
 def test_a_close_finds_its_position_after_a_restart(start):

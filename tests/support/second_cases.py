@@ -114,11 +114,9 @@ CASES = (
     Case(
         "014 TradersPost: buy for 10 % of equity",
         '{"ticker":"AAPL","action":"buy","price":100,"quantityType":"percent_of_equity","quantity":10}',
-        422,
-        "denied",
-        code="UNSUPPORTED",
-        orders=(("buy", None, "denied", "UNSUPPORTED"),),
-        says="Quantity type percent_of_equity is not supported: send fixed (units) o",
+        200,
+        "filled",
+        orders=(("buy", "100", "filled"),),
     ),
     Case(
         "016 TradersPost: limit sell at the bid",

@@ -22,7 +22,7 @@ from brokers import BROKERS as ALL_BROKERS
 from brokers import list_facts
 from desk.config import yaml_text
 from desk.config.load import Account, Settings, SettingsError, Strategy, Webhook, load, warnings
-from desk.config.settings import Logging, Options, Performance, RiskEverywhere
+from desk.config.settings import Logging, Options, Performance, RiskEverywhere, SizingBlock
 from desk.config.summary import config_hash, describe
 from tests.support import shipped as shipped_files
 from tests.support.fakes import make_facts
@@ -367,6 +367,16 @@ KEYS = [
      "accounts.v.shorts: is for the paper broker: what can be sold short at a venue the venue says"),
     ("webhook: {old_secret: the-secret-of-last-year-8}",
      "webhook.old_secret: is the secret before the present one, and there is none: set that too"),
+    ("strategies: {s: {sizing: {quantity: 1}, default_quantity: 2}}",
+     "strategies.s.sizing: says how much, and so does default_quantity: keep one of the two"),
+    ("strategies: {s: {sizing: {quantity: 1}, sync: position}}",
+     "strategies.s.sizing: is not used with sync: position, which trades to what alerts state: take one out"),
+    ("strategies: {s: {stop_loss: {percent: 1, amount: 2}}}",
+     "strategies.s.stop_loss: write one of percent and amount, e.g. {percent: 2}"),
+    ("strategies: {s: {take_profit: {}}}",
+     "strategies.s.take_profit: write one of percent and amount, e.g. {percent: 2}"),
+    ("strategies: {s: {sizing: {quantity: 1, of: cash}}}",
+     "strategies.s.sizing.of: is not a setting; known here: quantity, quantity_type, override"),
     ("webhook: {leverage: 3}",
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
@@ -803,6 +813,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "webhook": Webhook,
     "account": Account,
     "strategy": Strategy,
+    "sizing": SizingBlock,
     "risk": RiskEverywhere,
     "performance": Performance,
     "logging": Logging,
@@ -843,6 +854,13 @@ def test_the_manual_shows_the_defaults(block: str, tmp_path: Path) -> None:
             written = plain | {"accounts": {"paper_simulator": shown | account}}
         case "strategy":
             written = plain | {"strategies": {"trend": shown}}
+        case "sizing":
+            assert shown.pop("quantity") == "required"
+            del strategy["default_quantity"]
+            strategy["sizing"] = {"quantity": 1}
+            before = describe(read(tmp_path, yaml.safe_dump(plain)))
+            strategy["sizing"] = {"quantity": 1, **shown}
+            written = plain
         case _:
             written = plain | {block: shown}
     assert describe(read(tmp_path, yaml.safe_dump(written))) == before

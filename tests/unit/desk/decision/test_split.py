@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from desk.config.load import SettingsError
-from desk.decision.sizing import read_size
+from desk.decision.sizing import Purse, read_size
 from parsers.alert import Alert
 from tests.support.fakes import DeskBench
 
@@ -234,7 +234,7 @@ def test_16_3_money_of_another_currency_never_sells_everything(make_bench):
     book = bench.desk.state.books[("euro", True, "EURJPY")]
     yen = replace(book.instrument, base="GBP")
     size = read_size(Alert("sell", "X", quantity=Decimal(50), quantity_type="cash"), yen,
-                     Decimal(1), "EUR", frozenset({"EUR"}))  # fmt: skip
+                     Decimal(1), Purse("EUR", frozenset({"EUR"})), None)  # fmt: skip
     assert (size.units, size.code) == (None, "CURRENCY_UNKNOWN")
 
 
