@@ -9,7 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assistant, compare, exchange_orders, growth, order_latency, page, throughput
+from bench import (
+    assistant,
+    compare,
+    exchange_orders,
+    growth,
+    notify,
+    order_latency,
+    page,
+    throughput,
+)
 from bench.figures import print_table
 
 with tempfile.TemporaryDirectory(prefix="bench-") as place:
@@ -20,5 +29,6 @@ with tempfile.TemporaryDirectory(prefix="bench-") as place:
     figures += growth.measure(Path(place) / "growth", alerts=1_000_000, rounds=11)
     figures += page.measure(Path(place) / "page", rounds=7, count=2560)
     figures += assistant.measure(Path(place) / "assistant", alerts=1_000_000, rounds=9)
+    figures += notify.measure(Path(place) / "notify", rounds=9, count=200)
     figures += compare.measure(Path(place) / "compare", count=100_000)
 sys.exit(print_table(figures))
