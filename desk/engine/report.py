@@ -55,12 +55,18 @@ def render(state: State, now: int) -> Rendered:
         if record.is_settled and record.story.http == 202 and record.status in QUIET_ENDS:
             text = f"{record.strategy}: {shape['action']} {shape['symbol']}: {shape['message']}"
             state.notify("alert_ended", text, now, record.alert_id)
-        elif record.is_settled and record.status == "denied" and state.settings.notify:
+        elif record.is_settled and record.status == "denied" and _is_untold(state, record):
             state.notify("denial", _say_denied(record, shape), now, record.alert_id)
         answer = AlertAnswer(http, shape, to_json(shape))
         state.batch.alerts[record.seq] = _row(record, answer.text)
         done[record.alert_id] = (record, answer)
     return done
+
+
+def _is_untold(state: State, record: Record) -> bool:
+    """Whether somebody is to be told of anything, and no order of an alert told its end already."""
+    told = (notice.alert_id for _, notice in state.batch.notices)
+    return bool(state.settings.notify) and record.alert_id not in told
 
 
 def _say_denied(record: Record, shape: Mapping[str, Any]) -> str:

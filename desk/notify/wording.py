@@ -12,6 +12,7 @@ _CALLED: Mapping[str, str] = {
     "account_silent": "venue_silent",
     "account_answers": "venue_back",
     "order_refused": "refusal",
+    "order_denied": "denial",
     "halted": "halt",
     "bare_share": "unprotected",
 }

@@ -112,6 +112,18 @@ def test_a_far_level_on_what_only_reduces_is_a_warning(
     assert answer["code"] == "LEVEL_FAR"
 
 
+def test_a_denial_that_its_order_told_is_told_once(tmp_path: Path) -> None:
+    """Where somebody is to be told of denials, an alert and its order are one event."""
+    bench = DeskBench(tmp_path, environ={"NOTIFY_URLS": "json://127.0.0.1:9"})
+    waiting = buy(bench, stop_loss=50)
+    buy(bench, strategy="third", price=21450)
+    assert bench.status_of(waiting["alert_id"]) == "denied"
+    with bench.store.reader() as reader:
+        told = [each for each in reader.load_events(9) if each["alert_id"] == waiting["alert_id"]]
+    assert [each["event"] for each in told] == ["order_denied"]
+    bench.store.close()
+
+
 def test_a_level_is_judged_when_the_first_price_comes_before_anything_fills(
     bench: DeskBench,
 ) -> None:

@@ -16,6 +16,7 @@ from desk.notify.wording import Told, name_event, write_message
         ("account_silent", "venue_silent"),
         ("account_answers", "venue_back"),
         ("order_refused", "refusal"),
+        ("order_denied", "denial"),
         ("halted", "halt"),
         ("bare_share", "unprotected"),
         ("demotion", "demotion"),
