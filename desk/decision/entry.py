@@ -122,7 +122,7 @@ def _protect(
     if stop is None and not (adds and position.stop_loss):
         stop = context.default_stop
     has_own = target is not None or bool(alert.take_profits)
-    if not has_own and not (adds and position.take_profit):
+    if not has_own and not (adds and (position.take_profit or position.targets)):
         target = context.default_target
     if stop is alert.stop_loss and target is alert.take_profit:
         return alert

@@ -293,17 +293,13 @@ def find_quotes(
     account = context.state.settings.accounts[route.account]
     own = context.symbol_key(map_symbol(account, alert.symbol))
     names = names_of(context, book, own) if book else frozenset({own})
-    symbol = book.instrument.symbol if book else own
-    if (
-        alert.moves_only
-    ):  # on which side of the price a stop would stand is judged by the price of now
-        return {symbol: 0 if context.is_dry else record.seq}
     need = find_need(context, record.strategy, route.account, names)
     if need is None:
         return {}
     sizing = strategy_settings(context.state.settings, record.strategy).sizing
     kinds = {alert.quantity_type, sizing.quantity_type if sizing else ""}
-    if need or kinds & MONEY_KINDS:  # money becomes a quantity by the price of now
+    # Money becomes a quantity by the price of now, and on its side of that a moved stop must stand.
+    if need or kinds & MONEY_KINDS or alert.moves_only:
         quote = context.state.quotes.get((route.account, symbol))
         agrees = quote is not None and alert.price is not None and is_same(alert.price, quote.price)
         others = list_open_symbols(context, book) if book and "values" in need else ()

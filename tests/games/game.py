@@ -33,7 +33,7 @@ from desk.state.rows import ORDER, TRADE
 from desk.state.store import Store
 from desk.venue.call import VenueCall
 from desk.venue.dispatcher import carry_out
-from parsers.alert import Alert, Level
+from parsers.alert import Alert, Level, TakeProfit
 from tests.games import naive_model
 from tests.games.referee import Referee
 from tests.support.fakes import FakeClock, make_facts
@@ -103,8 +103,16 @@ class HeldCalls:
 class Game:
     """One desk, two accounts at venues of one kind, one seed."""
 
-    def __init__(self, seed: int, manners: list[frozenset[str]] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        manners: list[frozenset[str]] | None = None,
+        *,
+        with_targets: bool = False,
+    ) -> None:
         self.chance = random.Random(seed)
+        self.extra = random.Random(seed + 7_000_000) if with_targets else None
+        """What several targets and moved stops are drawn from: the game is else as it is without."""
         self.clock = FakeClock()
         kinds = manners or self.chance.choice([NETTING, NETTING, SPOT])
         self.is_spot = kinds is SPOT
@@ -258,7 +266,8 @@ class Game:
             book, after = books[part.account], self.book(part.account, alert.symbol)
             if after is not None and not self._was_refused_rules(record, part, book):
                 self.referee.decided(alert, record, part.account, (book, after))
-            if alert.action == "cancel" or self._was_refused_rules(record, part, book):
+            is_order = alert.action != "cancel" and not alert.moves_only
+            if not is_order or self._was_refused_rules(record, part, book):
                 continue
             times = Decimal(ROUTES[alert.strategy or ""][part.account])
             held = book.position(record.strategy).projected_quantity if book else ZERO
@@ -305,6 +314,7 @@ class Game:
             levels["stop_loss"] = Level(percent=away)
         if self.chance.random() < 0.6 and not is_bare:
             levels["take_profit"] = Level(amount=Decimal(self.chance.randint(1, 10)))
+        levels = self._divide(levels, steps) if self.extra and not is_bare else levels
         if kind < 0.1:
             size = STEP * self.chance.choice([0, self.chance.randint(1, steps)])
             states = {"position_size": up * size} if size else {"market_position": "flat"}
@@ -320,6 +330,35 @@ class Game:
             self.send(strategy, symbol, action="close")
         elif kind < 0.8:
             self.send(strategy, symbol, action="cancel")
+
+    def move_stop(self) -> None:
+        """Now and then send an alert that moves a stop to break-even."""
+        if self.extra is not None and self.extra.random() < 0.15:
+            away = Level(amount=Decimal(self.extra.randint(1, 4)))
+            offset = self.extra.choice([None, None, away])
+            self.send(*self.about, action="breakeven", breakeven_offset=offset)
+
+    def _divide(self, levels: dict[str, Any], steps: int) -> dict[str, Any]:
+        """Let an alert bring several targets instead of one, and say what becomes of its stop."""
+        assert self.extra is not None
+        if self.extra.random() < 0.4:
+            return levels
+        count = self.extra.randint(1, 4)
+        sizes: list[dict[str, Decimal]] = [{} for _ in range(count)]
+        if self.extra.random() < 0.5:
+            sizes = [{"percent": Decimal(self.extra.randint(3, 25))} for _ in range(count)]
+        if self.extra.random() < 0.4:
+            sizes[0] = {"quantity": STEP * self.extra.randint(1, max(1, steps // 3))}
+        if self.extra.random() < 0.6:
+            sizes[-1] = {}
+        at = sorted(self.extra.sample(range(1, 14), count))
+        targets = (
+            TakeProfit(Level(amount=Decimal(away)), **size)
+            for away, size in zip(at, sizes, strict=True)
+        )
+        moves = self.extra.choice([None, "break_even", "previous_target"])
+        kept = {name: level for name, level in levels.items() if name != "take_profit"}
+        return {**kept, "take_profits": tuple(targets), "move_stop": moves}
 
     def events(self) -> None:
         """Let the world go on: prices move, requests arrive, a hand closes something."""
@@ -470,13 +509,14 @@ class Game:
             not is_obstructed or position.retry_state(STOP_LOSS).failures
         ):
             return True
-        return any(
-            order.status == "accepted"
+        stops = [
+            order.leaves_quantity
+            for cid, order in venue.orders.items()
+            if order.status == "accepted"
             and self.owners.get(cid) == position.strategy
             and order.request.stop_price == position.stop_loss.price
-            and order.leaves_quantity == size
-            for cid, order in venue.orders.items()
-        )
+        ]
+        return size in stops or sum(stops, ZERO) == size
 
     def close_everything(self) -> None:
         """Close every share by alert, and give the desk an hour."""
@@ -594,13 +634,16 @@ def _prepare() -> tuple[Any, Path]:
     return _prepared["settings"], _prepared["template"]
 
 
-def play(seed: int, manners: list[frozenset[str]] | None = None) -> None:
+def play(
+    seed: int, manners: list[frozenset[str]] | None = None, *, with_targets: bool = False
+) -> None:
     """Play one game to its end, at venues of these manners if any are named."""
-    game = Game(seed, manners)
+    game = Game(seed, manners, with_targets=with_targets)
     chance = game.chance
     try:
         for _ in range(chance.randint(3, 14)):
             game.alert()
+            game.move_stop()
             game.carry_out(chance.choice([1, 1, 0.6, 0.3]))
             game.events()
             game.tick(chance.choice([0.1, 1, 3, 12, 40]))

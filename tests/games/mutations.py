@@ -525,6 +525,118 @@ MUTATIONS = (
         "Lot(fill.quantity, fill.price, fill.at)",
         "Lot(fill.quantity, average, fill.at)",
     ),
+    # --- several targets and a stop that moves ---
+    Mutation(
+        "the last of several targets forgets what the roundings left",
+        "desk/orders/targets.py",
+        "    if more <= 0 or not open_targets:",
+        "    if True:",
+    ),
+    Mutation(
+        "parts of several targets do not follow a scale-in",
+        "desk/orders/targets.py",
+        "    if not position.targets or not before or before == position.quantity:",
+        "    if True:",
+    ),
+    Mutation(
+        "what a target did not take is nobody's",
+        "desk/orders/targets.py",
+        "    if heir is not None:",
+        "    if False:",
+    ),
+    Mutation(
+        "each later fill of an entry divides the whole position again",
+        "desk/orders/targets.py",
+        "held - max(ZERO, before * way)",
+        "held",
+    ),
+    Mutation(
+        "several targets are rounded each by itself",
+        "desk/orders/targets.py",
+        "size = min(floor_to(wanted, instrument.step), held) - taken",
+        "size = floor_to(target.quantity, instrument.step)",
+        proof="tests/unit/desk/orders/test_targets.py",
+    ),
+    Mutation(
+        "the quantity of a target is not multiplied on an account",
+        "desk/decision/entry.py",
+        "find_percents(alert.take_profits, size, context.multiplier) if size else ()",
+        "find_percents(alert.take_profits, size) if size else ()",
+    ),
+    Mutation(
+        "a stop stands for what no target takes",
+        "desk/orders/legs.py",
+        'sizes = {0: held} if "reduce_only" in book.capabilities else _stop_sizes(held, parts)',
+        "sizes = {0: _stop_sizes(held, parts).get(0, held)}",
+    ),
+    Mutation(
+        "one stop of the whole size stands beside the targets where nothing guards it",
+        "desk/orders/legs.py",
+        'sizes = {0: held} if "reduce_only" in book.capabilities else _stop_sizes(held, parts)',
+        "sizes = {0: held}",
+        proof="tests/unit/desk/orders/test_targets.py",
+    ),
+    Mutation(
+        "a target ends the others as if it replaced them",
+        "desk/orders/plan.py",
+        "and each.part == order.part",
+        "",
+    ),
+    Mutation(
+        "the stop stays where it was after a target",
+        "desk/orders/moving_stop.py",
+        "    if position.move_stop is None or not any(each.part == part for each in done):",
+        "    if True:",
+    ),
+    Mutation(
+        "a stop is moved to break-even where the target before was meant",
+        "desk/orders/moving_stop.py",
+        "if position.move_stop == PREVIOUS_TARGET and len(done) > 1:",
+        "if False:",
+    ),
+    Mutation(
+        "a moved stop is loosened",
+        "desk/orders/moving_stop.py",
+        "(price - stop.price) * way <= 0",
+        "(price - stop.price) * way == 0",
+    ),
+    Mutation(
+        "a later fill of its entry loosens a stop that was moved",
+        "desk/orders/fills.py",
+        "    if is_same and position.is_stop_moved:",
+        "    if False:",
+    ),
+    Mutation(
+        "break-even is placed on the wrong side of the price",
+        "desk/decision/moving.py",
+        "    if level >= price if is_long else level <= price:",
+        "    if False:",
+    ),
+    Mutation(
+        "the offset of break-even lies on the side of loss",
+        "desk/orders/moving_stop.py",
+        "average + way * find_distance",
+        "average - way * find_distance",
+    ),
+    Mutation(
+        "an alert that moves a stop cancels the working entries",
+        "desk/decision/decide.py",
+        "    if alert.moves_only:\n        return _move(book, alert, cause, context)",
+        "    if alert.moves_only:\n        book, _ = _cancel_working(book, alert, split, cause, context)\n        return _move(book, alert, cause, context)",
+    ),
+    Mutation(
+        "a target whose level is passed closes the whole position",
+        "desk/orders/protection.py",
+        "    if is_crossed and order.kind == TAKE_PROFIT and order.part:",
+        "    if False:",
+        proof="tests/scenarios/test_several_targets.py",
+    ),
+    Mutation(
+        "the targets of a closed position pass to the next one",
+        "desk/orders/strategy_position.py",
+        '    "targets": (),\n',
+        "",
+    ),
 )
 
 
@@ -590,7 +702,7 @@ def play_until_lost(first: int, count: int) -> Outcome:
 
     for number in range(count):
         try:
-            play(first + number)
+            play(first + number, with_targets=number % 2 == 1)
         except AssertionError as error:
             lines = str(error).splitlines() or ["an assertion"]
             return Outcome(number + 1, f"seed {first + number}: {lines[0]}", is_assertion=True)

@@ -13,14 +13,16 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.protocol import Fill, OrderRequest
-from desk.alerts.record import Record
+from desk.alerts.record import Part, Record
 from desk.orders.legs import wanted_legs
-from desk.orders.order import ENTRY, EXIT, NO_ORDER, STOP_LOSS, Order
+from desk.orders.order import ENTRY, EXIT, NO_ORDER, STOP_LOSS, TAKE_PROFIT, Order
 from desk.orders.position_book import PositionBook
+from desk.orders.rounding import floor_to
 from desk.orders.strategy_position import StrategyPosition
 from desk.state.rows import ORDER
 from parsers.alert import Alert
 from tests.games import naive_model
+from tests.games.naive_model import TICK
 from tests.support.fakes import FakeClock
 from tests.support.lying_venue import STEP, LyingVenue
 
@@ -44,6 +46,10 @@ class Held:
     entries: dict[str, Order] = field(default_factory=dict)
     is_stray: bool = False
     """Whether a reducing order opened it."""
+    rounds: int = 0
+    """How often it was flat before."""
+    added: Decimal = ZERO
+    """What its entries have filled in all."""
 
 
 class Referee:
@@ -56,6 +62,7 @@ class Referee:
         self.takes: dict[tuple[str, str], Decimal] = {}
         self.closed: dict[Place, int] = {}
         self.wrong: dict[tuple[Any, ...], int] = {}
+        self.stops: dict[Place, tuple[Any, ...]] = {}
 
     # --- an order leaves -------------------------------------------------------------------------------
 
@@ -82,6 +89,7 @@ class Referee:
         )
         levels = (order.stop_loss, order.take_profit)
         assert levels == (alert.stop_loss, alert.take_profit), "its levels were lost"
+        self._judge_targets(book, order, alert)
         assert self.clock() - record.received_at <= MAX_AGE_MS, "an entry left too late"
         way = 1 if order.side == "buy" else -1
         assert book.position(order.strategy).quantity * way >= 0, "an entry left against its share"
@@ -103,6 +111,21 @@ class Referee:
         if "locks_balance" not in book.capabilities:
             others = [s for s in book.positions.values() if s.strategy != order.strategy]
             assert not any(s.quantity for s in others), "two strategies in one netted position"
+
+    def _judge_targets(self, book: PositionBook, order: Order, alert: Alert) -> None:
+        """Check that an entry leaves with all its targets, in sizes that divide the position."""
+        asked, sent = alert.take_profits, order.take_profits
+        assert [each.level for each in sent] == [each.level for each in asked], "targets were lost"
+        assert order.move_stop == alert.move_stop, "what becomes of the stop was lost"
+        times = Decimal("0.5") if (order.strategy, book.account) == ("fan", "b") else Decimal(1)
+        for one, other in zip(asked, sent, strict=True):
+            wanted = None if one.quantity is None else one.quantity * times
+            assert other.quantity == wanted, "a target's quantity is not that of the account"
+        percents = [each.percent or ZERO for each in sent]
+        assert all(each > 0 for each in percents), "a target takes nothing"
+        assert sum(percents, ZERO) <= 100, "targets take more than there is"
+        if any(each.quantity is None and each.percent is None for each in asked):
+            assert sum(percents, ZERO) == 100, "targets leave something over"
 
     def _judge_payment(self, book: PositionBook, order: Order) -> None:
         """Check that a coin which strategies hold is not what an entry is paid with.
@@ -159,6 +182,8 @@ class Referee:
         wants = wanted_legs(book, position).get((STOP_LOSS, 0))
         if order.kind != STOP_LOSS or wants is None or not is_guarded or position.has_pending_exit:
             return
+        if (order.side == "sell") != (position.quantity > 0):
+            return  # it was for a position on the other side
         if position.retry_state(STOP_LOSS).failures:
             return  # the venue would not take a second one beside it
         legs = book.open_orders(order.strategy, STOP_LOSS)
@@ -185,6 +210,9 @@ class Referee:
         before, after = books
         [part] = [each for each in record.story.parts if each.account == account]
         strategy = record.strategy
+        if alert.moves_only:
+            self._judge_move(before, after, part, record)
+            return
         for order in after.open_orders(strategy, ENTRY):
             is_older = order.cause.seq < record.seq
             assert order.end_status or not is_older, "a working entry was not cancelled"
@@ -212,6 +240,30 @@ class Referee:
         if alert.action == "close" or (alert.only_reduces and part.reduces) or turns:
             self.closed[(account, after.instrument.symbol, strategy)] = record.seq
 
+    def _judge_move(
+        self, before: PositionBook | None, after: PositionBook, part: Part, record: Record
+    ) -> None:
+        """Check that an alert which moves a stop moved it to profit, or changed nothing at all."""
+        position = after.position(record.strategy)
+        old = before.position(record.strategy) if before else StrategyPosition(record.strategy)
+        assert position.quantity == old.quantity or before is None
+        for order in before.open_orders(record.strategy, ENTRY) if before else ():
+            now = after.orders.get(order.client_id)
+            assert now is None or order.end_status or not now.end_status, "an entry was cancelled"
+        if not part.has_moved:
+            assert position.stop_loss == old.stop_loss, "a stop was moved without a word"
+            return
+        way, price = 1 if position.quantity > 0 else -1, self.venues[after.account].prices
+        assert position.stop_loss is not None
+        level = position.stop_loss.price
+        away = (price[after.instrument.symbol] - level) * way
+        assert away > 0, "a stop was moved to the wrong side of the price"
+        assert old.stop_loss is None or (level - old.stop_loss.price) * way > 0, (
+            "a stop was loosened"
+        )
+        lowest = position.ledger.average_price - TICK * way
+        assert (level - lowest) * way >= 0, "a break-even stop stands below break-even"
+
     # --- while the venues answer -----------------------------------------------------------------------
 
     def watch(self, books: list[PositionBook]) -> None:
@@ -234,12 +286,32 @@ class Referee:
                     wrong.add(("a working exit is larger than its share", order.client_id))
             for position in book.positions.values():
                 place = (book.account, book.instrument.symbol, position.strategy)
+                if abs(position.quantity) >= STEP:
+                    self._watch_stop(position, held[place], place)
                 if abs(position.quantity) >= STEP and not position.has_pending_exit:
                     found = self._judge_share(book, position, held[place], place)
                     wrong |= {(text, *place) for text in found}
         self.wrong = {each: self.wrong.get(each, self.clock()) for each in wrong}
         for each, since in self.wrong.items():
             assert self.clock() - since <= AT_ONCE_MS, f"{each}"
+
+    def _watch_stop(self, position: StrategyPosition, held: Held, place: Place) -> None:
+        """Check that the stop of a position which no entry has changed is never loosened."""
+        if position.stop_loss is None or position.quantity * held.quantity <= 0:
+            return
+        way, level = 1 if position.quantity > 0 else -1, position.stop_loss.price
+        # What the desk has not heard of yet changes nothing for it.
+        known = (
+            held.rounds,
+            held.added,
+            way,
+            position.protection_cause.alert_id,
+            position.ledger.average_price,
+        )
+        last = self.stops.get(place)
+        if last is not None and last[0] == known:
+            assert (level - last[1]) * way >= 0, f"a stop was loosened from {last[1]} to {level}"
+        self.stops[place] = (known, level)
 
     def _compare_working(self, books: list[PositionBook]) -> set[tuple[Any, ...]]:
         """Return the orders that work at a venue or for the desk, but not for both."""
@@ -275,9 +347,10 @@ class Referee:
         # nothing keeps the levels before it only where the desk never saw the share flat in between.
         stops, targets = self._levels(book.account, held)
         newest = next(reversed(held.entries.values()), NO_ORDER)
-        if newest.stop_loss and (
-            position.stop_loss is None or position.stop_loss.price not in stops
-        ):
+        is_as_sent = position.stop_loss is not None and (
+            position.is_stop_moved or position.stop_loss.price in stops
+        )
+        if newest.stop_loss and not is_as_sent:
             found.append(f"its stop is {position.stop_loss}, not one of {stops}")
         if newest.take_profit and (
             position.take_profit is None or position.take_profit.price not in targets
@@ -289,7 +362,64 @@ class Referee:
             and not self._has_target(book, position)
         ):
             found.append("its target does not stand")
+        if position.targets:
+            found += self._judge_parts(book, position, list(held.entries), targets)
+        elif newest.take_profits:
+            found.append("its targets are gone")
         return found
+
+    def _judge_parts(
+        self,
+        book: PositionBook,
+        position: StrategyPosition,
+        entries: list[str],
+        levels: set[Decimal],
+    ) -> list[str]:
+        """Return what is wrong with several targets of one share, and with the stop that follows them."""
+        found = []
+        newest = self.sent[entries[-1]] if entries else NO_ORDER
+        held, way = abs(position.quantity), 1 if position.quantity > 0 else -1
+        parts = sum((each.quantity for each in position.targets), ZERO)
+        is_whole = sum((each.percent or ZERO for each in newest.take_profits), ZERO) == 100
+        if parts - held > STEP / 1000:
+            found.append(f"its targets are for {parts} of {held}")
+        if is_whole and held - parts > STEP / 1000:
+            found.append(f"its targets leave {held - parts} of {held}")
+        if newest.take_profits and not {each.price for each in position.targets} <= levels:
+            found.append(f"its targets are {position.targets}, not of {levels}")
+        has_room = "locks_balance" not in book.capabilities or position.stop_loss is None
+        if (has_room or "oco" in book.capabilities) and position.exit is None:
+            stands = self._sum_targets(book, position)
+            if stands > held:
+                found.append(f"targets of {stands} stand for {held}")
+            if is_whole and stands != floor_to(held, STEP):
+                found.append(f"targets of {stands} stand for all of {held}")
+        done = sorted((each.price * way for each in position.targets if each.is_done), reverse=True)
+        costs = {f.price for cid in entries for f in self.venues[book.account].orders[cid].fills}
+        if (
+            position.move_stop and done and len(costs) == 1
+        ):  # else the average changes with each exit
+            least = costs.pop() - TICK * way
+            if position.move_stop == "previous_target" and len(done) > 1:
+                least = done[1] * way
+            if position.stop_loss is None or (position.stop_loss.price - least) * way < 0:
+                found.append(f"its stop is {position.stop_loss} after targets, not {least}")
+        return found
+
+    def _sum_targets(self, book: PositionBook, position: StrategyPosition) -> Decimal:
+        """Return what the targets of a position that work at its venue would take together."""
+        orders = self.venues[book.account].orders
+        return sum(
+            (
+                orders[cid].leaves_quantity
+                for cid, sent in self.sent.items()
+                if cid in orders
+                and orders[cid].status == "accepted"
+                and (sent.strategy, sent.kind) == (position.strategy, TAKE_PROFIT)
+                and orders[cid].request.instrument.symbol == book.instrument.symbol
+            ),
+            ZERO,
+        )
 
     def _levels(self, account: str, held: Held) -> tuple[set[Decimal], set[Decimal]]:
         """Return where stop and target may stand, by the entries that brought any."""
@@ -305,6 +435,8 @@ class Referee:
             if order.take_profit is not None:
                 away = order.take_profit.amount or ZERO
                 targets.add(naive_model.level(average, order.side, away))
+            for each in order.take_profits:
+                targets.add(naive_model.level(average, order.side, each.level.amount or ZERO))
         return stops, targets
 
     def _has_target(self, book: PositionBook, position: StrategyPosition) -> bool:
@@ -332,11 +464,12 @@ class Referee:
                     held.entries.pop(order.client_id, None)
                     held.entries[order.client_id] = order
                     held.is_stray = False
+                    held.added += abs(change)
                 elif held.quantity * change > 0 and abs(held.quantity) >= STEP:
                     held.is_stray = held.is_stray or before * change <= 0
                     held.entries.clear()
                 if abs(held.quantity) < STEP:  # what is too small to be sold is written off
-                    found[(account, symbol, order.strategy)] = Held()
+                    found[(account, symbol, order.strategy)] = Held(rounds=held.rounds + 1)
         return found
 
     # --- at any moment ---------------------------------------------------------------------------------

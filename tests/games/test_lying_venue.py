@@ -25,6 +25,13 @@ def test_venues_of_perpetuals_that_lie_are_played_in_all_their_manners():
         play(seed, PERPETUAL)
 
 
+@pytest.mark.parametrize("manners", [None, PERPETUAL], ids=["all", "perpetuals"])
+def test_several_targets_and_moved_stops_are_played_against_venues_that_lie(manners):
+    """Together the exits never exceed the position, the stop is for all that is left and never loosened."""
+    for seed in range(300):
+        play(seed, manners, with_targets=True)
+
+
 LOST_ONCE = {
     "a part of it waited and a part was denied": 90,
     "a limit exit that waits claimed nothing": 2030,
@@ -48,7 +55,7 @@ def test_a_game_that_was_lost_once_is_not_lost_again(seed):
 def _play_some(first: int, count: int) -> str:
     for seed in range(first, first + count):
         try:
-            play(seed, PERPETUAL if seed % 4 == 0 else None)
+            play(seed, PERPETUAL if seed % 4 == 0 else None, with_targets=seed % 8 > 3)
         except AssertionError as error:
             return f"seed {seed}: {error}"
     return ""

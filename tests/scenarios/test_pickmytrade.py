@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pickmytrade_validation import validate_and_describe_alert_json
 
 from parsers import parse
-from parsers.alert import Alert, Level, ParseError
+from parsers.alert import Alert, Level, ParseError, TakeProfit
 
 Body = dict[str, Any]
 
@@ -54,7 +54,7 @@ BODIES = st.fixed_dictionaries(REQUIRED, optional=OPTIONAL)
 
 BY_NAME = (
     *("dollar_tp", "dollar_sl", "trail", "trail_stop", "trail_trigger", "trail_freq", "breakeven"),
-    *("risk_percentage", "lmt_to_market_wait", "reverse_order_close", "advance_tp_sl"),
+    *("risk_percentage", "lmt_to_market_wait", "reverse_order_close"),
 )
 """What an order there may ask for and an order here cannot do."""
 
@@ -95,6 +95,9 @@ def check_refusal(body: Body, error: ParseError) -> None:
         assert (error.status, error.message[:6]) == (422, "update")
     elif body.get("risk_percentage"):
         assert "risk_percentage" in error.message
+    elif body.get("advance_tp_sl") and error.field in ("take_profits", "stop_loss"):
+        beside = [*("tp", "sl", "percentage_tp", "percentage_sl")]
+        assert any(body.get(name) for name in beside), error.message
     else:
         both = [name for name in ("tp", "sl") if body.get(name) and body.get(f"percentage_{name}")]
         assert any(f"percentage_{name}" in error.message for name in both), error.message
@@ -124,7 +127,11 @@ def test_what_pickmytrade_accepts_is_read_as_meant_or_refused_by_name(body: Body
     kinds = {"MKT": "market", "LMT": "limit", "STP": "stop"}
     assert alert.order_type == kinds[body["order_type"]]
     assert alert.price == Decimal(str(body["price"]))
-    assert (alert.take_profit, alert.stop_loss) == (level_of(body, "tp"), level_of(body, "sl"))
+    if not body.get("advance_tp_sl"):
+        assert (alert.take_profit, alert.stop_loss) == (level_of(body, "tp"), level_of(body, "sl"))
+    elif not closes:
+        target = TakeProfit(Level(price=Decimal(21600)), Decimal(1))
+        assert (alert.take_profits, alert.stop_loss) == ((target,), Level(price=Decimal(21400)))
 
 
 def test_an_entry_of_the_generator_with_all_its_zeros_opens() -> None:
