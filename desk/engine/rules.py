@@ -298,6 +298,7 @@ def find_quotes(
         return {}
     sizing = strategy_settings(context.state.settings, record.strategy).sizing
     kinds = {alert.quantity_type, sizing.quantity_type if sizing else ""}
+    symbol = book.instrument.symbol if book else own
     # Money becomes a quantity by the price of now, and on its side of that a moved stop must stand.
     if need or kinds & MONEY_KINDS or alert.moves_only:
         quote = context.state.quotes.get((route.account, symbol))
