@@ -48,6 +48,7 @@ CODES: dict[str, str] = {
     "PRICE_BAND": "The order's level is further from the price than `risk.price_band_percent`.",
     "MAX_NOTIONAL": "The order is worth more than `risk.max_notional`.",
     "MAX_POSITION": "The position would be worth more than `risk.max_position`.",
+    "MAX_TOTAL_EXPOSURE": "All accounts together would hold more than `risk.max_total_exposure`.",
     "MAX_EXPOSURE": "All positions together would be worth more than `risk.max_exposure`.",
     "CREDENTIALS_MISSING": "The account cannot log in; the message names the variables to set.",
     "UNREACHED": "The venue could not be reached. The desk tries again while the alert is young.",

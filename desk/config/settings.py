@@ -105,6 +105,7 @@ class Risk(_Settings):
     max_notional: Quantity | None = None
     max_position: Quantity | None = None
     max_daily_loss: Quantity | None = None
+    on_daily_loss: Literal["deny", "flatten"] | None = None
     max_quantity: Quantity | None = None
     max_contracts: Quantity | None = None
     max_exposure: Quantity | None = None
@@ -122,6 +123,7 @@ class RiskEverywhere(Risk):
     max_orders_per_minute: Annotated[int, whole(1, 1000000)] | None = 60
     max_orders_per_day: Annotated[int, whole(1, 1000000)] | None = 500
     max_repeats: Annotated[int, whole(1, 1000000)] | None = 10
+    max_total_exposure: Quantity | None = None
 
 
 class Performance(_Settings):
@@ -290,6 +292,7 @@ class Options(_Settings):
     trading: Literal["paper", "live"] = "paper"
     prices: Literal["live", "alerts"] = "live"
     default_account: Name = "paper_simulator"
+    currency: Annotated[str, text("a currency like USD", is_currency), upper_case] = "USD"
     default_quantity: Quantity | None = None
     accounts: Annotated[Mapping[str, Account], frozen] = Field(default_factory=nothing)
     strategies: Annotated[Mapping[str, Strategy], frozen] = Field(default_factory=nothing)

@@ -94,6 +94,17 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """The limit over all accounts together, in one currency, and what else counts towards it."""
+
+    limit: Decimal
+    currency: str
+    worth: frozenset[str]
+    """The currencies of which one is worth one of it, on the account that asks."""
+    elsewhere: Amount = ZERO
+
+
+@dataclass(frozen=True, slots=True)
 class Stakes:
     """Everything an order on one account is judged by."""
 
@@ -104,6 +115,7 @@ class Stakes:
     names: frozenset[str] = frozenset()
     """What a list of symbols may call the instrument."""
     scopes: tuple[Scope, ...] = ()
+    total: Total | None = None
 
 
 def tighter(one: Limits, other: Limits) -> Limits:
@@ -125,7 +137,29 @@ def check_limits(asked: Asked, stakes: Stakes) -> Denial | None:
     for scope in stakes.scopes:
         for code, text in _reasons(asked, stakes, scope):
             return Denial(code, text, asked.side, asked.quantity)
+    for code, text in _total_reasons(asked, stakes.total):
+        return Denial(code, text, asked.side, asked.quantity)
     return None
+
+
+def _total_reasons(asked: Asked, total: Total | None) -> Iterator[Reason]:
+    """Yield that all accounts together would hold too much, or why that cannot be told."""
+    if total is None:
+        return
+    unit = find_unit_value(asked.instrument, asked.price, total.currency, total.worth)
+    doubt = next((each for each in (unit, total.elsewhere) if isinstance(each, Denial)), None)
+    if doubt is not None:
+        yield doubt.code, f"max_total_exposure cannot be judged: {doubt.message}"
+        return
+    assert isinstance(unit, Decimal)
+    assert isinstance(total.elsewhere, Decimal)
+    after = total.elsewhere + (asked.held + asked.quantity) * unit
+    if not _keeps(after, total.limit):
+        text = (
+            f"All accounts together would hold {write_number(after)} {total.currency}; "
+            f"max_total_exposure is {total.limit}."
+        )
+        yield "MAX_TOTAL_EXPOSURE", text
 
 
 def count_held(book: PositionBook, strategy: str | None, own: str) -> Decimal:

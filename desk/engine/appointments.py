@@ -1,4 +1,4 @@
-"""Keep what the clock asks for: flat at a set time, and told before a contract ends.
+"""Keep what the clock asks for: flat at a set time, the day's loss, and told before a contract ends.
 
 Both are told from the state alone, so that a crash at that very minute changes nothing: what was opened
 before the last `flatten_at` and is still there is closed, whenever this is looked at. Nothing is denied.
@@ -14,6 +14,7 @@ from desk.config.trading_day import end_of_day, start_of_day
 from desk.decision.routing import strategy_settings
 from desk.engine.commands import Wanted, flatten
 from desk.engine.context import EngineContext
+from desk.engine.daily_loss import LossWatch
 from desk.formats import write_number
 from desk.orders.order import ENTRY
 from desk.orders.position_book import PositionBook
@@ -32,27 +33,35 @@ class Appointments:
         settings = context.state.settings
         blocks = [*settings.accounts.values(), *settings.strategies.values()]
         self._times = {each.flat_from for each in blocks if each.flat_from is not None}
+        self._losses = LossWatch(context)
         self._at = 0
+        self._is_time = False
         self._told: dict[Key, str] = {}
         """On which day each contract's end was told last."""
 
     def next_at(self) -> int:
         """Return when something is to be looked at."""
-        return self._at
+        return min(self._at, self._losses.next_at or self._at)
 
     def is_due(self, now: int) -> bool:
         """Whether the moment has come; the next one is then set."""
-        if now < self._at:
-            return False
+        is_loss = self._losses.is_due(now)
+        self._is_time = now >= self._at
+        if not self._is_time:
+            return is_loss
         self._at = min([now + LOOK_EVERY_MS, *(end_of_day(each, now) for each in self._times)])
         return True
 
     def shift(self, step: int) -> None:
         """Move along with a clock that was set; what it skipped is looked at."""
         self._at = min(self._at, self._at + step)
+        self._losses.shift(step)
 
     def keep(self, now: int) -> None:
-        """Close what should be flat by now, and tell of contracts that end."""
+        """Close what should be flat by now or has lost too much, and tell of contracts that end."""
+        self._losses.look(now)
+        if not self._is_time:
+            return
         if self._times:
             flatten_late(self._context, now)
         for book in self._context.state.open_books():

@@ -21,6 +21,7 @@ from desk.decision.risk import (
     Limits,
     Scope,
     Stakes,
+    Total,
     count_contracts,
     count_held,
     find_unit_value,
@@ -56,7 +57,8 @@ def find_stakes(
     `mapped` is the symbol that is asked for, under the name the account trades it by.
     """
     applying = _find_limits(context, strategy, book.account)
-    if not applying:
+    total = _find_total(context, book, now)
+    if not applying and total is None:
         return None
     account = context.state.settings.accounts[book.account]
     stakes = Stakes(
@@ -66,7 +68,7 @@ def find_stakes(
         names_of(context, book, mapped),
     )
     scopes = tuple(_scope(context, each, strategy, book, stakes, now) for each in applying)
-    return replace(stakes, scopes=scopes)
+    return replace(stakes, scopes=scopes, total=total)
 
 
 def find_spendable(context: EngineContext, book: PositionBook, now: int) -> Decimal | None:
@@ -176,7 +178,7 @@ def _scope(
         ),
         elsewhere=_value_others(context, whose, book, stakes, now) if counts_money else ZERO,
         result=(
-            _find_result(context, whose, book, stakes, day, now)
+            find_day_result(context, book.account, book.paper, whose, now)
             if limits.max_daily_loss is not None
             else ZERO
         ),
@@ -227,20 +229,22 @@ def _value_others(
     return total
 
 
-def _find_result(
-    context: EngineContext,
-    whose: str | None,
-    book: PositionBook,
-    stakes: Stakes,
-    day: int,
-    now: int,
+def find_day_result(
+    context: EngineContext, account: str, paper: bool, whose: str | None, now: int
 ) -> Amount:
-    """Return what the day has brought: by the venue's equity where it tells, else by the record (15.4)."""
-    worth = None if book.paper or whose else context.state.equities.get(book.account)
-    is_known = worth is not None and worth.day == day and now - worth.at <= EQUITY_MS
-    if worth is not None and is_known and worth.last is not None:
-        return worth.last - worth.start
-    return _sum_up_day(context, whose, book, stakes, day, now)
+    """Return what the day has brought: by the venue's equity where it tells, else by the record (15.4).
+
+    `whose`: of one strategy alone.
+    """
+    settings = context.state.settings.accounts[account]
+    day = start_of_day(settings.day_start, now)
+    told = None if paper or whose else context.state.equities.get(account)
+    is_known = told is not None and told.day == day and now - told.at <= EQUITY_MS
+    if told is not None and is_known and told.last is not None:
+        return told.last - told.start
+    is_one = paper or settings.stablecoins_are_dollars
+    worth = find_worth(settings.currency, dollars_are_one=is_one)
+    return _sum_up_day(context, whose, (account, paper), (settings.currency, worth), day, now)
 
 
 def sum_closed(state: State, account: str, day: int) -> Decimal:
@@ -262,6 +266,8 @@ def find_need(
             return None
         need |= {"price" for name in PRICED if getattr(limits, name) is not None}
         need |= {"values" for name in VALUED if getattr(limits, name) is not None}
+    if context.state.settings.risk.max_total_exposure is not None:
+        need |= {"price", "values"}
     return frozenset(need)
 
 
@@ -277,8 +283,8 @@ def list_open_symbols(context: EngineContext, book: PositionBook) -> list[str]:
 def _sum_up_day(
     context: EngineContext,
     whose: str | None,
-    book: PositionBook,
-    stakes: Stakes,
+    place: tuple[str, bool],
+    money: tuple[str, frozenset[str]],
     day: int,
     now: int,
 ) -> Amount:
@@ -288,18 +294,21 @@ def _sum_up_day(
     from the record alone, also after a crash.
     """
     total = ZERO
-    for trade in context.state.closed.get((book.account, book.paper), {}).values():
+    currency, worth = money
+    for trade in context.state.closed.get(place, {}).values():
         if trade.at < day or whose not in (None, trade.strategy):
             continue
-        if trade.quote not in stakes.worth:
-            return _unconverted(trade.instrument, trade.quote, stakes)
+        if trade.quote not in worth:
+            ended = f"a trade in {trade.instrument} ended in {trade.quote}"
+            text = f"{ended} and the account counts in {currency}."
+            return Denial("CURRENCY_UNKNOWN", text)
         total += trade.result
-    for other in _books_of(context, book.account, book.paper):
+    for other in _books_of(context, *place):
         for position in other.positions.values():
             if whose not in (None, position.strategy) or position.quantity == 0:
                 continue
             price = value_price(context, other, [position], now)
-            unit = find_unit_value(other.instrument, price, stakes.currency, stakes.worth)
+            unit = find_unit_value(other.instrument, price, currency, worth)
             if isinstance(unit, Denial) or price is None:
                 return unit
             total += position.ledger.realized
@@ -307,9 +316,31 @@ def _sum_up_day(
     return total
 
 
-def _unconverted(symbol: str, quote: str, stakes: Stakes) -> Denial:
-    text = f"a trade in {symbol} ended in {quote} and the account counts in {stakes.currency}."
-    return Denial("CURRENCY_UNKNOWN", text)
+def _find_total(context: EngineContext, book: PositionBook, now: int) -> Total | None:
+    """Return the limit over all accounts and what counts towards it; paper and real are never added up."""
+    settings = context.state.settings
+    limit = settings.risk.max_total_exposure
+    if limit is None:
+        return None
+    own = find_worth(settings.currency, dollars_are_one=_are_dollars_one(context, book))
+    total = ZERO
+    for other in context.state.open_books():
+        held = ZERO if other.paper != book.paper else count_held(other, None, "")
+        is_here = other.account == book.account and _is_same(other, book)
+        if held == 0 or is_here:
+            continue
+        worth = find_worth(settings.currency, dollars_are_one=_are_dollars_one(context, other))
+        price = value_price(context, other, other.positions.values(), now)
+        unit = find_unit_value(other.instrument, price, settings.currency, worth)
+        if isinstance(unit, Denial):
+            return Total(limit, settings.currency, own, unit)
+        total += held * unit
+    return Total(limit, settings.currency, own, total)
+
+
+def _are_dollars_one(context: EngineContext, book: PositionBook) -> bool:
+    account = context.state.settings.accounts.get(book.account)
+    return book.paper or (account is not None and account.stablecoins_are_dollars)
 
 
 def _books_of(context: EngineContext, account: str, paper: bool) -> list[PositionBook]:
