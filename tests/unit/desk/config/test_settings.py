@@ -381,7 +381,7 @@ KEYS = [
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
      ("admin_token: is not a setting; known here: webhook, trading, prices, default_account, "
-     "default_quantity, accounts, strategies, risk, performance, state, logging, mcp, notify")),
+     "currency, default_quantity, accounts, strategies, risk, performance, state, logging, mcp, notify")),
 ]  # fmt: skip
 
 AGAINST_EACH_OTHER = [
