@@ -26,12 +26,14 @@ const WORTH = (row) => h('li', { 'data-account': row.account }, row.account, ` (
   'Today ', row.today == null ? 'not known: a price is missing' : Object.keys(row.today).length ? Object.entries(row.today).map(([coin, sum]) => [money(sum), ` ${coin} `]) : `0 ${row.currency}`);
 
 const POSITION = ['Symbol', 'Account', 'Strategy', 'Quantity', 'Average', 'Open P&L', 'Stop', 'Target', 'Protected', 'Control'];
+const targets = (row) => row.take_profits
+  ? row.take_profits.filter((each) => !each.done).map((each) => `${each.price} (${each.quantity})`).join(', ') : row.take_profit;
 function positionRow(row) {
   const guard = row.protected === true ? h('span', { class: 'good' }, 'protected') : row.protected === false
     ? h('span', { class: 'bad word' }, 'NOT protected') : h('span', { class: 'dim' }, 'nothing asked for');
   return h('tr', { 'data-position': row.instrument }, cells(POSITION, [row.symbol === row.instrument ? row.symbol : `${row.symbol} (${row.instrument})`,
     row.account + (row.paper ? ' (paper)' : ''), row.strategy, row.quantity, row.average_price, row.open_pnl == null ? null : money(row.open_pnl),
-    row.stop_loss, row.take_profit, row.strategy === 'manual' ? 'by hand, not ours' : guard,
+    row.stop_loss, targets(row), row.strategy === 'manual' ? 'by hand, not ours' : guard,
     row.strategy === 'manual' ? '' : h('div', { class: 'row' }, Number(row.quantity) ? h('button', { onclick: () => move(row), title: `Move the stop and target of ${row.instrument} of ${row.strategy}` }, 'Move') : null,
       h('button', { onclick: () => close(row), title: `Close ${row.instrument} of ${row.strategy}` }, 'Close'))]));
 }
