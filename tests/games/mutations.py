@@ -531,6 +531,7 @@ MUTATIONS = (
         "desk/orders/targets.py",
         "    if more <= 0 or not open_targets:",
         "    if True:",
+        proof="tests/unit/desk/orders/test_targets.py",
     ),
     Mutation(
         "parts of several targets do not follow a scale-in",
@@ -581,6 +582,7 @@ MUTATIONS = (
         "desk/orders/plan.py",
         "and each.part == order.part",
         "",
+        proof="tests/unit/desk/orders/test_targets.py",
     ),
     Mutation(
         "the stop stays where it was after a target",
