@@ -601,12 +601,14 @@ MUTATIONS = (
         "desk/orders/moving_stop.py",
         "(price - stop.price) * way <= 0",
         "(price - stop.price) * way == 0",
+        proof="tests/unit/desk/orders/test_targets.py",
     ),
     Mutation(
         "a later fill of its entry loosens a stop that was moved",
         "desk/orders/fills.py",
         "    if is_same and position.is_stop_moved:",
         "    if False:",
+        proof="tests/scenarios/test_several_targets.py",
     ),
     Mutation(
         "break-even is placed on the wrong side of the price",
@@ -625,6 +627,7 @@ MUTATIONS = (
         "desk/decision/decide.py",
         "    if alert.moves_only:\n        return _move(book, alert, cause, context)",
         "    if alert.moves_only:\n        book, _ = _cancel_working(book, alert, split, cause, context)\n        return _move(book, alert, cause, context)",
+        proof="tests/scenarios/test_several_targets.py",
     ),
     Mutation(
         "a target whose level is passed closes the whole position",

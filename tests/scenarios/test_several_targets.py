@@ -32,6 +32,8 @@ def legs(bench) -> tuple[dict[str, Decimal], Decimal, set[Decimal]]:
     stops, levels = D(0), set()
     for order in bench.venue.working():
         request = order.request
+        if not request.reduces:
+            continue
         left = request.quantity - order.filled
         if request.order_type == "limit":
             targets[str(request.limit_price)] += left
@@ -271,3 +273,34 @@ def test_a_short_position_moves_down_to_break_even(paper):
     send(paper, "sell", 100, quantity=2, stop_loss=110)
     send(paper, "breakeven", 95, breakeven_offset=3)
     assert paper.positions()[0]["stop_loss"] == "97"
+
+
+@pytest.mark.parametrize("kind", DESKS)
+def test_what_its_entry_still_fills_does_not_loosen_a_moved_stop(make_venue_bench, kind):
+    """Half of it filled, the stop went to break-even, the rest fills: all of it is covered there."""
+    bench = make_venue_bench(kind)
+    bench.buy("4", order_type="limit", limit_price="99", stop_loss="90")
+    entry = bench.venue.working()[0]
+    bench.venue.execute(entry, "2")
+    bench.tick(12)
+    assert legs(bench)[1:] == (2, {D(90)})
+    bench.move(105)
+    assert bench.send(action="breakeven", price="105")["status"] == "accepted"
+    bench.venue.execute(entry, "2")
+    bench.tick(12)
+    assert legs(bench)[1:] == (4, {D(100)})
+
+
+@pytest.mark.parametrize("kind", WORKING)
+def test_what_its_entry_still_fills_is_divided_too(make_venue_bench, kind):
+    """A target that was reached meanwhile takes its part of that as well."""
+    bench = make_venue_bench(kind)
+    halves = [{"price": "110", "percent_of_position": "50"}, {"price": "120"}]
+    bench.buy("4", order_type="limit", limit_price="99", stop_loss="90", take_profits=halves)
+    entry = bench.venue.working()[0]
+    bench.venue.execute(entry, "2")
+    bench.tick(12)
+    assert legs(bench)[:2] == ({"110": 1, "120": 1}, 2)
+    bench.venue.execute(entry, "2")
+    bench.tick(12)
+    assert legs(bench)[:2] == ({"110": 2, "120": 2}, 4)

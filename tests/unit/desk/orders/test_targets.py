@@ -84,6 +84,7 @@ def test_a_part_worth_too_little_for_an_order_goes_with_another():
     """A venue's smallest worth counts for each part."""
     position = position_of("0.15", "0.05", "0.1")
     assert sizes(position, COIN) == ["0", "0.15"]
+    assert sizes(position_of("0.15", "0.1", "0.05"), COIN) == ["0.15", "0"]
 
 
 def test_what_no_target_is_for_stays_for_the_stop():
