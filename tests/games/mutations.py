@@ -287,9 +287,9 @@ MUTATIONS = (
     ),
     Mutation(
         "the next position inherits the stop of the last",
-        "desk/orders/apply.py",
-        "if is_dust and (position.stop_loss or position.take_profit or position.exit is not rest):",
-        "if False:",
+        "desk/orders/strategy_position.py",
+        '    "stop_loss": None,\n    "take_profit"',
+        '    "take_profit"',
     ),
     Mutation(
         "what is too small to sell is never written off",
@@ -325,8 +325,8 @@ MUTATIONS = (
     Mutation(
         "a filled entry gets no stop",
         "desk/orders/fills.py",
-        "position = evolve(position, stop_loss=stop, protection_cause=order.cause).reset_retries(\n            STOP_LOSS\n        )",
-        "pass",
+        "    if order.stop_loss is None:\n        return position",
+        "    if True:\n        return position",
     ),
     Mutation(
         "a stop is counted from the last execution alone",
