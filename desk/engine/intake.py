@@ -358,9 +358,10 @@ def _changes(decision: Decision, book: PositionBook, strategy: str) -> bool:
 
 def _explain(part: Part, decision: Decision) -> str:
     """Return the decision on one account in words, for the story."""
-    said = [
-        f"on {part.account}: closes {part.reduces} of the strategy's position, opens {part.opens}"
-    ]
+    did = f"closes {part.reduces} of the strategy's position, opens {part.opens}"
+    if part.has_moved:
+        did = f"moves what protects the position. {part.message}"
+    said = [f"on {part.account}: {did}"]
     if part.cancels:
         said.append(f"cancels {part.cancels} working")
     if decision.how:

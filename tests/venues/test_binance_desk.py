@@ -265,3 +265,33 @@ def test_a_strategy_that_nobody_wrote_down_is_said_to_trade_in_the_sandbox(recei
     """Its alert says where it was created: not on paper, and not with money."""
     answer = trade(receiver, strategy="new")
     assert any("was created, on" in text and "a sandbox" in text for text in answer["warnings"])
+
+
+def test_several_targets_are_a_linked_pair_for_each_part(receiver, venue):
+    """Together in exactly the size that can be sold: what no target takes has a stop alone."""
+    targets = [
+        {"price": "52000", "quantity": "0.03"},
+        {"price": "55000", "percent_of_position": "50"},
+    ]
+    trade(receiver, stop_loss="48000", take_profits=targets)
+    await_true(lambda: receiver.get("/positions")["positions"][0]["protected"])
+    stops = [size for _, size, _, stop in working(venue) if stop]
+    sells = [(price, size) for _, size, price, stop in working(venue) if not stop]
+    assert sorted(sells) == [
+        (Decimal(52000), Decimal("0.03")),
+        (Decimal(55000), Decimal("0.04995")),
+    ]
+    assert sum(stops) == Decimal("0.0999")
+    assert len(venue.sent("POST", PAIR)) == 2
+
+
+def test_a_target_of_several_that_fills_leaves_the_other_parts_as_they_are(receiver, venue):
+    """Its linked stop ends with it; the stop of the rest moves to break-even."""
+    targets = [{"price": "52000", "quantity": "0.04"}, {"price": "55000"}]
+    trade(receiver, stop_loss="48000", take_profits=targets, move_stop="break_even")
+    await_true(lambda: len(working(venue)) == 4)
+    venue.set_price("BTCUSDT", 52001)
+    await_true(lambda: {stop for *_, stop in working(venue) if stop} == {Decimal(50000)}, 15)
+    await_true(lambda: receiver.get("/positions")["positions"][0]["protected"])
+    sizes = {size for _, size, *_ in working(venue)}
+    assert sizes == {Decimal("0.0599")}

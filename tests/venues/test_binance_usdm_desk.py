@@ -396,3 +396,16 @@ def test_an_entry_whose_program_was_killed_is_protected_at_the_next_start(tmp_pa
         assert len(venue.placed) == 1
     finally:
         second.kill()
+
+
+def test_several_targets_stand_beside_one_stop_for_all_that_is_left(receiver, venue):
+    """Each reduce-only in its part; once one has filled the stop is resized, and stands at break-even."""
+    targets = [{"price": "52000", "quantity": "0.04"}, {"price": "55000"}]
+    trade(receiver, stop_loss="48000", take_profits=targets, move_stop="break_even")
+    parts = [("STOP_MARKET", D("0.1")), ("TAKE_PROFIT", D("0.04")), ("TAKE_PROFIT", D("0.06"))]
+    await_true(lambda: sorted((k, size) for k, _, size in legs(venue)) == parts, PATIENT)
+    venue.set_price("BTCUSDT", 52001)
+    left = [("STOP_MARKET", D("0.06")), ("TAKE_PROFIT", D("0.06"))]
+    await_true(lambda: sorted((k, size) for k, _, size in legs(venue)) == left, PATIENT)
+    row = receiver.get("/positions")["positions"][0]
+    assert (row["quantity"], row["stop_loss"], row["take_profit"]) == ("0.06", "50000", "55000")
