@@ -156,6 +156,13 @@ def test_5_3_levels_of_a_continuous_chart_are_distances_from_its_price(desk):
     assert (row["stop_loss"], row["take_profit"]) == ("6010.25", "5980")
 
 
+def test_5_3_several_targets_of_a_continuous_chart_are_distances_too(desk):
+    """Each as far from the fill as from the alert's price."""
+    desk.send(action="sell", quantity=2, take_profits=[5990, {"ticks": 80}], **ALERT)
+    [row] = [row for row in desk.positions() if row["instrument"] == "MESZ2026"]
+    assert [each["price"] for each in row["take_profits"]] == ["5990", "5980"]
+
+
 @pytest.mark.parametrize(
     ("alert", "code"),
     [

@@ -164,3 +164,14 @@ def test_the_rule_about_servers_is_said_at_the_start(receiver):
     """In the settings' warnings, for an account that trades there."""
     (said,) = [each for each in warnings(receiver.settings) if "accounts.topstep" in each]
     assert "your own device" in said
+
+
+def test_several_targets_have_a_stop_each_and_end_it_with_them(receiver, venue):
+    """Nothing is linked there: the desk ends the stop of a target that has filled."""
+    trade(receiver, quantity=3, stop_loss=5990, take_profits=[{"price": 6010, "quantity": 1}, 6020])
+    both = [(LIMIT, SELL, 1, 6010), (LIMIT, SELL, 2, 6020)]
+    stops = [(STOP, SELL, 1, 5990), (STOP, SELL, 2, 5990)]
+    await_true(lambda: venue.working() == [*both, *stops], 15)
+    venue.move("6011")
+    await_true(lambda: venue.working() == [(LIMIT, SELL, 2, 6020), (STOP, SELL, 2, 5990)], 15)
+    assert venue.held() == 2

@@ -144,3 +144,16 @@ def test_a_limit_of_a_continuous_chart_needs_the_contract_named(receiver, venue)
     trade(receiver, symbol="MES1!", price=6010, stop_loss=6000)
     await_true(lambda: len(venue.working()) == 1, 5)
     assert venue.working()[0][3] in (5990, "5990")  # ten below the fill of the contract
+
+
+def test_several_targets_are_a_linked_pair_for_each_part(receiver, venue):
+    """A target that fills ends its own stop; the stop of the other part moves to break-even."""
+    targets = [{"price": 6010, "quantity": 1}, {"price": 6020}]
+    trade(receiver, quantity=3, stop_loss=5990, take_profits=targets, move_stop="break_even")
+    both = [("Limit", "Sell", 1, 6010), ("Limit", "Sell", 2, 6020)]
+    stops = [("Stop", "Sell", 1, 5990), ("Stop", "Sell", 2, 5990)]
+    await_true(lambda: venue.working() == [*both, *stops], 10)
+    venue.move("6011")
+    left = [("Limit", "Sell", 2, 6020), ("Stop", "Sell", 2, 6000)]
+    await_true(lambda: venue.working() == left, 15)
+    assert receiver.held() == {("default", "MESZ6"): 2}
