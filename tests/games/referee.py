@@ -187,7 +187,11 @@ class Referee:
         if position.retry_state(STOP_LOSS).failures:
             return  # the venue would not take a second one beside it
         legs = book.open_orders(order.strategy, STOP_LOSS)
-        assert any(each.status == "accepted" and each is not order for each in legs), (
+        # A new one may have become unknown by another answer of this moment.
+        stand = [
+            e for e in legs if e.status == "accepted" or (e.status == "unknown" and not e.queries)
+        ]
+        assert any(each is not order for each in stand), (
             "a stop is cancelled before the one that replaces it stands"
         )
 
@@ -392,7 +396,9 @@ class Referee:
             stands = self._sum_targets(book, position)
             if stands > held:
                 found.append(f"targets of {stands} stand for {held}")
-            if is_whole and stands != floor_to(held, STEP):
+            # A pair that was refused leaves the stop alone for a while where nothing else has room.
+            is_calm = has_room or not position.retries
+            if is_whole and is_calm and stands != floor_to(held, STEP):
                 found.append(f"targets of {stands} stand for all of {held}")
         done = sorted((each.price * way for each in position.targets if each.is_done), reverse=True)
         costs = {f.price for cid in entries for f in self.venues[book.account].orders[cid].fills}
