@@ -10,7 +10,10 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-ACTIONS = ("buy", "sell", "close", "close_long", "close_short", "breakeven", "cancel", "halt")
+ACTIONS = (
+    *("buy", "sell", "close", "close_long", "close_short", "close_all", "reverse"),
+    *("update", "breakeven", "cancel", "halt"),
+)
 """What an alert may ask for. `exit` and `flat` are read as `close`, `long` and `short` as buy and sell."""
 
 QUANTITY_TYPES = (
@@ -94,7 +97,7 @@ class Alert:
 
     action: str
     symbol: str
-    """As written, upper case, with any `EXCHANGE:` prefix kept; empty only for `halt`."""
+    """As written, upper case, with any `EXCHANGE:` prefix kept; empty only for `halt` and `close_all`."""
     strategy: str | None = None
     account: str | None = None
     quantity: Decimal | None = None
@@ -149,13 +152,14 @@ class Alert:
     @property
     def moves_only(self) -> bool:
         """Whether the alert changes what protects a position, and trades nothing itself."""
-        return self.action == "breakeven"
+        return self.action in ("breakeven", "update")
 
     @property
     def only_reduces(self) -> bool:
         """Whether nothing in this alert can open a position."""
         return (
-            self.action in ("close", "close_long", "close_short") or self.market_position == "flat"
+            self.action in ("close", "close_long", "close_short", "close_all")
+            or self.market_position == "flat"
         )
 
 

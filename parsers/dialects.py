@@ -196,15 +196,16 @@ def _settle_levels(claims: Claims) -> None:
 
 
 def _settle_update(claims: Claims) -> None:
-    """Refuse what only moves the levels of an open position: nothing is to be traded."""
+    """Read `update_sl` and `update_tp`: the message moves the levels of what is held, whatever it orders."""
+    updates = False
     for key, value in claims.take("update"):
-        if not is_off(value, zero=True):
-            raise refuse(
-                f"{key} {show(value)} moves a level of an open position: not supported, nothing was"
-                " traded. Send a stop_loss or take_profit with the entry.",
-                key,
-            )
+        updates = updates or not is_off(value, zero=True)
         claims.note(key, value)
+    if updates:
+        for concept in ("action", "hint", "quantity", "quantity_type"):
+            for key, value in claims.take(concept):
+                claims.note(key, value)
+        claims.add("action", [("update_sl", "update")])
 
 
 def _settle_adds(claims: Claims) -> None:

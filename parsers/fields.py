@@ -42,7 +42,7 @@ def build(claims: Claims) -> Alert:
     symbol = _read_symbol(claims, action)
     if "is_entry" in claims.fields:
         _check_entry(claims, action)
-    closes = action not in ("buy", "sell")
+    closes = action not in ("buy", "sell", "reverse")
     narrowing = _find_narrowing(claims) if action == "cancel" else []
     positions = read_positions(claims, closes=closes)
     if action == "close" and positions.hedge_side in ("long", "short"):
@@ -51,15 +51,16 @@ def build(claims: Claims) -> Alert:
     reduces = closes or is_flat
     _refuse_spoiled(claims, action, opens=not reduces)
     quantity, quantity_type = read_quantity(claims, action, reduces=reduces)
-    if action in CLOSES and quantity is not None:
+    if (action in CLOSES or action == "close_all") and quantity is not None:
         quantity = read_all(claims, action, quantity, quantity_type, takes_all=takes_all)
         quantity_type = quantity_type if quantity is not None else "fixed"
     if quantity == 0 and not is_flat:
         raise ParseError(ZERO_QUANTITY, field="quantity")
     is_size_known = quantity is not None and not claims.is_unit_unclear
-    if claims.amounts and not is_size_known and not is_flat:
+    is_sized = action not in ("update", "breakeven") and not is_flat
+    if claims.amounts and not is_size_known and is_sized:
         raise refuse(f"How much? {'; '.join(claims.amounts)}.", "quantity")
-    if action == "breakeven":
+    if action in ("breakeven", "update"):
         for key, value in claims.take("order_type"):  # TradersPost says stop: that is what it moves
             claims.note(key, value)
     sort_seen_prices(claims, reduces=reduces)
@@ -219,9 +220,23 @@ def _read_action(claims: Claims) -> tuple[str, bool]:
     if not said:
         raise _miss_action(claims)
     takes_all = any(word in _ALL for _, _, word in said)
+    if side := _find_turn(said):
+        key, way = side
+        claims.add("market_position", [(key, way)])
+        return "reverse", False
     if len(said) == 1 and said[0][1] != "open":
         return said[0][1], takes_all
     return _combine(said), takes_all
+
+
+def _find_turn(said: list[tuple[str, str, str]]) -> tuple[str, str] | None:
+    """Return the side that a `reverse` beside another word turns to, and which key says so."""
+    others = {action: key for key, action, _ in said if action != "reverse"}
+    sides = {"buy": "long", "sell": "short"}
+    if len(said) == len(others) or len(others) != 1 or not others.keys() <= sides.keys():
+        return None
+    [(action, key)] = others.items()
+    return key, sides[action]
 
 
 def _miss_action(claims: Claims) -> ParseError:
@@ -271,7 +286,7 @@ _ENDS = names("tradetype positiondirection signal signaltype event alerttype typ
 def _read_symbol(claims: Claims, action: str) -> str:
     """Return the symbol, with its exchange where one of the claims has it."""
     claims_of_it = claims.take("symbol")
-    if not claims_of_it and action == "halt":
+    if not claims_of_it and action in ("halt", "close_all"):
         return ""
     found = ""
     for claim in claims_of_it:

@@ -32,6 +32,8 @@ _ACTIONS = {
     "close_long": "closelong exitlong longexit longclose selltoclose stc",
     "close_short": "closeshort exitshort shortexit shortclose buytoclose buytocover cover",
     "cancel": "cancel cancelorder cancelorders cancelall cancelallorders",
+    "reverse": "reverse reverseposition",
+    "update": "update updateposition updatestop",
     "breakeven": "breakeven movetobreakeven stoptobreakeven",
     "halt": "halt",
     "partial": "closepartial partialclose",
@@ -181,11 +183,12 @@ def read_action(value: object) -> tuple[str, str]:
     if not isinstance(value, str) or isinstance(value, Number):
         raise ValueError(f"{show(value)} is not an action: write buy, sell or close.")
     word = fold(value)
-    action = ACTION_WORDS.get(word)
+    # Spelled so it means everything of the strategy; every other spelling, one instrument.
+    action = "close_all" if value.strip().lower() == "close_all" else ACTION_WORDS.get(word)
     if action is None:
         raise ParseError(
             f"action {show(value)} is not supported: use buy, sell, close, close_long, "
-            "close_short, breakeven, cancel or halt.",
+            "close_short, close_all, reverse, update, breakeven, cancel or halt.",
             field="action",
             code="UNSUPPORTED",
             status=422,

@@ -61,7 +61,7 @@ def write_answer(record: Record, *, would: bool = False) -> dict[str, Any]:
     lines = [line for each in outcomes for line in _lines(*each)]
     statuses = [_part_status(*each) for each in outcomes]
     status = next((word for word in OUTCOMES if word in statuses), "denied")
-    if story.action == "flatten" and not outcomes:
+    if story.action in ("flatten", "close_all") and not outcomes and not story.denial:
         status = "nothing_to_do"
     if story.todo:
         status = "pending"

@@ -8,13 +8,13 @@ same verdict, so `/webhook/validate` asks the same function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.entry import build_entry
-from desk.decision.moving import move_to_break_even
+from desk.decision.moving import move_levels, move_to_break_even
 from desk.decision.opening_size import order_levels
 from desk.decision.remarks import NO_ROOM, is_rest, list_warnings, say_nothing, warn_of_stop
 from desk.decision.split import differs_from_stated, is_near, split_at_zero
@@ -97,6 +97,7 @@ def _decide(
 ) -> Decision:
     if late := too_late(book, alert, cause, context, split):
         return Decision(book, denials=(late,), rejects=True)
+    alert = _as_order(alert, split)
     if alert.moves_only:
         return _move(book, alert, cause, context)
     book, cancels = _cancel_working(book, alert, split, cause, context)
@@ -130,6 +131,27 @@ def _decide(
     return decision
 
 
+def _tell_entries(book: PositionBook, alert: Alert, context: DecisionContext) -> PositionBook:
+    """Let what an entry still fills come under the levels that were moved, and not under its own."""
+    for order in book.open_orders(context.strategy, ENTRY):
+        if order.filled:
+            stop = order.stop_loss if alert.stop_loss is None else alert.stop_loss
+            has_target = alert.take_profit is not None or bool(alert.take_profits)
+            target = alert.take_profit if has_target else order.take_profit
+            many = () if has_target else order.take_profits
+            book = book.with_order(
+                evolve(order, stop_loss=stop, take_profit=target, take_profits=many)
+            )
+    return book
+
+
+def _as_order(alert: Alert, split: OrderSplit) -> Alert:
+    """Return a `reverse` as the order that it comes to here; every other alert as it is."""
+    if alert.action != "reverse" or not split.side:
+        return alert
+    return replace(alert, action=split.side, quantity=None, market_position=None)
+
+
 def _open(
     decision: Decision, alert: Alert, split: OrderSplit, cause: AlertRef, context: DecisionContext
 ) -> Decision:
@@ -156,11 +178,14 @@ def _open(
 
 def _move(book: PositionBook, alert: Alert, cause: AlertRef, context: DecisionContext) -> Decision:
     """Move the stop of what is held, or say why it stays."""
-    position, denial, code, text = move_to_break_even(book, alert, cause, context)
+    move = move_to_break_even if alert.action == "breakeven" else move_levels
+    position, denial, code, text = move(book, alert, cause, context)
     if denial:
         return Decision(book, denials=(denial,))
     has_moved = position is not book.position(context.strategy)
     moved = book.with_position(position) if has_moved else book
+    if has_moved and alert.action == "update":
+        moved = _tell_entries(moved, alert, context)
     warnings = tuple(
         f"ignored on an order that opens nothing: {text}" for text in alert.unsupported
     )

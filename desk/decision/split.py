@@ -137,6 +137,8 @@ def split_at_zero(
     position where it lies in several books, and `stopped` what stops have closed there.
     """
     held = position.projected_quantity if held is None else held
+    if alert.action == "reverse":
+        return _turn_round(alert, held, book, context)
     split = _split_own(alert, position, book, context, held, stopped)
     sized = size_by_strategy(alert, split, book, context)
     if sized is None:
@@ -146,6 +148,25 @@ def split_at_zero(
         adds = held != 0 and (held > 0) == (split.side == "buy")
         units = abs(held) * sized.percent / 100 if adds else None
     return evolve(split, opens=units, sized=sized)
+
+
+def _turn_round(
+    alert: Alert, held: Decimal, book: PositionBook, context: DecisionContext
+) -> OrderSplit:
+    """Close what is held and open as much, or the alert's own quantity, on the other side.
+
+    Where that cannot be it only closes; what lies on the side that the alert states stays as it is.
+    """
+    if held == 0 or alert.market_position == ("long" if held > 0 else "short"):
+        return OrderSplit("", held=held)
+    side = "sell" if held > 0 else "buy"
+    opens = abs(held) if alert.quantity is None else alert.quantity * context.multiplier
+    opens = ZERO if alert.market_position == "flat" else opens
+    turned = OrderSplit(side, abs(held), opens, None, held, opens)
+    allowed = _direction(book, context)
+    if allowed in ("long" if side == "buy" else "short", "both"):
+        return turned
+    return evolve(turned, opens=ZERO, note=_direction_note(allowed, book, context))
 
 
 def _split_own(

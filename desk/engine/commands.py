@@ -16,6 +16,7 @@ from desk.alerts.delivery import PendingReply
 from desk.alerts.record import Part, Record, Story
 from desk.decision.denial import Denial
 from desk.decision.routing import map_symbol
+from desk.decision.staleness import mark_said
 from desk.engine.context import EngineContext
 from desk.engine.execute import execute_plan
 from desk.engine.halts import halt, resume, set_mode
@@ -99,7 +100,8 @@ def say_next(wanted: Wanted) -> str:
     return f"The next alert opens again: POST /halt with {body} first if it must not."
 
 
-def _say_nothing(wanted: Wanted) -> str:
+def say_nothing_held(wanted: Wanted) -> str:
+    """Return that nothing of what is wanted is held or worked."""
     what = f"{wanted.symbol or 'anything'} on {wanted.account or 'any account'}"
     if wanted.strategy:
         return f"Nothing to do: {wanted.strategy} does not hold or work {what}."
@@ -186,16 +188,29 @@ def flatten(
     books = state.open_books(wanted.account) if books is None else books
     state.seq += 1
     story = Story(action="flatten", number=state.seq)
-    story.advice, story.nothing = say_next(wanted), _say_nothing(wanted)
+    story.advice, story.nothing = say_next(wanted), say_nothing_held(wanted)
     name = f"flatten_{now:x}{state.seq:x}"
     record = Record(name, state.seq, now, wanted.strategy or "", wanted.symbol or "", "", story)
     state.follow(record)
     cause = AlertRef(record.alert_id, record.seq, record.seq, None, "flat")
+    close_books(context, wanted, record, cause, now, books)
+    return record
+
+
+def close_books(
+    context: EngineContext,
+    wanted: Wanted,
+    record: Record,
+    cause: AlertRef,
+    now: int,
+    books: Iterable[PositionBook] | None = None,
+) -> None:
+    """Wish all that is wanted away, each book as a part of one record; what nobody of ours holds stays."""
+    books = context.state.open_books(wanted.account) if books is None else books
     for book in find_to_flatten(context, wanted, books):
         key = (book.account, book.paper, book.instrument.symbol)
         context.at = key
         _flatten_book(context, key, record, cause, wanted.strategy, now)
-    return record
 
 
 def _flatten_book(
@@ -213,8 +228,16 @@ def _flatten_book(
         book = book.with_order(evolve(order, end_status="cancelled", next_action_at=None))
     for position in positions:
         if position.quantity or any(order.strategy == position.strategy for order in open_orders):
+            signals = position.signals
+            if record.story.action == "close_all":  # what fired before it is overtaken (rules 2.6)
+                signals = mark_said(signals, cause, closes_all=True)
             owed = evolve(
-                position, reduce_to=ZERO, exit_cause=cause, exit_requested_at=now, exit=None
+                position,
+                signals=signals,
+                reduce_to=ZERO,
+                exit_cause=cause,
+                exit_requested_at=now,
+                exit=None,
             )
             book = book.with_position(owed.reset_retries(REDUCE))
     reduces = sum((abs(position.quantity) for position in positions), ZERO)

@@ -21,6 +21,7 @@ from desk.decision.opening_size import depends_on_price
 from desk.decision.routing import Route, find_routes, trades_on_paper
 from desk.decision.split import cut_together
 from desk.decision.staleness import Times, fired_by, judge_age
+from desk.engine.commands import Wanted, close_books, say_nothing_held
 from desk.engine.context import EngineContext
 from desk.engine.duplicates import Duplicate, claim, find_duplicate, release
 from desk.engine.execute import execute_plan
@@ -174,6 +175,9 @@ def _process(context: EngineContext, record: Record, alert: Alert, now: int) -> 
         scope = f"strategy:{alert.strategy}" if alert.strategy else "all"
         record.story.done = halt(context, scope, f"by alert {record.alert_id}", now)
         return
+    if alert.action == "close_all":
+        _close_all(context, record, alert, now)
+        return
     holding = find_holding(context, record.strategy, alert)
     routes = find_routes(context.state.settings, record.strategy, alert.account, holding)
     if isinstance(routes, Denial):
@@ -202,6 +206,21 @@ def _process(context: EngineContext, record: Record, alert: Alert, now: int) -> 
     for matter in matters:
         _decide(context, record, alert, who, matter, cause)
     _stop_repeats(context, record, record.story.parts[known:], now)
+
+
+def _close_all(context: EngineContext, record: Record, alert: Alert, now: int) -> None:
+    """Wish away all that the strategy holds and works, on every instrument and account of it."""
+    wanted = Wanted(strategy=record.strategy)
+    if alert.account is not None:
+        account = context.state.settings.find_account(alert.account)
+        if account is None:
+            known = ", ".join(context.state.settings.accounts)
+            text = f"There is no account {alert.account[:64]!r}. Configured: {known}."
+            record.story.denial = Denial("NO_ACCOUNT", text)
+            return
+        wanted = replace(wanted, account=account)
+    record.story.nothing = say_nothing_held(wanted)
+    close_books(context, wanted, record, _cause(record, alert), now)
 
 
 def _cut(

@@ -88,11 +88,10 @@ CASES = (
     Case(
         "010 PickMyTrade: move the stop of the open position to 21420; no new order",
         '{"symbol":"MNQ1!","data":"buy","quantity":1,"price":21450,"sl":21420,"order_type":"MKT","inst_type":"FUT","platform":"TRADOVATE","token":"tok-000","update_sl":true,"update_tp":false}',
-        422,
-        "denied",
-        code="UNSUPPORTED",
-        says="update_sl true moves a level of an open position: not supported, nothi",
-        held=Held("MNQ1!", "sell", "1", "21450"),
+        200,
+        "accepted",
+        says="The stop loss of MNQ1! on paper_simulator",
+        held=Held("MNQ1!", "buy", "1", "21450"),
     ),
     Case(
         "011 PickMyTrade: buy 10 AAPL, tp 240, sl 226, over connection IB1",
@@ -169,10 +168,9 @@ CASES = (
     Case(
         "025 Altrady: reverse to short",
         '{"api_key":"K","api_secret":"S","action":"reverse","exchange":"BINA","symbol":"BINA_USDT_BTC","side":"short"}',
-        422,
-        "denied",
-        code="UNSUPPORTED",
-        says='action "reverse" is not supported: use buy, sell, close, close_long, c',
+        200,
+        "nothing_to_do",
+        code="NOTHING_TO_CLOSE",
     ),
     Case(
         "026 Altrady: stop the bot and close everything",
@@ -330,10 +328,10 @@ CASES = (
     Case(
         "055 CrossTrade: reverse to long 1",
         "key=xt-0;\ncommand=REVERSEPOSITION;\naccount=sim101;\ninstrument=MNQ1!;\naction=BUY;\nqty=1;\norder_type=MARKET;\ntif=DAY;",
-        422,
-        "denied",
-        code="UNSUPPORTED",
-        says='command "REVERSEPOSITION" is not supported: send action buy, sell, clo',
+        200,
+        "filled",
+        orders=(("buy", "2", "filled"), ("buy", "1", "filled")),
+        held=Held("MNQ1!", "sell", "2", "21450"),
     ),
     Case(
         "056 CrossTrade: protective sell stop, only if long",

@@ -384,7 +384,7 @@ def test_an_action_may_be_said_in_two_words(said, action):
     assert read({"symbol": "X"} | said).action == action
 
 
-@pytest.mark.parametrize("word", ["add", "reverse", "ping", "kill", "update_sl"])
+@pytest.mark.parametrize("word", ["add", "flip", "ping", "kill", "update_sl"])
 def test_an_action_we_do_not_have_is_refused_by_name(word):
     """It was read, and is not supported."""
     error = refuse({"action": word, "symbol": "X"})
