@@ -15,6 +15,7 @@ from desk.decision.context import DecisionContext, OrderSplit
 from desk.decision.denial import Denial
 from desk.decision.opening_size import counting_price, find_stop, size_by_strategy
 from desk.decision.sizing import MONEY_KINDS, OPENING_KINDS, Size, read_size, reducing_quantity
+from desk.decision.turning import find_direction, say_direction, turn_by_money, turn_round
 from desk.formats import write_number
 from desk.orders.evolve import evolve
 from desk.orders.position_book import PositionBook
@@ -138,7 +139,7 @@ def split_at_zero(
     """
     held = position.projected_quantity if held is None else held
     if alert.action == "reverse":
-        return _turn_round(alert, held, book, context)
+        return turn_round(alert, held, book, context)
     split = _split_own(alert, position, book, context, held, stopped)
     sized = size_by_strategy(alert, split, book, context)
     if sized is None:
@@ -148,25 +149,6 @@ def split_at_zero(
         adds = held != 0 and (held > 0) == (split.side == "buy")
         units = abs(held) * sized.percent / 100 if adds else None
     return evolve(split, opens=units, sized=sized)
-
-
-def _turn_round(
-    alert: Alert, held: Decimal, book: PositionBook, context: DecisionContext
-) -> OrderSplit:
-    """Close what is held and open as much, or the alert's own quantity, on the other side.
-
-    Where that cannot be it only closes; what lies on the side that the alert states stays as it is.
-    """
-    if held == 0 or alert.market_position == ("long" if held > 0 else "short"):
-        return OrderSplit("", held=held)
-    side = "sell" if held > 0 else "buy"
-    opens = abs(held) if alert.quantity is None else alert.quantity * context.multiplier
-    opens = ZERO if alert.market_position == "flat" else opens
-    turned = OrderSplit(side, abs(held), opens, None, held, opens)
-    allowed = _direction(book, context)
-    if allowed in ("long" if side == "buy" else "short", "both"):
-        return turned
-    return evolve(turned, opens=ZERO, note=_direction_note(allowed, book, context))
 
 
 def _split_own(
@@ -215,7 +197,7 @@ def _cut_share(
             return OrderSplit(side, held=held, asked=_ask(alert, size, ZERO, context), size=size)
     is_against = held != 0 and (held > 0) == (side == "sell")
     if is_against and alert.quantity_type in OPENING_KINDS and not alert.only_reduces:
-        return _turn_by_money(alert, OrderSplit(side, held=held, size=size), book, context)
+        return turn_by_money(alert, OrderSplit(side, held=held, size=size), book, context)
     is_counted = not size.code or alert.market_position == "flat"
     if not is_counted and (is_against or alert.quantity_type not in MONEY_KINDS):
         # rules 16.3: a part of the position that cannot be counted is never taken for all of it.
@@ -235,28 +217,6 @@ def _cut_share(
         before = signal_before(alert, side, size.units)
         opens = opens if before is None else max(ZERO, size.units - before)
     return _allow(evolve(split, opens=opens), alert, book, context)
-
-
-def _turn_by_money(
-    alert: Alert, split: OrderSplit, book: PositionBook, context: DecisionContext
-) -> OrderSplit:
-    """Cut an order that says by money how much to open, and meets a position of the other side.
-
-    It takes that whole position only where the alert states the new side; else nobody knows how much of it.
-    """
-    if alert.market_position == ("long" if split.side == "buy" else "short"):
-        asked = None if split.size.units is None else split.size.units * context.multiplier
-        turned = evolve(split, reduces=abs(split.held), opens=asked, asked=asked)
-        allowed = _direction(book, context)
-        if allowed in (alert.market_position, "both"):
-            return turned
-        return evolve(turned, opens=ZERO, note=_direction_note(allowed, book, context))
-    text = (
-        f"{alert.quantity_type} says how much to open, and {context.strategy} holds "
-        f"{write_number(split.held)} {book.instrument.symbol}, the other side: add market_position to turn "
-        "it round, or close it first."
-    )
-    return evolve(split, denial=Denial("UNSUPPORTED", text, split.side))
 
 
 def _ask(alert: Alert, size: Size, held: Decimal, context: DecisionContext) -> Decimal | None:
@@ -285,7 +245,7 @@ def _split_to_target(
         side = alert.action if alert.action in ("buy", "sell") else ""
         return OrderSplit(side, held=held, denial=Denial("NO_TARGET", text, side))
     target, note = stated * context.multiplier, None
-    allowed = _direction(book, context)
+    allowed = find_direction(book, context)
     if (target < 0 and allowed == "long") or (target > 0 and allowed == "short"):
         target, note = ZERO, f"{context.strategy} trades {allowed} only here, so the target is flat"
     side = "buy" if target > held else "sell"
@@ -327,9 +287,9 @@ def _allow(
     stated = alert.market_position
     if stated is not None and stated != way:
         return evolve(split, opens=ZERO)
-    allowed = _direction(book, context)
+    allowed = find_direction(book, context)
     if allowed not in (way, "both"):
-        note = _direction_note(allowed, book, context)
+        note = say_direction(allowed, book, context)
         return evolve(split, opens=ZERO, note=note)
     if alert.quantity is None or split.opens is None:
         return split
@@ -341,28 +301,6 @@ def _allow(
         if before is not None and before > 0:
             opens = min(opens, max(ZERO, split.size.units - before) * context.multiplier)
     return split if opens == split.opens else evolve(split, opens=opens)
-
-
-def _direction(book: PositionBook, context: DecisionContext) -> str:
-    return (context.direction or "both") if _may_short(book, context) else "long"
-
-
-def _may_short(book: PositionBook, context: DecisionContext) -> bool:
-    """Whether a position below zero is possible: never on spot, on equities where the account says so."""
-    return book.instrument.may_short or (context.shorts and book.instrument.kind == "equity")
-
-
-def _direction_note(allowed: str, book: PositionBook, context: DecisionContext) -> str:
-    """Say why nothing is opened below zero, and which setting or symbol would change that."""
-    found = book.instrument
-    if _may_short(book, context):
-        return f"strategies.{context.strategy}.direction is {allowed}"
-    hint = ""
-    if found.kind == "equity":
-        hint = "; a paper account with shorts: true sells equities short"
-    elif found.base != found.symbol:
-        hint = f"; a short needs the perpetual {found.symbol}.P"
-    return f"{found.symbol} is {found.kind}, where {context.strategy} can only be long{hint}"
 
 
 def differs_from_stated(

@@ -126,7 +126,10 @@ def test_what_pickmytrade_accepts_is_read_as_meant_or_refused_by_name(body: Body
     kinds = {"MKT": "market", "LMT": "limit", "STP": "stop"}
     assert alert.order_type == kinds[body["order_type"]]
     assert alert.price == Decimal(str(body["price"]))
-    if not body.get("advance_tp_sl"):
+    twice = [n for n in ("tp", "sl") if body.get(n) and body.get(f"percentage_{n}")]
+    if closes and twice:  # on what only reduces a level that is said in two ways is left out
+        assert all(any(f"percentage_{n}" in text for text in alert.warnings) for n in twice)
+    elif not body.get("advance_tp_sl"):
         assert (alert.take_profit, alert.stop_loss) == (level_of(body, "tp"), level_of(body, "sl"))
     elif not closes:
         target = TakeProfit(Level(price=Decimal(21600)), Decimal(1))

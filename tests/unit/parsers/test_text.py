@@ -212,7 +212,6 @@ def test_values_of_lines_may_have_spaces():
         "BUY BTCUSDT @ 5 price=6",
         "BUY BTCUSDT @ 45,000",
         "BUY BTCUSDT sl=1%",
-        "command=REVERSEPOSITION;instrument=ES 09-26;action=BUY",
         "SYMBOL=BTCUSDT\nSIGNAL=BUY\nVOLUME=0.1",
     ],
 )
