@@ -165,6 +165,14 @@ DESCRIBED: tuple[Described, ...] = (
         refusals=READS,
         more=((304, ""),),
     ),
+    Described(
+        "GET",
+        "/metrics",
+        "Show figures for Prometheus; METRICS_TOKEN opens this alone.",
+        "",
+        refusals=READS,
+        kind=TEXT,
+    ),
     Described("GET", "/openapi.json", "Describe all of this.", "OpenApi", ""),
     *(
         Described(

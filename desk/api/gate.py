@@ -82,6 +82,7 @@ class Gate:
         self._own = {name: _keys(each.secret) for name, each in settings.strategies.items()}
         self._admin = _keys(settings.admin_token)
         self._assistant = _keys(settings.mcp.token)
+        self._metrics = _keys(settings.metrics_token)
         self._proxies = tuple(map(ipaddress.ip_network, webhook.trusted_proxies))
         self._allowed = _networks(webhook.allowed_ips)
         self._is_development = settings.is_development
@@ -258,6 +259,11 @@ class Gate:
         """Tell whether an Authorization header holds the token of assistants, as Bearer."""
         offered = None if is_basic(authorization) else _read_token(authorization)
         return offered is not None and self._is_secret(offered, self._assistant)
+
+    def is_metrics(self, authorization: str | None) -> bool:
+        """Tell whether an Authorization header holds the token that opens the metrics alone."""
+        offered = _read_token(authorization)
+        return offered is not None and self._is_secret(offered, self._metrics)
 
     def is_guess(self, authorization: str | None) -> bool:
         """Tell whether a header offers a token at all: an empty one is nobody's guess."""

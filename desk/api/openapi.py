@@ -17,6 +17,7 @@ from desk.api.described import (
     HTML,
     JSON,
     OWNER,
+    TEXT,
     Described,
 )
 from desk.api.schemas import refer, write_schemas
@@ -106,8 +107,9 @@ def _write_answers(route: Described) -> dict[str, Any]:
 
 
 def _answer(about: str, shape: str, kind: str) -> dict[str, Any]:
-    if kind == HTML:
-        return {"description": about, "content": {HTML: {"schema": {"type": "string"}}}}
+    if kind in (HTML, TEXT):
+        words = {"type": "string", "minLength": 1 if kind == TEXT else 0}
+        return {"description": about, "content": {kind: {"schema": words}}}
     if not shape:
         return {"description": about}
     refs = [refer(name) for name in shape.split("|")]

@@ -97,6 +97,11 @@ class Owner:
         """Whether our own page, with a session, tries a message: it knows no secret to put into it."""
         return caller.path == TRIED_AT and self.has_session(caller) and self._is_page_itself(caller)
 
+    def require_metrics(self, caller: Caller) -> None:
+        """Let in who may read, and who shows METRICS_TOKEN. Raises `HttpRefusal`."""
+        if not self._gate.is_metrics(caller.headers.get("authorization")):
+            self.require_reader(caller)
+
     def require_assistant(self, caller: Caller) -> None:
         """Let in the assistant that shows MCP_TOKEN, from a program or a page of this address.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from desk.api import pages
 from desk.api.alert_api import AlertApi
 from desk.api.assistant import MOST_FROM_ASSISTANT, Assistant
+from desk.api.metrics import write_metrics
 from desk.api.openapi import write_openapi
 from desk.api.performance import read_choice, show_performance, write_csv
 from desk.api.requests import (
@@ -99,6 +100,11 @@ def _mcp(api: AlertApi, asked: Asked) -> ApiResponse:
     return ApiResponse(reply.http, "" if reply.shape is None else to_json(reply.shape))
 
 
+def _metrics(api: AlertApi, asked: Asked) -> ApiResponse:
+    api.owner.require_metrics(read_caller(asked.environ))
+    return write_metrics(api.desk)
+
+
 def _openapi(_api: AlertApi, _asked: Asked) -> ApiResponse:
     return ApiResponse(200, to_json(write_openapi(VERSION)))
 
@@ -111,6 +117,7 @@ ROUTES = (
     Route("POST", "/send", _send),
     Route("POST", "/mcp", _mcp),
     Route("GET", "/openapi.json", _openapi),
+    Route("GET", "/metrics", _metrics),
     Route("POST", "/orders/<client_order_id>/cancel", _cancel),
     Route("POST", "/orders/<client_order_id>/resolve", _resolve),
 )

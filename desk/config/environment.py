@@ -23,6 +23,7 @@ _VARIABLES: Mapping[str, tuple[str, ...]] = {
     "DATABASE_URL": ("state",),
     "PRICES": ("prices",),
     "MCP_TOKEN": ("mcp", "token"),
+    "METRICS_TOKEN": ("metrics_token",),
     "NOTIFY_URLS": ("notify",),
 }
 
@@ -108,6 +109,7 @@ def find_unread(
         "ADMIN_TOKEN",
         "MCP_TOKEN",
         "NOTIFY_URLS",
+        "METRICS_TOKEN",
     } | keys
     known = {*_VARIABLES, *secret, *_ELSEWHERE}
     found = []

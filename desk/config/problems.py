@@ -87,7 +87,13 @@ def describe_mistake(detail: Mapping[str, Any], path: Location) -> str:
 
 def _found(path: Location, value: object) -> str:
     """Quote what was found, unless it may hold a secret."""
-    if path[0] == "notify" or path[-1] in ("secret", "old_secret", "state", "token"):
+    if path[0] == "notify" or path[-1] in (
+        "secret",
+        "old_secret",
+        "state",
+        "token",
+        "metrics_token",
+    ):
         return ""
     if isinstance(value, str):
         shown = repr(value[:40])[1:-1].replace('"', "'")

@@ -58,6 +58,8 @@ def list_secrets(settings: Settings) -> Iterator[tuple[Location, Secret | None, 
             yield ("strategies", strategy, "secret"), its.secret, 'write secret: "{}"'
     if settings.admin_token:
         yield ADMIN, settings.admin_token, remedy.format("ADMIN_TOKEN")
+    if settings.metrics_token:
+        yield ("metrics_token",), settings.metrics_token, remedy.format("METRICS_TOKEN")
     if settings.mcp.token:
         yield ("mcp", "token"), settings.mcp.token, remedy.format("MCP_TOKEN")
 

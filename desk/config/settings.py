@@ -301,6 +301,7 @@ class Options(_Settings):
     state: Annotated[str, text(STATE, is_state)] = "sqlite:///state.db"
     logging: Logging = Logging()
     mcp: Annotated[Mcp, block] = Mcp()
+    metrics_token: MaybeSecret = None
     notify: Channels = ()
 
 
@@ -344,6 +345,7 @@ class Settings(Options):
     def known_secrets(self) -> tuple[str, ...]:
         """Return every secret there is, to keep them out of what is shown."""
         found = [self.webhook.secret, self.webhook.old_secret, self.admin_token, self.mcp.token]
+        found += [self.metrics_token]
         found += [each.secret for each in self.strategies.values()]
         found += [each.url for each in self.notify]
         texts = [each.get_secret_value() for each in found if each]

@@ -25,6 +25,7 @@ from desk.engine.duplicates import forget_claims
 from desk.engine.events import AlertReceived, ClockStruck, Event, OrderReported, TimerDue
 from desk.engine.handling import EventHandler
 from desk.engine.inbox import Inbox
+from desk.engine.meter import Meter
 from desk.engine.modes import follow_modes
 from desk.engine.report import (
     Rendered,
@@ -116,7 +117,7 @@ class Desk:
             self.context, self._due, self._out, self._readers, self._feed, self._instruments
         )
         self._clocks = (self._due, self._readers, self._feed, self._events.clockwork)
-        self._forgot_at = 0
+        self._forgot_at, self.meter = 0, Meter()
         self.channels: Sequence[Outbox] = ()
         """Who is told of what is recorded, each at its own pace."""
         self._stop_by = 0.0
@@ -224,6 +225,7 @@ class Desk:
         forget_claims(self.context, now)
         state.forget_at_rest()
         remember(state, rendered)
+        self.meter.count(rendered, journal)
         settle_waiting(state, self.store, rendered)
         self._answer(events, rendered)
         self._hand_out(now)

@@ -53,7 +53,13 @@ IMPURE = {
 }
 NO_MONEY = {
     *("desk.engine.loop", "desk.process.lock", "desk.process.logfile", "desk.engine.rates"),
-    *("desk.api.alert_api", "desk.api.polled", "desk.config.problems", "desk.config.env_file"),
+    *(
+        "desk.api.alert_api",
+        "desk.api.polled",
+        "desk.config.problems",
+        "desk.engine.meter",
+        "desk.config.env_file",
+    ),
     *("brokers.tastytrade.session", "brokers.tradovate.session", "webhook_server"),
     "brokers.projectx.session",
 }

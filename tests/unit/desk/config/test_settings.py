@@ -380,8 +380,7 @@ KEYS = [
     ("webhook: {leverage: 3}",
      "webhook.leverage: is not a setting here; it belongs to each of accounts"),
     ("admin_token: x",
-     ("admin_token: is not a setting; known here: webhook, trading, prices, default_account, "
-     "currency, default_quantity, accounts, strategies, risk, performance, state, logging, mcp, notify")),
+     "admin_token: is not a setting; did you mean metrics_token?"),
 ]  # fmt: skip
 
 AGAINST_EACH_OTHER = [
@@ -871,7 +870,7 @@ def test_env_example_names_only_what_is_read(tmp_path: Path) -> None:
     example = read_shipped(".env.example")
     names = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
     ours = ["TRADINGVIEW_WEBHOOK_SECRET", "TRADINGVIEW_WEBHOOK_SECRET_OLD", "ADMIN_TOKEN"]
-    ours += ["MCP_TOKEN", "NOTIFY_URLS", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
+    ours += ["MCP_TOKEN", "METRICS_TOKEN", "NOTIFY_URLS", "HOST", "PORT", "LOG_LEVEL", "PRICES"]
     elsewhere = ["BYBIT_API_KEY", "BYBIT_API_SECRET"]
     elsewhere += ["CCXT_API_KEY", "CCXT_API_SECRET", "CCXT_PASSPHRASE"]
     elsewhere += [f"TASTYTRADE_{each}" for each in ("CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN")]
