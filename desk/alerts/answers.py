@@ -50,6 +50,7 @@ NOTHING_TO_MOVE = "NOTHING_TO_MOVE"
 _CLOSED_BY = {
     "alert": "an alert",
     "flatten": "POST /flatten",
+    "time": "max_holding",
     "venue": "another hand at the venue",
 }
 

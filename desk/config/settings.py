@@ -42,6 +42,7 @@ from desk.config.value_types import (
     is_name,
     is_plain_symbol,
     is_rate,
+    is_span,
     is_state,
     lower_case,
     maybe_demo,
@@ -49,6 +50,7 @@ from desk.config.value_types import (
     nothing,
     number,
     split_day,
+    split_span,
     text,
     texts,
     upper_case,
@@ -259,6 +261,7 @@ class Strategy(_Flat):
     stop_loss: Annotated[DefaultLevel, block] | None = None
     take_profit: Annotated[DefaultLevel, block] | None = None
     require_stop: bool = False
+    max_holding: Annotated[str, text("a time like 30s, 15m, 4h or 2d", is_span)] | None = None
     use_market_orders: bool = True
     direction: Literal["long", "short", "both"] | None = None
     pyramid: bool = False
@@ -267,6 +270,11 @@ class Strategy(_Flat):
     enabled: bool = True
     risk: Annotated[Risk, block] = Risk()
     performance: Annotated[Performance, block] | None = None
+
+    @property
+    def holding_ms(self) -> int | None:
+        """Return how long a position may be held, or None."""
+        return None if self.max_holding is None else split_span(self.max_holding)
 
 
 class Logging(_Settings):

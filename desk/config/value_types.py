@@ -149,6 +149,23 @@ def is_rate(value: str) -> bool:
         return False
 
 
+_SPAN = re.compile(r"([1-9][0-9]{0,4})([smhd])")
+_SPAN_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def is_span(value: str) -> bool:
+    """Tell whether `value` is a length of time like 30s, 15m, 4h or 2d."""
+    return _SPAN.fullmatch(value) is not None
+
+
+def split_span(value: str) -> int:
+    """Return a length of time in milliseconds."""
+    found = _SPAN.fullmatch(value)
+    if found is None:
+        raise ValueError(value)
+    return int(found[1]) * _SPAN_MS[found[2]]
+
+
 def is_currency(value: str) -> bool:
     """Tell whether `value` could be a currency or a coin."""
     return bool(re.fullmatch("[A-Za-z0-9]{2,10}", value))

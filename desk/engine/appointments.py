@@ -6,7 +6,7 @@ before the last `flatten_at` and is still there is closed, whenever this is look
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from desk.config.settings import Settings
@@ -25,6 +25,10 @@ LOOK_EVERY_MS = 3_600_000
 """How often contracts are looked at that come to an end: by the day would do."""
 
 
+WATCH_EVERY_MS = 1_000
+"""How often losses, and what is held too long, are looked at."""
+
+
 class Appointments:
     """Know when the clock next asks for something."""
 
@@ -34,32 +38,39 @@ class Appointments:
         blocks = [*settings.accounts.values(), *settings.strategies.values()]
         self._times = {each.flat_from for each in blocks if each.flat_from is not None}
         self._losses = LossWatch(context)
-        self._at = 0
+        spans = {name: each.holding_ms for name, each in settings.strategies.items()}
+        self._spans = {name: span for name, span in spans.items() if span is not None}
+        self._watches = self._losses.is_needed or bool(self._spans)
+        self._at = self._watch_at = 0
         self._is_time = False
         self._told: dict[Key, str] = {}
         """On which day each contract's end was told last."""
 
     def next_at(self) -> int:
         """Return when something is to be looked at."""
-        return min(self._at, self._losses.next_at or self._at)
+        return min(self._at, self._watch_at) if self._watches else self._at
 
     def is_due(self, now: int) -> bool:
         """Whether the moment has come; the next one is then set."""
-        is_loss = self._losses.is_due(now)
+        must_watch = self._watches and now >= self._watch_at
+        if must_watch:
+            self._watch_at = now + WATCH_EVERY_MS
         self._is_time = now >= self._at
         if not self._is_time:
-            return is_loss
+            return must_watch
         self._at = min([now + LOOK_EVERY_MS, *(end_of_day(each, now) for each in self._times)])
         return True
 
     def shift(self, step: int) -> None:
         """Move along with a clock that was set; what it skipped is looked at."""
         self._at = min(self._at, self._at + step)
-        self._losses.shift(step)
+        self._watch_at = min(self._watch_at, self._watch_at + step)
 
     def keep(self, now: int) -> None:
         """Close what should be flat by now or has lost too much, and tell of contracts that end."""
         self._losses.look(now)
+        if self._spans:
+            close_old(self._context, self._spans, now)
         if not self._is_time:
             return
         if self._times:
@@ -103,6 +114,22 @@ def flatten_late(context: EngineContext, now: int) -> None:
             late.setdefault((book.account, strategy), []).append(book)
     for (account, strategy), books in late.items():
         flatten(context, Wanted(account=account, strategy=strategy), now, books)
+
+
+def close_old(context: EngineContext, spans: Mapping[str, int], now: int) -> None:
+    """Close what a strategy has held for longer than its `max_holding`; what it then opens begins anew."""
+    for strategy, span in spans.items():
+        old = [
+            book
+            for book in context.state.open_books()
+            if (position := book.positions.get(strategy)) is not None
+            and position.quantity
+            and position.reduce_to != 0
+            and position.ledger.opened_at <= now - span
+        ]
+        for account in dict.fromkeys(book.account for book in old):
+            its = [book for book in old if book.account == account]
+            flatten(context, Wanted(account=account, strategy=strategy), now, its, "time")
 
 
 def _list_late(settings: Settings, book: PositionBook, now: int) -> Iterator[str]:

@@ -181,15 +181,22 @@ def _resolve(context: EngineContext, options: Mapping[str, Any], now: int) -> st
 
 
 def flatten(
-    context: EngineContext, wanted: Wanted, now: int, books: Iterable[PositionBook] | None = None
+    context: EngineContext,
+    wanted: Wanted,
+    now: int,
+    books: Iterable[PositionBook] | None = None,
+    why: str = "flatten",
 ) -> Record:
-    """Wish all that is wanted away, in `books` alone where they are given; return what is recorded of it."""
+    """Wish all that is wanted away, in `books` alone where they are given; return what is recorded of it.
+
+    `why` is what the trades that end by it are said to be closed by.
+    """
     state = context.state
     books = state.open_books(wanted.account) if books is None else books
     state.seq += 1
     story = Story(action="flatten", number=state.seq)
     story.advice, story.nothing = say_next(wanted), say_nothing_held(wanted)
-    name = f"flatten_{now:x}{state.seq:x}"
+    name = f"{why}_{now:x}{state.seq:x}"
     record = Record(name, state.seq, now, wanted.strategy or "", wanted.symbol or "", "", story)
     state.follow(record)
     cause = AlertRef(record.alert_id, record.seq, record.seq, None, "flat")

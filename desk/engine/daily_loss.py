@@ -19,7 +19,6 @@ from desk.formats import write_number
 from desk.orders.order import ENTRY
 from desk.orders.position_book import PositionBook
 
-LOOK_EVERY_MS = 1_000
 EVENT = "daily_loss"
 SEEN = 200
 """How many of the last events are read at a start, to know what was told already."""
@@ -52,29 +51,17 @@ class Watched:
 
 
 class LossWatch:
-    """Know when a day's loss is to be looked at, and what was told of it. Belongs to the desk thread."""
+    """Know the limits on a day's loss, and what was told of them. Belongs to the desk thread."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._limits = tuple(_list_limits(context))
-        self._at = 0
         self._told: dict[tuple[str, bool, str | None], int] | None = None
 
     @property
-    def next_at(self) -> int | None:
-        """When it is next looked at; None where no limit is set."""
-        return self._at if self._limits else None
-
-    def is_due(self, now: int) -> bool:
-        """Whether the moment has come; the next one is then set."""
-        if not self._limits or now < self._at:
-            return False
-        self._at = now + LOOK_EVERY_MS
-        return True
-
-    def shift(self, step: int) -> None:
-        """Move along with a clock that was set."""
-        self._at = min(self._at, self._at + step)
+    def is_needed(self) -> bool:
+        """Whether any limit is set."""
+        return bool(self._limits)
 
     def look(self, now: int) -> None:
         """Tell of each limit that is crossed, and close what it counts where that is asked for."""

@@ -253,7 +253,8 @@ def _say_fill(book: PositionBook, order: Order, fill: Fill) -> str:
 def _closed_by(order: Order) -> str:
     if order.kind in (STOP_LOSS, TAKE_PROFIT):
         return order.kind
-    return "flatten" if order.cause.alert_id.startswith("flatten_") else "alert"
+    found = order.cause.alert_id.partition("_")[0]
+    return found if found in ("flatten", "time") else "alert"
 
 
 def _entered(
