@@ -36,7 +36,8 @@ class Service:
         service.overflow_mode = OverflowMode.SPLIT  # too long a text goes out whole and is refused
         scheme = url.partition("://")[0].lower()
         # Elsewhere what stands in the place of a host is a token, a topic or a webhook's id.
-        has_host = all("{host}" in each for each in service.templates)
+        templates: tuple[str, ...] = service.templates
+        has_host = all("{host}" in each for each in templates)
         self.name = f"{scheme}://{service.host}" if has_host else scheme
 
     def send(self, title: str, text: str) -> None:
