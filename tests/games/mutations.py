@@ -73,7 +73,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a sell on spot opens a short",
-        "desk/decision/split.py",
+        "desk/decision/turning.py",
         'return (context.direction or "both") if _may_short(book, context) else "long"',
         'return context.direction or "both"',
     ),

@@ -385,6 +385,8 @@ def test_validate_says_what_would_happen_and_does_nothing(receiver):
         "limit_price": None,
         "stop_price": None,
         "take_profit": None,
+        "take_profits": None,
+        "move_stop": None,
         "stop_loss": "44000",
         "market_position": None,
         "position_size": None,

@@ -98,11 +98,15 @@ def start(tmp_path: Path):
 
 def test_each_account_says_how_it_trades_and_what_it_lacks(start):
     """Without connect nobody is asked: broker, mode, what is missing, for whoever may read."""
+
+    class Unasked(Silent):
+        asked_at = threading.Event()  # another test may have set that of all others
+
     receiver = start(
         "accounts:\n  paper_simulator: {broker: paper, cash: 5000}\n"
         "  test: {broker: venue, sandbox: true}\n  later: {broker: venue, live: true}\n"
         "strategies: {trend: {account: test}}\n",
-        brokers={"venue": Silent},
+        brokers={"venue": Unasked},
     )
     paper, test, later = receiver.get("/accounts")["accounts"]
     assert (paper["mode"], paper["paper_cash"], paper["problems"]) == ("paper", "5000", [])
@@ -111,7 +115,7 @@ def test_each_account_says_how_it_trades_and_what_it_lacks(start):
     assert test["problems"] == ["set VENUE_KEY, VENUE_SECRET in .env and restart"]
     assert (later["mode"], later["missing"], later["problems"]) == ("paper", list(NEEDS), [])
     assert "reachable" not in test
-    assert not Silent.asked_at.is_set()
+    assert not Unasked.asked_at.is_set()
 
 
 def test_only_the_owner_may_have_venues_asked(start):
